@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * buf - bytes that grow.
+ *
+ * A struct buf of zeroes is an empty buffer. What it holds is always followed
+ * by a NUL that is not counted, so text can be used as a string.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stddef.h>
+
+struct buf {
+    char *data; /* NULL while nothing was ever added */
+    size_t len;
+    size_t cap;
+};
+
+void buf_release(struct buf *self);
+
+/* Empty it and keep the memory. */
+void buf_clear(struct buf *self);
+
+/* Room for n more bytes at the returned place; count them in with buf_added. */
+char *buf_reserve(struct buf *self, size_t n);
+void buf_added(struct buf *self, size_t n);
+
+void buf_add(struct buf *self, const void *data, size_t n);
+void buf_char(struct buf *self, char c);
+void buf_text(struct buf *self, const char *text);
+void buf_printf(struct buf *self, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The content as a string, never NULL; valid until the next change. */
+const char *buf_str(const struct buf *self);
+
+/* Give the content away as a heap string and start anew. */
+char *buf_take(struct buf *self);
+
+#endif

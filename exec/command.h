@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * command - from a task and its bindings to what exec can start.
+ *
+ * Builds argv, environment and input of a command task (FLOW_SCRIPT or
+ * FLOW_ARGV), the same for every executor.
+ */
+#ifndef EXEC_COMMAND_H
+#define EXEC_COMMAND_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "exec/exec.h"
+
+/* All borrowed. */
+struct command_request {
+    const char *script;     /* given to the shell, or NULL */
+    const char *shell;      /* NULL: bash -euo pipefail, else sh -eu */
+    const json_t *argv;     /* without a script: a list; elements as text */
+    const json_t *bindings; /* object: parameters, each keys, with bindings */
+    const json_t *env;      /* object of env:, or NULL */
+    const json_t *input;    /* value for stdin, or NULL */
+    const char *cwd;        /* or NULL */
+    const char *const *context; /* NAME=VALUE, NULL-terminated: LEAT_RUN, ... */
+    const char *const *base;    /* surrounding environment, NULL-terminated */
+};
+
+struct command; /* owns what the spec points to */
+
+/*
+ * Environment: `base` less LD_* and LEAT_*, then env, then bindings (value_text;
+ * "-" in a name becomes "_"), then context. LEAT_INPUT names a file with all
+ * bindings as JSON, made only if the script or argv mentions LEAT_INPUT, and
+ * removed by command_destroy. Fails with ERR_LIMIT if one value or the whole
+ * is more than the kernel takes: which, how much, and what to do (stdin or
+ * LEAT_INPUT).
+ */
+int command_new(struct command **ret, const struct command_request *request,
+                struct err *err);
+void command_destroy(struct command **self_p);
+
+/* Set argv, envp, cwd, input and ninput of *spec; they live as long as self. */
+void command_spec(const struct command *self, struct exec_spec *spec);
+
+/* The program and arguments for people, quoted for a shell. */
+void command_show(const struct command *self, struct buf *out);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * run - one execution of a flow: the plan together with the values.
+ *
+ * The part of every executor that does not depend on where tasks run. Pure: it
+ * does no I/O and reads no clock; `now` is monotonic microseconds. The
+ * executor's loop is
+ *
+ *     while ((step = run_next(run, now, &work, &until)) != RUN_ENDED)
+ *         start work, or wait until something ends or `until` has come;
+ *         when an attempt has ended: run_report(run, ...)
+ *
+ * Order of checks, from Prefect: upstream finished, upstream skipped, map,
+ * trigger (all these in the plan), case, then by the executor: cache and
+ * creates, when, the task itself; its value; retry.
+ */
+#ifndef FLOW_RUN_H
+#define FLOW_RUN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "flow/flow.h"
+#include "flow/plan.h"
+#include "proto/limits.h"
+
+struct run;
+
+/* What became of an attempt, or of an instance that was never started. */
+struct run_outcome {
+    enum plan_state
+        state;         /* a final state, or RETRYING: the task asks for it */
+    json_t *value;     /* taken over; NULL is null */
+    const char *cause; /* why it did not succeed, or NULL; copied */
+};
+
+/* An instance has entered a state. Pointers are valid during the call. */
+struct run_change {
+    struct plan_id id;
+    enum plan_state state;
+    uint32_t attempt;    /* how many have started so far */
+    const json_t *value; /* final states; NULL is null */
+    const char *cause;   /* or NULL */
+    int64_t until;       /* RETRYING: when it becomes ready */
+    bool kept;           /* taken over from an earlier session of this run */
+};
+
+struct run_hooks {
+    /* Tell the store and the user. May be NULL. */
+    void (*changed)(void *ctx, const struct run_change *change);
+    /*
+     * State handlers: may return another state for the one proposed (Prefect
+     * 1.x). NULL: no handlers. Called before the change is made.
+     */
+    enum plan_state (*handle)(void *ctx, const struct run_change *change);
+    void *ctx;
+};
+
+/*
+ * Begin a run of a checked flow (borrowed) with params as params_bind gives
+ * them (borrowed, incref'ed). `seed` is for jitter.
+ */
+int run_new(struct run **ret, const struct flow *flow, json_t *params,
+            uint64_t seed, const struct run_hooks *hooks, struct err *err);
+void run_destroy(struct run **self_p);
+
+enum run_step {
+    RUN_START,  /* *work is to be started */
+    RUN_WAIT,   /* nothing to start before *until, or before a report */
+    RUN_PAUSED, /* only paused tasks are left to do */
+    RUN_ENDED,  /* every task is finished */
+};
+
+/* The next thing to do. *until is SPAN_NEVER if only a report changes it. */
+enum run_step run_next(struct run *self, int64_t now, struct plan_id *work,
+                       int64_t *until);
+
+/* The attempt handed out by RUN_START has ended. Decides about a retry. */
+void run_report(struct run *self, struct plan_id id,
+                const struct run_outcome *outcome, int64_t now);
+
+/* Start nothing more: all that is not running or finished is cancelled. */
+void run_cancel(struct run *self);
+
+/* Let a paused instance go on. */
+void run_resume(struct run *self, struct plan_id id);
+
+/* ---- going on with an earlier session of the run ---- */
+
+/*
+ * Before the first run_next: an instance ended in `state` (a success) with a
+ * value (borrowed) in an earlier session. It is kept, not executed again,
+ * unless something it depends on is executed anew.
+ */
+void run_keep(struct run *self, struct plan_id id, enum plan_state state,
+              json_t *value, uint32_t attempts);
+
+/* Forget what was kept of a task and of everything downstream of it. */
+void run_forget(struct run *self, uint32_t task);
+
+/* Let every paused task through: for retry. */
+void run_approve_all(struct run *self);
+
+/* ---- what an attempt needs ---- */
+
+/*
+ * The value bound to a name for an instance: an each key, a with binding or a
+ * parameter. *ret is the caller's. ERR_NOT_FOUND if the task has none such.
+ */
+int run_lookup(struct run *self, struct plan_id id, const char *name,
+               json_t **ret, struct err *err);
+
+/* All that are bound: an object of parameters, each keys, with bindings. */
+int run_bindings(struct run *self, struct plan_id id, json_t **ret,
+                 struct err *err);
+
+/* Evaluate one of the task's own templates for an instance. */
+int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,
+             json_t **ret, struct err *err);
+
+/* ---- what there is to see ---- */
+
+const struct flow *run_flow(const struct run *self);
+const struct plan *run_plan(const struct run *self);
+const json_t *run_params(const struct run *self);
+
+uint32_t run_attempts(const struct run *self, struct plan_id id);
+/* The value of an instance, or of a whole mapped task as a list; new. */
+json_t *run_value(const struct run *self, struct plan_id id);
+/* Why it did not succeed; NULL if it did or was told nothing. */
+const char *run_cause(const struct run *self, struct plan_id id);
+
+/*
+ * Add the shown name of an instance: "sum", "train[8,3]" by the values of its
+ * each keys where short, else "train[#17]" by index.
+ */
+void run_name(const struct run *self, struct plan_id id, struct buf *out);
+
+/*
+ * The instance that a name stands for: "sum", "train[8,3]", "train[#17]".
+ * ERR_NOT_FOUND says what there is instead.
+ */
+int run_find(const struct run *self, const char *name, struct plan_id *ret,
+             struct err *err);
+
+/* Succeeded: all reference tasks are successful. */
+bool run_is_success(const struct run *self);
+
+/* The flow's output; null if it has none or the run failed. */
+int run_output(struct run *self, json_t **ret, struct err *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * limits - every bound of leat, in one place.
+ *
+ * Constants only, so every folder may include this one header. PROTOCOL.md
+ * and the man pages repeat these numbers; a test compares them.
+ */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+/* flow files */
+#define LIMIT_FILE_BYTES   (256u << 20) /* of a whole flow file */
+#define LIMIT_SCALAR_BYTES (1u << 20)   /* of one scalar: a script, a string */
+#define LIMIT_DEPTH        32           /* of nesting, in YAML and in JSON */
+#define LIMIT_NAME_BYTES   128          /* of a task's or parameter's name */
+#define LIMIT_TASKS        4000000u     /* in a flow */
+#define LIMIT_PARAMS       1000u        /* in a flow */
+#define LIMIT_REFERENCES   65536u       /* of one task to others */
+#define LIMIT_ERRORS       100u         /* reported for one file */
+
+/* runs */
+#define LIMIT_CHILDREN    16000000u   /* of one mapped task */
+#define LIMIT_VALUE_BYTES (16u << 20) /* of one value, as JSON text */
+#define LIMIT_RETRIES     10000u
+#define LIMIT_CRASHES     3u /* attempts lost to crashes before a task ends */
+#define LIMIT_KEY_BYTES   40 /* longer child names become an index */
+
+/* attempts */
+#define LIMIT_ENV_VALUE_BYTES (128u << 10) /* the kernel's MAX_ARG_STRLEN */
+#define LIMIT_ENV_BYTES       (1u << 20)   /* arguments and environment */
+#define LIMIT_OUTPUT_HEAD     (64u << 10)  /* first bytes kept, a stream */
+#define LIMIT_OUTPUT_TAIL     (64u << 10)  /* last bytes kept, a stream */
+#define LIMIT_OUTPUT_BYTES    (64u << 20)  /* kept on disk, a stream */
+#define LIMIT_CAUSE_BYTES     400          /* of the text why it failed */
+#define LIMIT_DRAIN_MS        250   /* for output after the process has ended */
+#define LIMIT_GRACE_MS        10000 /* from TERM to KILL, unless said */
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * store - runs on disk.
+ *
+ * A SQLite database in WAL mode, leat.db, and beside it an append-only file of
+ * output for each run, output/ID. Any number of processes share a store
+ * without waiting for each other: each commits in groups, briefly. What was
+ * committed survives the death of the process at any moment; what exactly is
+ * kept of the last few milliseconds before it is not promised.
+ *
+ * A run belongs to the process that began it, which holds a lock on the run's
+ * output file; a run in state running whose lock nobody holds is interrupted.
+ *
+ * Records of attempts are committed in batches, one row a batch; the views
+ * runs_view, tasks and attempts show them to plain SQL (leat(1), STORE).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "flow/plan.h"
+
+#define STORE_VERSION   1
+#define STORE_FLUSH_DUE (10 * SPAN_MS) /* a record waits no longer than this */
+
+struct store;
+
+enum store_mode {
+    STORE_WRITE, /* made if it does not exist */
+    STORE_READ,  /* ERR_NOT_FOUND if it does not exist */
+};
+
+/*
+ * Open the store in a folder. Fails with ERR_UNAVAILABLE if it can't be read or
+ * written, ERR_INVALID if it is damaged or from a newer leat; each message
+ * names the file and what to do.
+ */
+int store_open(struct store **ret, const char *folder, enum store_mode mode,
+               struct err *err);
+/* Commits what is pending first; errors there are lost, so flush before. */
+void store_close(struct store **self_p);
+
+/* The folder of --store, LEAT_STORE or $XDG_STATE_HOME/leat; a heap string. */
+char *store_default_folder(void);
+
+enum store_run_state {
+    STORE_RUNNING,
+    STORE_SUCCEEDED,
+    STORE_FAILED,
+    STORE_CANCELLED,
+    STORE_PAUSED,
+    STORE_INTERRUPTED, /* never written: running, and nobody holds the lock */
+    STORE_RUN_STATE_COUNT
+};
+
+extern const char *const store_run_state_names[STORE_RUN_STATE_COUNT];
+
+/* A run as it is stored. Strings are owned when returned, else borrowed. */
+struct store_run {
+    uint64_t id;
+    char *flow;   /* its name */
+    char *name;   /* --name, or NULL */
+    char *file;   /* the flow file or program as named, or NULL */
+    char *source; /* the flow file's text, or the C flow as JSON */
+    size_t source_len;
+    char *program; /* absolute path of a C flow's program, or NULL */
+    char *cwd;
+    json_t *params;
+    json_t *options; /* of the run: env names forwarded, labels, ... */
+    json_t *output;  /* NULL until it has succeeded */
+    enum store_run_state state;
+    int64_t started;   /* wall clock, microseconds */
+    int64_t ended;     /* 0: not yet */
+    uint32_t sessions; /* 1, and one more for each retry */
+};
+
+void store_run_release(struct store_run *self);
+
+/*
+ * Begin a run: id, started and sessions are set and committed, the lock is
+ * held. Ids count from 1 and are never used again.
+ */
+int store_run_begin(struct store *self, struct store_run *run, struct err *err);
+/*
+ * Go on with a run: takes the lock (ERR_UNAVAILABLE if another process holds
+ * it), counts the session, sets it running.
+ */
+int store_run_resume(struct store *self, uint64_t run, struct err *err);
+/* End it: flushes, commits the state and the output (may be NULL), unlocks. */
+int store_run_end(struct store *self, uint64_t run, enum store_run_state state,
+                  const json_t *output, struct err *err);
+
+/* A change of one instance, or the end of an attempt. All borrowed. */
+struct store_record {
+    struct plan_id id;
+    const char *task;      /* its name */
+    const char *key;       /* a child's own key ("8,3"), or NULL */
+    uint32_t attempt;      /* 0: never started */
+    enum plan_state state; /* final, RUNNING, RETRYING, PAUSED or MAPPED */
+    const json_t *value;
+    const char *cause;
+    uint32_t children;      /* MAPPED: how many */
+    int code;               /* exit code or signal; -1: none */
+    int64_t started, ended; /* wall; 0: unknown */
+    int64_t cpu, memory;
+    const char *cwd; /* where it ran, if not in the run's folder; or NULL */
+};
+
+/*
+ * Add a record to the pending batch of the run. A batch is committed by
+ * store_flush, or by itself when it is large. Fails if that commit fails
+ * (ERR_UNAVAILABLE: disk full, ...): nothing that was committed is lost.
+ */
+int store_record(struct store *self, uint64_t run,
+                 const struct store_record *record, struct err *err);
+int store_flush(struct store *self, struct err *err);
+/* When the pending batch is due, monotonic; SPAN_NEVER: nothing pending. */
+int64_t store_due(const struct store *self);
+
+/*
+ * Append output of an attempt of the run that this process holds; it is with
+ * the kernel when the call returns. stream: 1 stdout, 2 stderr, 0 leat's own
+ * words.
+ */
+int store_output(struct store *self, uint64_t run, struct plan_id id,
+                 uint32_t attempt, int stream, const char *data, size_t n,
+                 struct err *err);
+
+/* ---- looking back ---- */
+
+/* "12", "last" or a --name (the newest with it); ERR_NOT_FOUND says more. */
+int store_find(struct store *self, const char *which, uint64_t *ret,
+               struct err *err);
+
+/* Without source unless asked for. ERR_NOT_FOUND. */
+int store_run_get(struct store *self, uint64_t run, bool with_source,
+                  struct store_run *ret, struct err *err);
+
+/* Newest first, at most `most` (0: all), without source; fn returns false to
+ * stop. */
+typedef bool store_run_fn(void *ctx, const struct store_run *run);
+int store_runs(struct store *self, size_t most, store_run_fn *fn, void *ctx,
+               struct err *err);
+
+/* Every record of a run in the order it was made. */
+typedef bool store_record_fn(void *ctx, const struct store_record *record);
+int store_records(struct store *self, uint64_t run, store_record_fn *fn,
+                  void *ctx, struct err *err);
+
+/*
+ * The output of a run in the order it came; `only` NULL: of all tasks; with
+ * child PLAN_WHOLE: of a task with all its children. `offset` (0 at first) is
+ * moved behind what was read, so that -f can go on from there.
+ */
+struct store_piece {
+    struct plan_id id;
+    uint32_t attempt;
+    int stream;
+    int64_t when; /* wall */
+    const char *data;
+    size_t n;
+};
+typedef bool store_piece_fn(void *ctx, const struct store_piece *piece);
+int store_pieces(struct store *self, uint64_t run, const struct plan_id *only,
+                 uint64_t *offset, store_piece_fn *fn, void *ctx,
+                 struct err *err);
+
+/* Delete a run with its output. ERR_UNAVAILABLE while it is running. */
+int store_remove(struct store *self, uint64_t run, struct err *err);
+
+/*
+ * Retention: delete finished runs past the `keep` newest (0: no bound) and
+ * those that ended more than `age` microseconds ago (0: no bound). Interrupted
+ * and paused runs stay. Sets *removed.
+ */
+int store_prune(struct store *self, size_t keep, int64_t age, size_t *removed,
+                struct err *err);
+
+/* ---- cache ---- */
+
+/* A value by its key (any string), not older than max_age; ERR_NOT_FOUND. */
+int store_cache_get(struct store *self, const char *key, int64_t max_age,
+                    json_t **ret, struct err *err);
+int store_cache_put(struct store *self, const char *key, const json_t *value,
+                    struct err *err);
+
+#endif
