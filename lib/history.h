@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * history - a stored run as it was when it was last heard of.
+ */
+#ifndef LIB_HISTORY_H
+#define LIB_HISTORY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "flow/flow.h"
+#include "flow/plan.h"
+#include "store/store.h"
+
+/* The last that is known of a task or child. */
+struct history_item {
+    enum plan_state state;  /* WAITING: nothing was recorded */
+    uint32_t attempt;       /* the last; 0: never started */
+    int code;               /* exit code or signal; -1: none */
+    json_t *value;          /* NULL is null */
+    char *cause;            /* or NULL */
+    char *key;              /* a child's own key, or NULL */
+    char *cwd;              /* where it ran, if elsewhere; or NULL */
+    int64_t started, ended; /* wall; 0: unknown */
+    int64_t cpu, memory;
+};
+
+struct history_task {
+    struct history_item item; /* state MAPPED: see the children */
+    struct history_item *children;
+    uint32_t nchild;
+    /* of a mapped task: children in each state */
+    uint32_t count[PLAN_STATE_COUNT];
+};
+
+struct history {
+    struct store_run info;
+    struct flow *flow;          /* parsed again from the stored source */
+    struct history_task *tasks; /* flow->ntask */
+};
+
+/* ERR_NOT_FOUND, ERR_INVALID (the stored flow can't be read), as the store. */
+int history_load(struct history **ret, struct store *store, uint64_t run,
+                 struct err *err);
+void history_destroy(struct history **self_p);
+
+const struct history_item *history_item(const struct history *self,
+                                        struct plan_id id);
+
+/* As run_name and run_find, for stored runs. */
+void history_name(const struct history *self, struct plan_id id,
+                  struct buf *out);
+int history_find(const struct history *self, const char *name,
+                 struct plan_id *ret, struct err *err);
+
+/* The state of a task: of a mapped one what became of its children (FAILED if
+ * one failed, RUNNING, ...). */
+enum plan_state history_state(const struct history *self, uint32_t task);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * task - what a C function sees of the attempt it carries out.
+ *
+ * Private side of leat.h's leat_task: made by an executor around one call.
+ */
+#ifndef LIB_TASK_H
+#define LIB_TASK_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "flow/plan.h"
+#include "flow/run.h"
+#include "proto/limits.h"
+
+struct leat_task {
+    struct run *run; /* borrowed */
+    struct plan_id id;
+    uint32_t attempt;    /* from 1 */
+    uint64_t run_number; /* 0 without a store */
+    json_t *kept; /* values handed out, released after the call; or NULL */
+    /* What the function asked for; SUCCEEDED until it says otherwise. */
+    enum plan_state state;
+    char cause[LIMIT_CAUSE_BYTES];
+};
+
+/*
+ * Call the task's C function; *value is what it gave (the caller's, maybe
+ * NULL). A function that returns NULL without a word has succeeded with null.
+ */
+void task_call(struct leat_task *self, json_t **value);
+
+#endif
