@@ -37,6 +37,7 @@ LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
 LIB    := $(BUILD)/libleat.a
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 
 all: $(LIB) $(if $(wildcard cli/main.c),build/bin/leat)
@@ -56,7 +57,7 @@ $(LIB): $(OBJ)
 	@echo "AR   $@"
 	$(ECHO)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
+$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(LIB)
 	@echo "LD   $@"
 	$(ECHO)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
