@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "flow/plan.h"
+#include "tests/support/random_flow.h"
 #include "tests/support/reference.h"
 
 #define SLOTS (REF_CHILDREN + 1) /* of a task: its children and itself */
@@ -23,8 +24,7 @@ struct world {
     uint64_t dice;
     struct ref_flow flow;
     struct ref_result want[REF_TASKS];
-    uint32_t most[REF_TASKS]; /* children that a task can have */
-    bool in_order;            /* report each as it was taken; no cancel */
+    bool in_order; /* report each as it was taken; no cancel */
     bool cancelled;
     struct plan *plan;
     uint8_t attempts[REF_TASKS][SLOTS];
@@ -33,115 +33,11 @@ struct world {
     uint32_t nbusy;
 };
 
-static uint64_t
-mix(uint64_t x)
-{
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-/* 0..n-1 */
-static uint32_t
-roll(struct world *w, uint32_t n)
-{
-    w->dice = mix(w->dice);
-    return (uint32_t)(w->dice % n);
-}
-
-static bool
-one_in(struct world *w, uint32_t n)
-{
-    return roll(w, n) == 0;
-}
-
-/* ---- a random flow ---- */
-
-static double
-random_bound(struct world *w)
-{
-    static const double bounds[] = {-1, -1, 0, 0.25, 0.5, 0.99, 1, 2, 3};
-
-    return bounds[roll(w, 9)];
-}
-
-static struct plan_task
-random_rules(struct world *w)
-{
-    bool is_plain = !one_in(w, 3);
-
-    return (struct plan_task){
-        .mapped = one_in(w, 2),
-        .skip_on_skip = !one_in(w, 3),
-        .trigger = (uint8_t)(is_plain ? 0 : roll(w, TRIGGER_COUNT)),
-        .at_least = random_bound(w),
-        .at_most = random_bound(w),
-        .priority = one_in(w, 2) ? 0 : (int32_t)roll(w, 5) - 2,
-        .max_parallel = one_in(w, 3) ? 1 + roll(w, 2) : 0,
-    };
-}
-
-/* A key that gives at most *most items. */
-static void
-random_key(struct world *w, uint32_t t, struct ref_key *key, uint32_t *most)
-{
-    *key = (struct ref_key){.kind = REF_LIST, .length = roll(w, 5)};
-    *most = key->length;
-    key->from = t > 0 ? roll(w, t) : 0;
-    if (t == 0 || !w->flow.tasks[key->from].rules.mapped || one_in(w, 4))
-        return;
-    *most = w->most[key->from];
-    key->kind = REF_CHILDREN_OF;
-    if (*most > REF_CHILDREN / 3 || !one_in(w, 3))
-        return;
-    key->kind = REF_FLAT_OF;
-    for (uint32_t j = 0; j < REF_CHILDREN; j++)
-        key->fan[j] = (uint8_t)roll(w, 4);
-    *most *= 3;
-}
-
-static void
-random_keys(struct world *w, uint32_t t)
-{
-    struct ref_task *task = &w->flow.tasks[t];
-    uint32_t most[REF_KEYS] = {0};
-
-    task->nkey = 1 + one_in(w, 2);
-    for (uint32_t i = 0; i < task->nkey; i++)
-        random_key(w, t, &task->keys[i], &most[i]);
-    task->zip = one_in(w, 2);
-    w->most[t] = most[0] > most[1] ? most[0] : most[1];
-    if (task->zip || task->nkey == 1)
-        return;
-    if ((most[0] + 1) * (most[1] + 1) > REF_CHILDREN)
-        task->zip = true;
-    else if (most[0] * most[1] > w->most[t])
-        w->most[t] = most[0] * most[1];
-}
-
-static void
-random_flow(struct world *w)
-{
-    uint32_t sparse = 2 + roll(w, 5);
-
-    w->flow.ntask = 1 + roll(w, REF_TASKS);
-    for (uint32_t t = 0; t < w->flow.ntask; t++) {
-        struct ref_task *task = &w->flow.tasks[t];
-
-        task->rules = random_rules(w);
-        for (uint32_t u = 0; u < t; u++)
-            task->needs[u] = one_in(w, sparse);
-        if (task->rules.mapped)
-            random_keys(w, t);
-    }
-}
-
 /* What is decided about an instance, whatever the order of events. */
 static uint64_t
 fate(const struct world *w, struct plan_id id)
 {
-    return mix(w->seed ^ mix(id.task * UINT64_C(1000003) + id.child));
+    return dice_mix(w->seed ^ dice_mix(id.task * UINT64_C(1000003) + id.child));
 }
 
 static enum plan_state
@@ -166,6 +62,18 @@ needed(const struct world *w, struct plan_id id)
     return 1 + (uint32_t)(retries < 3 ? retries : 0);
 }
 
+static void
+shuffle(struct world *w, struct plan_edge *edges, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        size_t j = dice_roll(&w->dice, (uint32_t)i + 1);
+        struct plan_edge edge = edges[i];
+
+        edges[i] = edges[j];
+        edges[j] = edge;
+    }
+}
+
 static size_t
 list_edges(const struct world *w, struct plan_edge *edges)
 {
@@ -174,7 +82,7 @@ list_edges(const struct world *w, struct plan_edge *edges)
     for (uint32_t t = 0; t < w->flow.ntask; t++) {
         const struct ref_task *task = &w->flow.tasks[t];
 
-        for (uint32_t u = 0; u < t; u++) {
+        for (uint32_t u = 0; u < w->flow.ntask; u++) {
             if (task->needs[u])
                 edges[n++] = (struct plan_edge){u, t, PLAN_EDGE_WHOLE};
         }
@@ -402,7 +310,8 @@ expand_links(struct world *w, uint32_t t, uint32_t n,
             links[nlink++] = (struct plan_link){s->key->from, 0, 0, owners[i]};
         stride *= zip ? 1 : s->n;
     }
-    if (nsource == 1 && nlink == 1 && !links[0].owner && one_in(w, 2))
+    if (nsource == 1 && nlink == 1 && !links[0].owner &&
+        dice_one_in(&w->dice, 2))
         nlink = 0; /* each sees its own anyway */
     plan_expand(w->plan, t, n, links, nlink);
 }
@@ -449,7 +358,7 @@ step_decide(struct world *w)
         finish(w, id, PLAN_TRIGGER_FAILED);
         break;
     case PLAN_PAUSE:
-        if (one_in(w, 2)) {
+        if (dice_one_in(&w->dice, 2)) {
             plan_ready(w->plan, id);
         } else {
             plan_pause(w->plan, id);
@@ -481,7 +390,7 @@ report(struct world *w, struct plan_id id)
 {
     uint32_t slot = id.child == PLAN_WHOLE ? REF_CHILDREN : id.child;
 
-    if (!w->in_order && one_in(w, 8)) { /* given back */
+    if (!w->in_order && dice_one_in(&w->dice, 8)) { /* given back */
         plan_ready(w->plan, id);
     } else if (++w->attempts[id.task][slot] < needed(w, id)) {
         plan_retry(w->plan, id);
@@ -496,7 +405,8 @@ report(struct world *w, struct plan_id id)
 static bool
 step_report(struct world *w)
 {
-    uint32_t i = w->in_order || w->nbusy == 0 ? 0 : roll(w, w->nbusy);
+    uint32_t i =
+        w->in_order || w->nbusy == 0 ? 0 : dice_roll(&w->dice, w->nbusy);
     struct plan_id id = w->busy[i];
 
     if (w->nbusy == 0)
@@ -540,9 +450,9 @@ step_at_random(struct world *w)
 {
     static bool (*const steps[])(struct world *) = {step_decide, step_take,
                                                     step_report};
-    uint32_t first = roll(w, 3);
+    uint32_t first = dice_roll(&w->dice, 3);
 
-    if (one_in(w, 400))
+    if (dice_one_in(&w->dice, 400))
         cancel(w);
     for (uint32_t i = 0; i < 3; i++) {
         if (steps[(first + i) % 3](w))
@@ -572,15 +482,16 @@ run_seed(uint64_t seed)
     size_t nedge;
 
     w->seed = seed;
-    w->dice = mix(seed);
-    w->in_order = one_in(w, 4);
-    random_flow(w);
+    w->dice = dice_mix(seed);
+    w->in_order = dice_one_in(&w->dice, 4);
+    random_flow(&w->flow, &w->dice);
     w->flow.end = final_state;
     w->flow.ctx = w;
     reference_run(&w->flow, w->want);
     for (uint32_t t = 0; t < w->flow.ntask; t++)
         tasks[t] = w->flow.tasks[t].rules;
     nedge = list_edges(w, edges);
+    shuffle(w, edges, nedge);
     assert_int_equal(
         plan_new(&w->plan, tasks, w->flow.ntask, edges, nedge, NULL, &err), 0);
     while (!plan_is_finished(w->plan)) {
