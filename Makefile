@@ -45,6 +45,15 @@ all: $(LIB) $(if $(wildcard cli/main.c),build/bin/leat)
 unit: $(UNIT)
 	$(ECHO)for t in $^; do $$t || exit 1; done
 
+# The plan beside Prefect 1.4, which PYTHON must have: not part of unit.
+PYTHON ?= python3
+peers: $(BUILD)/plan_driver
+	$(PYTHON) tests/peers/prefect_plan.py $< $(FLOWS)
+
+$(BUILD)/plan_driver: $(BUILD)/tests/peers/plan_driver.o $(LIB)
+	@echo "LD   $@"
+	$(ECHO)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 clean:
 	rm -rf build
 
@@ -68,5 +77,5 @@ $(BUILD)/%.o: %.c
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 
-.PHONY: all unit clean
+.PHONY: all unit peers clean
 .SECONDARY:
