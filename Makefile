@@ -1,8 +1,11 @@
-# make            build everything            make check       all tests
-# make lint       format, layers, analyzers   make SAN=address,undefined unit
-# make CC=clang   any compiler                make V=1         show commands
+# make            build everything            make demo       the example flow
+# make check      every test there is         make test       units and system
+# make lint       format, layers, analyzers   make format     clang-format -i
+# make fuzz T=60  each fuzzer, T seconds      make bench      the figures
+# make cover      coverage of `make test`     make valgrind   units under it
+# make install PREFIX= DESTDIR=               make clean
+# Variants: CC=clang, SAN=address,undefined, WERROR= (packagers), V=1 (commands)
 
-CC     ?= gcc
 ifeq ($(origin CC),default)
 CC     := gcc
 endif
@@ -10,7 +13,12 @@ SAN    ?=
 WERROR ?= -Werror
 PREFIX ?= /usr/local
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
+T      ?= 60
 ECHO   := $(if $(V),,@)
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-print-directory
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
           -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -25,47 +33,167 @@ WARN   += $(if $(findstring clang,$(CC)),-Wcomma -Wloop-analysis \
           -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
           -Wformat-truncation=2 -Wformat-signedness -Wjump-misses-init \
           -Wstack-usage=16384)
-HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
-          -fstack-clash-protection -fcf-protection
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+          -fstack-clash-protection \
+          $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden \
           -fno-omit-frame-pointer -fno-common $(CFLAGS) $(WARN) \
           $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,$(HARDEN))
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed \
+          $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
-LIB    := $(BUILD)/libleat.a
+ALL    := $(BUILD)/all.a
+BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
+LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
+EXAMPLE := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SYSTEM := $(wildcard tests/system/*.sh)
+C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
+SCRIPTS := .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh bench/*.sh)
 
-all: $(LIB) $(if $(wildcard cli/main.c),build/bin/leat)
+# What valgrind is no use for: it makes them wait instead of finding more.
+NO_VALGRIND :=
+RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \
+          tests/run.sh
+VARIANT = +$(ECHO)$(MAKE)
+
+all: programs
+	@for d in bin lib examples; do \
+	    [ -L build/$$d ] || rm -rf build/$$d; \
+	    ln -sfn $(notdir $(BUILD))/$$d build/$$d; done
+
+programs: $(BIN) $(LIB) $(EXAMPLE)
 
 unit: $(UNIT)
-	$(ECHO)for t in $^; do $$t || exit 1; done
+	$(ECHO)$(RUN) $(UNIT)
+
+system: programs
+	$(ECHO)$(RUN) $(SYSTEM)
+
+test: programs $(UNIT)
+	$(ECHO)$(RUN) $(UNIT) $(SYSTEM)
+
+replay: $(FUZZ:%=$(BUILD)/replay/%)
+	$(ECHO)$(RUN) $^
+
+valgrind: $(UNIT)
+	$(ECHO)WRAP='valgrind -q --error-exitcode=99 --leak-check=full' \
+	    $(RUN) $(filter-out $(NO_VALGRIND:%=$(BUILD)/%),$^)
+
+check:
+	@tools/deps.sh check
+	+@tests/check.sh
+
+demo:
+	@tools/deps.sh
+	$(VARIANT) all
+	build/bin/leat run examples/parallel.yaml -p stop=5
+	build/bin/leat graph last
+
+fuzz:
+	$(VARIANT) CC=clang SAN=fuzzer-no-link,address,undefined \
+	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
+	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
+
+cover:
+	$(VARIANT) BUILD=build/cover HARDEN= LDFLAGS=--coverage \
+	    CFLAGS='-O0 -g --coverage' test
+	$(ECHO)lcov -q -c -d build/cover --no-external -o build/cover/all.info
+	$(ECHO)lcov -q -r build/cover/all.info '*/tests/*' -o build/cover/leat.info
+	$(ECHO)genhtml -q -o build/cover/html build/cover/leat.info
+	@lcov --list build/cover/leat.info
+
+bench: all
+	$(ECHO)bench/run.sh
+
+lint: $(C_FILES:%=build/lint/%.ok)
+	clang-format --dry-run --Werror $(C_FILES) $(wildcard */*.h tests/*/*.h)
+	tests/check-layers.sh
+	@mkdir -p build/lint/cppcheck
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -j2 \
+	    --cppcheck-build-dir=build/lint/cppcheck -D_GNU_SOURCE \
+	    --enable=warning,performance,portability -I. $(SRC)
+	shellcheck -x $(SCRIPTS)
+	mandoc -T lint -W warning $(wildcard docs/*.[1-9])
+	! grep -nE '^ *sleep|\<(u|nano)?sleep\(' tests/*/*.sh tests/*/*.[ch]
+
+format:
+	clang-format -i $(C_FILES) $(wildcard */*.h tests/*/*.h)
+
+install: all
+	tools/install.sh $(BUILD) $(DESTDIR) $(PREFIX)
 
 clean:
 	rm -rf build
 
-build/bin/leat: $(BUILD)/cli/main.o $(LIB)
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
+
+$(BUILD)/headers: Makefile
 	@mkdir -p $(@D)
-	@echo "LD   $@"
-	$(ECHO)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	@printf '#include <%s.h>\n' yaml jansson sqlite3 sodium | \
+	    $(CC) $(CPPFLAGS) -x c -E - >/dev/null || \
+	    { echo 'A library is missing; run tools/deps.sh' >&2; exit 1; }
+	@touch $@
 
-$(LIB): $(OBJ)
-	@echo "AR   $@"
-	$(ECHO)rm -f $@ && ar rcs $@ $^
-
-$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
-	@echo "LD   $@"
-	$(ECHO)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
-
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile | $(BUILD)/headers
 	@mkdir -p $(@D)
 	@echo "CC   $<"
-	$(ECHO)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(ECHO)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(shell find build -name '*.d' 2>/dev/null)
+$(BUILD)/examples/%.o: ALL_CFLAGS += -Ilib
 
-.PHONY: all unit clean
+$(ALL): $(OBJ)
+	$(ECHO)rm -f $@ && ar rcs $@ $^
+
+# Ours alone: nothing but the public names can be linked with.
+$(BUILD)/lib/libleat.a: $(OBJ)
+	@mkdir -p $(@D)
+	@echo "AR   $@"
+	$(ECHO)ld -r -o $(@:.a=.o) $^ && objcopy --localize-hidden $(@:.a=.o)
+	$(ECHO)rm -f $@ && ar rcs $@ $(@:.a=.o)
+
+LINK = @mkdir -p $(@D); echo "LD   $@"; $(if $(V),set -x;) \
+       $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+$(BUILD)/lib/libleat.so.0: $(OBJ)
+	$(LINK) -shared -Wl,-soname,$(@F),-z,defs $(LIBS)
+	@ln -sf $(@F) $(@:.0=)
+
+$(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
+	$(LINK) -pie $(LIBS)
+
+$(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/lib/libleat.a
+	$(LINK) -pie $(LIBS)
+
+$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
+	$(LINK) -pie -lcmocka $(LIBS)
+
+$(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+                   $(SUPPORT) $(ALL)
+	$(LINK) -pie $(LIBS)
+
+build/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(SUPPORT) $(ALL)
+	$(LINK) -pie -fsanitize=fuzzer $(LIBS)
+
+# The object stands for all the headers that the file includes.
+build/lint/%.c.ok: %.c .clang-tidy $(BUILD)/%.o
+	@mkdir -p $(@D)
+	@echo "LINT $<"
+	$(ECHO)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -Ilib 2>$@.log || \
+	    { cat $@.log; exit 1; }
+	$(if $(filter base/% flow/%,$<),$(ECHO)gcc $(ALL_CFLAGS) -fanalyzer -c \
+	    -o /dev/null $<)
+	@touch $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all programs unit system test replay valgrind check demo fuzz cover \
+        bench lint format install clean help
 .SECONDARY:
