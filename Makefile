@@ -21,21 +21,18 @@ endif
 MAKEFLAGS += --no-print-directory
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
-          -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
-          -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings \
-          -Wpointer-arith -Wformat=2 -Wundef -Wvla -Wswitch-enum \
-          -Wimplicit-fallthrough -Wdouble-promotion -Wnull-dereference \
-          -Wredundant-decls -Wnested-externs -Wdate-time
-WARN   += $(if $(findstring clang,$(CC)),-Wcomma -Wloop-analysis \
-          -Wunreachable-code-aggressive -Wassign-enum \
-          -Wconditional-uninitialized -Wmissing-variable-declarations \
-          -Wextra-semi-stmt -Wshift-sign-overflow,-Wlogical-op \
-          -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
-          -Wformat-truncation=2 -Wformat-signedness -Wjump-misses-init \
-          -Wstack-usage=16384)
-HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-          -fstack-clash-protection \
-          $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
+    -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+    -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings \
+    -Wpointer-arith -Wformat=2 -Wswitch-enum -Wimplicit-fallthrough \
+    -Wdouble-promotion -Wnull-dereference -Wredundant-decls -Wnested-externs \
+    -Wdate-time $(if $(findstring clang,$(CC)),-Wcomma -Wloop-analysis \
+    -Wunreachable-code-aggressive -Wassign-enum -Wconditional-uninitialized \
+    -Wmissing-variable-declarations -Wextra-semi-stmt -Wshift-sign-overflow, \
+    -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
+    -Wformat-truncation=2 -Wformat-signedness -Wjump-misses-init \
+    -Wstack-usage=16384)
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+    $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden \
           -fno-omit-frame-pointer -fno-common $(CFLAGS) $(WARN) \
@@ -55,7 +52,6 @@ UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 SYSTEM := $(wildcard tests/system/*.sh)
 C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
-SCRIPTS := .ci/run $(wildcard tools/*.sh tests/*.sh tests/*/*.sh bench/*.sh)
 
 # What valgrind is no use for: it makes them wait instead of finding more.
 NO_VALGRIND :=
@@ -80,7 +76,8 @@ test: programs $(UNIT)
 	$(ECHO)$(RUN) $(UNIT) $(SYSTEM)
 
 replay: $(FUZZ:%=$(BUILD)/replay/%)
-	$(ECHO)$(RUN) $^
+	$(ECHO)$(RUN) $(foreach f,$(FUZZ),"$(BUILD)/replay/$f $(wildcard \
+	    tests/fuzz/corpus-$f tests/data examples)")
 
 valgrind: $(UNIT)
 	$(ECHO)WRAP='valgrind -q --error-exitcode=99 --leak-check=full' \
@@ -104,30 +101,19 @@ fuzz:
 cover:
 	$(VARIANT) BUILD=build/cover HARDEN= LDFLAGS=--coverage \
 	    CFLAGS='-O0 -g --coverage' test
-	$(ECHO)lcov -q -c -d build/cover --no-external -o build/cover/all.info
-	$(ECHO)lcov -q -r build/cover/all.info '*/tests/*' -o build/cover/leat.info
-	$(ECHO)genhtml -q -o build/cover/html build/cover/leat.info
-	@lcov --list build/cover/leat.info
+	$(ECHO)tools/cover.sh build/cover
 
 bench: all
 	$(ECHO)bench/run.sh
 
 lint: $(C_FILES:%=build/lint/%.ok)
-	clang-format --dry-run --Werror $(C_FILES) $(wildcard */*.h tests/*/*.h)
-	tests/check-layers.sh
-	@mkdir -p build/lint/cppcheck
-	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -j2 \
-	    --cppcheck-build-dir=build/lint/cppcheck -D_GNU_SOURCE \
-	    --enable=warning,performance,portability -I. $(SRC)
-	shellcheck -x $(SCRIPTS)
-	mandoc -T lint -W warning $(wildcard docs/*.[1-9])
-	! grep -nE '^ *sleep|\<(u|nano)?sleep\(' tests/*/*.sh tests/*/*.[ch]
+	$(ECHO)tests/lint.sh
 
 format:
 	clang-format -i $(C_FILES) $(wildcard */*.h tests/*/*.h)
 
 install: all
-	tools/install.sh $(BUILD) $(DESTDIR) $(PREFIX)
+	$(ECHO)DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' tools/install.sh $(BUILD)
 
 clean:
 	rm -rf build
