@@ -9,16 +9,13 @@
 ifeq ($(origin CC),default)
 CC     := gcc
 endif
-SAN    ?=
 WERROR ?= -Werror
 PREFIX ?= /usr/local
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
 T      ?= 60
 ECHO   := $(if $(V),,@)
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
-MAKEFLAGS += -j$(shell nproc)
-endif
-MAKEFLAGS += --no-print-directory
+JOBS   := $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
+MAKEFLAGS += --no-print-directory $(JOBS)
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
     -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
@@ -35,110 +32,89 @@ HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection 
     $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden \
-          -fno-omit-frame-pointer -fno-common $(CFLAGS) $(WARN) \
-          $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,$(HARDEN))
-ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed \
-          $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+    -fno-omit-frame-pointer -fno-common $(CPPFLAGS) $(CFLAGS) $(WARN) \
+    $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,$(HARDEN))
+ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed $(SAN:%=-fsanitize=%) $(LDFLAGS)
 LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
 ALL    := $(BUILD)/all.a
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
-EXAMPLE := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
-SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-SYSTEM := $(wildcard tests/system/*.sh)
 C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
-# What valgrind is no use for: it makes them wait instead of finding more.
+# Waiting is all that valgrind adds to these.
 NO_VALGRIND :=
 RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \
-          tests/run.sh
-VARIANT = +$(ECHO)$(MAKE)
+    tests/run.sh
 
 all: programs
-	@for d in bin lib examples; do \
-	    [ -L build/$$d ] || rm -rf build/$$d; \
+	@for d in bin lib examples; do [ -L build/$$d ] || rm -rf build/$$d; \
 	    ln -sfn $(notdir $(BUILD))/$$d build/$$d; done
-
-programs: $(BIN) $(LIB) $(EXAMPLE)
-
+programs: $(BIN) $(LIB) $(EXAMPLES)
 unit: $(UNIT)
 	$(ECHO)$(RUN) $(UNIT)
-
-system: programs
-	$(ECHO)$(RUN) $(SYSTEM)
-
 test: programs $(UNIT)
-	$(ECHO)$(RUN) $(UNIT) $(SYSTEM)
-
+	$(ECHO)$(RUN) $(UNIT) $(wildcard tests/system/*.sh)
 replay: $(FUZZ:%=$(BUILD)/replay/%)
 	$(ECHO)$(RUN) $(foreach f,$(FUZZ),"$(BUILD)/replay/$f $(wildcard \
 	    tests/fuzz/corpus-$f tests/data examples)")
-
 valgrind: $(UNIT)
 	$(ECHO)WRAP='valgrind -q --error-exitcode=99 --leak-check=full' \
 	    $(RUN) $(filter-out $(NO_VALGRIND:%=$(BUILD)/%),$^)
-
 check:
 	@tools/deps.sh check
 	+@tests/check.sh
-
 demo:
 	@tools/deps.sh
-	$(VARIANT) all
+	+$(ECHO)$(MAKE) all
 	build/bin/leat run examples/parallel.yaml -p stop=5
 	build/bin/leat graph last
-
 fuzz:
-	$(VARIANT) CC=clang SAN=fuzzer-no-link,address,undefined \
+	+$(ECHO)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined \
 	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
 	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
-
 cover:
-	$(VARIANT) BUILD=build/cover HARDEN= LDFLAGS=--coverage \
-	    CFLAGS='-O0 -g --coverage' test
+	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= CFLAGS='-O0 -g --coverage' \
+	    LDFLAGS=--coverage test
 	$(ECHO)tools/cover.sh build/cover
-
 bench: all
 	$(ECHO)bench/run.sh
-
 lint: $(C_FILES:%=build/lint/%.ok)
 	$(ECHO)tests/lint.sh
-
 format:
 	clang-format -i $(C_FILES) $(wildcard */*.h tests/*/*.h)
-
 install: all
 	$(ECHO)DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' tools/install.sh $(BUILD)
-
 clean:
 	rm -rf build
-
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
+.PHONY: all programs unit test replay valgrind check demo fuzz cover bench \
+    lint format install clean help
+.SECONDARY:
 
 $(BUILD)/headers: Makefile
 	@mkdir -p $(@D)
 	@printf '#include <%s.h>\n' yaml jansson sqlite3 sodium | \
 	    $(CC) $(CPPFLAGS) -x c -E - >/dev/null || \
-	    { echo 'A library is missing; run tools/deps.sh' >&2; exit 1; }
+	    { echo 'A library or $(CC) is missing: run tools/deps.sh' >&2; exit 1; }
 	@touch $@
-
 $(BUILD)/%.o: %.c Makefile | $(BUILD)/headers
 	@mkdir -p $(@D)
 	@echo "CC   $<"
-	$(ECHO)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-
+	$(ECHO)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/examples/%.o: ALL_CFLAGS += -Ilib
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 $(ALL): $(OBJ)
 	$(ECHO)rm -f $@ && ar rcs $@ $^
-
-# Ours alone: nothing but the public names can be linked with.
+# What others link: one object that shows no names but the public ones.
 $(BUILD)/lib/libleat.a: $(OBJ)
 	@mkdir -p $(@D)
 	@echo "AR   $@"
@@ -146,25 +122,19 @@ $(BUILD)/lib/libleat.a: $(OBJ)
 	$(ECHO)rm -f $@ && ar rcs $@ $(@:.a=.o)
 
 LINK = @mkdir -p $(@D); echo "LD   $@"; $(if $(V),set -x;) \
-       $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
-
+    $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
 $(BUILD)/lib/libleat.so.0: $(OBJ)
 	$(LINK) -shared -Wl,-soname,$(@F),-z,defs $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
-
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
 	$(LINK) -pie $(LIBS)
-
-$(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/lib/libleat.a
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/lib/libleat.a
 	$(LINK) -pie $(LIBS)
-
-$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
+$(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -lcmocka $(LIBS)
-
 $(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
                    $(SUPPORT) $(ALL)
 	$(LINK) -pie $(LIBS)
-
 build/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -fsanitize=fuzzer $(LIBS)
 
@@ -172,14 +142,8 @@ build/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(SUPPORT) $(ALL)
 build/lint/%.c.ok: %.c .clang-tidy $(BUILD)/%.o
 	@mkdir -p $(@D)
 	@echo "LINT $<"
-	$(ECHO)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -Ilib 2>$@.log || \
-	    { cat $@.log; exit 1; }
-	$(if $(filter base/% flow/%,$<),$(ECHO)gcc $(ALL_CFLAGS) -fanalyzer -c \
+	$(ECHO)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -Ilib \
+	    2>$@.log || { cat $@.log; exit 1; }
+	$(ECHO)$(if $(filter base/% flow/%,$<),gcc $(ALL_CFLAGS) -fanalyzer -c \
 	    -o /dev/null $<)
 	@touch $@
-
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-
-.PHONY: all programs unit system test replay valgrind check demo fuzz cover \
-        bench lint format install clean help
-.SECONDARY:
