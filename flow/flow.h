@@ -56,13 +56,15 @@ enum flow_kind {
 struct flow_bind {
     char *name;
     struct tmpl *value;
+    struct flow_place place; /* of the name */
 };
 
 /* One key of `each`: a list, or the numbers from..to, both ends included. */
 struct flow_each {
     char *name;
-    struct tmpl *values;    /* NULL for a range */
-    struct tmpl *from, *to; /* of a range */
+    struct tmpl *values;     /* NULL for a range */
+    struct tmpl *from, *to;  /* of a range */
+    struct flow_place place; /* of the name */
 };
 
 struct flow_case {
