@@ -30,14 +30,12 @@ def once(command):
 def show(seconds, count, rate):
     if rate:
         figure, units = count / seconds, ["/s", " k/s", " M/s"]
-        step = 1000
     else:
         figure, units = seconds / count * 1e6, [" us", " ms", " s"]
-        step = 1000
     for unit in units[:-1]:
-        if figure < step:
+        if figure < 1000:
             return f"{figure:.3g}{unit}"
-        figure /= step
+        figure /= 1000
     return f"{figure:.3g}{units[-1]}"
 
 
