@@ -18,7 +18,7 @@
 #define EVENTS    64
 #define HOUSEKEEP (500 * SPAN_MS)
 #define MOST      (3600 * SPAN_SECOND) /* of one wait in the kernel */
-#define DESTROY   (5 * SPAN_SECOND) /* for what was killed to be gone */
+#define DESTROY   (5 * SPAN_SECOND)    /* for what was killed to be gone */
 
 struct exec {
     struct attempt_host host;
