@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/layout_parts.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 
-#define ROUNDS 12
+#define ROUNDS      12
+#define BEND_WEIGHT 8    /* of a line that would be straight */
+#define LONE_WEIGHT 0.05 /* of staying where it is */
 
 /* Items of a layer that stand shoulder to shoulder. */
 struct group {
@@ -29,10 +32,17 @@ struct wish {
     double x, weight;
 };
 
+/* From an item's left side to its middle, a whole number as that is. */
+static int
+half(const struct layout *self, uint32_t item)
+{
+    return (self->items[item].width - 1) / 2;
+}
+
 static double
 middle(const struct placing *self, uint32_t item)
 {
-    return self->x[item] + (self->layout->items[item].width - 1) / 2.0;
+    return self->x[item] + half(self->layout, item);
 }
 
 static bool
@@ -41,35 +51,46 @@ is_bend(const struct layout *self, uint32_t item)
     return item >= self->nbox;
 }
 
-/* Bends hold to each other most: long lines are to be straight. */
 static void
 add_wishes(const struct placing *self, const struct layout_side *side,
-           uint32_t item, struct wish *wish)
+           uint32_t item, bool of_bends, struct wish *wish)
 {
     for (uint32_t k = side->at[item]; k < side->at[item + 1]; k++) {
-        uint32_t other = side->list[k];
-        double weight =
-            is_bend(self->layout, item) && is_bend(self->layout, other) ? 8 : 1;
-
-        wish->x += weight * middle(self, other);
-        wish->weight += weight;
+        if (is_bend(self->layout, side->list[k]) < of_bends)
+            continue;
+        wish->x += middle(self, side->list[k]);
+        wish->weight++;
     }
 }
 
-/* Where the item's left side wants to be, and how much. */
 static struct wish
-find_wish(const struct placing *self, uint32_t item, enum look look)
+add_sides(const struct placing *self, uint32_t item, enum look look,
+          bool of_bends)
 {
     struct wish wish = {0, 0};
 
     if (look != LOOK_DOWN)
-        add_wishes(self, &self->sides->up, item, &wish);
+        add_wishes(self, &self->sides->up, item, of_bends, &wish);
     if (look != LOOK_UP)
-        add_wishes(self, &self->sides->down, item, &wish);
+        add_wishes(self, &self->sides->down, item, of_bends, &wish);
+    return wish;
+}
+
+/* Where the item's left side wants to be, and how much. Bends look at bends
+ * first, and insist: long lines are to be straight. */
+static struct wish
+find_wish(const struct placing *self, uint32_t item, enum look look)
+{
+    bool bend = is_bend(self->layout, item);
+    struct wish wish = add_sides(self, item, look, bend);
+
+    if (bend && wish.weight > 0)
+        wish = (struct wish){BEND_WEIGHT * wish.x, BEND_WEIGHT * wish.weight};
+    else if (bend)
+        wish = add_sides(self, item, look, false);
     if (wish.weight == 0)
-        return (struct wish){self->x[item], 0.05};
-    wish.x /= wish.weight;
-    wish.x -= (self->layout->items[item].width - 1) / 2.0;
+        return (struct wish){self->x[item], LONE_WEIGHT};
+    wish.x = wish.x / wish.weight - half(self->layout, item);
     return wish;
 }
 
@@ -146,14 +167,69 @@ place_all(struct placing *self, enum look look)
 static void
 settle(struct layout *self, const double *x)
 {
-    double least = HUGE_VAL;
+    for (uint32_t i = 0; i < self->nitem; i++)
+        self->items[i].x = (int)floor(x[i] + 0.5);
+}
+
+/* There is room in its layer to move an item to x. */
+static bool
+has_room(const struct layout *self, uint32_t place, int x, int gap)
+{
+    const struct layout_item *item = &self->items[self->sorted[place]];
+    const struct layout_item *other;
+
+    if (place > self->layers[item->layer]) {
+        other = &self->items[self->sorted[place - 1]];
+        if (x < other->x + other->width + gap)
+            return false;
+    }
+    if (place + 1 < self->layers[item->layer + 1]) {
+        other = &self->items[self->sorted[place + 1]];
+        if (x + item->width + gap > other->x)
+            return false;
+    }
+    return true;
+}
+
+/* Move a bend below (or above) the one it leads on from, if it can. */
+static void
+straighten(struct layout *self, const struct layout_side *side, uint32_t place,
+           int gap)
+{
+    uint32_t item = self->sorted[place];
+
+    if (!is_bend(self, item))
+        return;
+    for (uint32_t k = side->at[item]; k < side->at[item + 1]; k++) {
+        uint32_t other = side->list[k];
+
+        if (is_bend(self, other) &&
+            has_room(self, place, self->items[other].x, gap))
+            self->items[item].x = self->items[other].x;
+    }
+}
+
+static void
+straighten_all(struct layout *self, const struct layout_sides *sides, int gap)
+{
+    for (uint32_t i = 0; i < self->nitem; i++)
+        straighten(self, &sides->up, i, gap);
+    for (uint32_t i = self->nitem; i-- > 0;)
+        straighten(self, &sides->down, i, gap);
+}
+
+/* The least x becomes 0. */
+static void
+move_home(struct layout *self)
+{
+    int least = INT_MAX;
 
     for (uint32_t i = 0; i < self->nitem; i++)
-        least = fmin(least, floor(x[i] + 0.5));
+        least = self->items[i].x < least ? self->items[i].x : least;
     for (uint32_t i = 0; i < self->nitem; i++) {
         struct layout_item *item = &self->items[i];
 
-        item->x = (int)(floor(x[i] + 0.5) - least);
+        item->x -= least;
         if (self->width < item->x + item->width)
             self->width = item->x + item->width;
     }
@@ -179,6 +255,8 @@ layout_place(struct layout *self, const struct layout_sides *sides, int gap)
     for (int i = 0; i < ROUNDS / 2; i++)
         place_all(&p, LOOK_BOTH);
     settle(self, p.x);
+    straighten_all(self, sides, gap);
+    move_home(self);
     free(p.x);
     free(p.groups);
     free(p.offsets);
