@@ -92,9 +92,10 @@ void run_resume(struct run *self, struct plan_id id);
 /* ---- going on with an earlier session of the run ---- */
 
 /*
- * Before the first run_next: an instance ended in `state` (a success) with a
- * value (borrowed) in an earlier session. It is kept, not executed again,
- * unless something it depends on is executed anew.
+ * Before the first run_next: in an earlier session an instance was started
+ * `attempts` times (at least once) and was last in `state`, with a value
+ * (borrowed). If that is a success it is kept and not executed again, unless
+ * something it depends on is executed anew; else its attempts are counted on.
  */
 void run_keep(struct run *self, struct plan_id id, enum plan_state state,
               json_t *value, uint32_t attempts);
