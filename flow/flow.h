@@ -129,7 +129,9 @@ struct flow_task {
     enum flow_kind kind;
     enum value_kind value;
     bool hidden;   /* made by `first`; not shown to people */
-    bool mapped;   /* has children: neach > 0, or a merge of mapped tasks */
+    /* Has children: neach > 0. Of a FLOW_MERGE set before flow_check it is a
+     * wish, granted if all its branches are mapped too. */
+    bool mapped;
     bool zip;      /* each: pairs, not the product */
     bool flatten;  /* each: un-nest the list first */
     bool referred; /* some reference uses its value */
