@@ -127,10 +127,10 @@ const char *
 names_near(const char *name, const char *const *candidates, size_t n)
 {
     size_t len = strlen(name);
-    size_t best = len < 3 ? 1 : (len + 2) / 3;
+    size_t best = (len + 2) / 3;
     const char *found = NULL;
 
-    if (len == 0 || len > NEAR_MAX)
+    if (len < 2 || len > NEAR_MAX)
         return NULL;
     for (size_t i = 0; i < n; i++) {
         size_t other = strlen(candidates[i]);

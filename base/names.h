@@ -33,7 +33,7 @@ uint32_t names_find(const struct names *self, const char *name);
 /*
  * Of n candidates the one that a person who typed `name` most likely meant,
  * for "did you mean"; NULL if none is near (edit distance at most a third of
- * the length, transpositions counted as one).
+ * the length, rounded up, transpositions counted as one, and never all of it).
  */
 const char *names_near(const char *name, const char *const *candidates,
                        size_t n);

@@ -51,6 +51,7 @@ copy_binds(const struct flow_bind *from, uint32_t n)
 
     for (uint32_t i = 0; i < n; i++) {
         binds[i].name = mem_dup(from[i].name);
+        binds[i].place = from[i].place;
         binds[i].value = tmpl_copy(from[i].value);
     }
     return binds;

@@ -171,9 +171,9 @@ bool
 run_is_linked(const struct run *self, uint32_t task, uint32_t key)
 {
     const struct flow_task *spec = &self->flow->tasks[task];
-    uint32_t from = mapped_source(self, &spec->each[key]);
+    uint32_t from = flow_child_source(self->flow, spec, key);
 
-    return from != PLAN_NONE && self->tasks[from].map;
+    return from != UINT32_MAX && self->tasks[from].map;
 }
 
 static int

@@ -16,22 +16,22 @@ declare -A name_of=()
 read -ra wrap <<<"${WRAP-}"
 exec {never}<> <(:) # nothing ever comes: to wait a moment on
 
+# marked NAME: the processes that carry the mark of that test
+marked() {
+    grep -lzx "TEST_MARK=$run/$1" /proc/[0-9]*/environ 2>/dev/null |
+        cut -d/ -f3
+}
+
 finish() {
     local pid
 
-    for pid in $(jobs -p); do kill "$pid" 2>/dev/null; done
+    for pid in $(marked '.*'); do kill -KILL "$pid" 2>/dev/null; done
     wait
     rm -rf "$work"
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-# marked NAME: the processes that carry the mark of that test
-marked() {
-    grep -lzFx "TEST_MARK=$run/$1" /proc/[0-9]*/environ 2>/dev/null |
-        cut -d/ -f3
-}
 
 # A process that was just killed takes a moment to go; one that stays fails.
 strays() {
@@ -57,8 +57,8 @@ one() {
 
     mkdir -p "$dir/tmp"
     for v in "${keep[@]}"; do [[ ${!v-} ]] && clean+=("$v=${!v}"); done
-    timeout -k 10 "${LIMIT:-300}" env -i "${clean[@]}" HOME="$dir/tmp" \
-        TMPDIR="$dir/tmp" LC_ALL=C.UTF-8 TZ=UTC TEST_MARK="$run/$name" \
+    env -i "${clean[@]}" HOME="$dir/tmp" TMPDIR="$dir/tmp" LC_ALL=C.UTF-8 \
+        TZ=UTC TEST_MARK="$run/$name" timeout -k 10 "${LIMIT:-300}" \
         "$@" </dev/null >"$dir/log" 2>&1
     status=$?
     ((status == 124 || status == 137)) &&
@@ -68,9 +68,10 @@ one() {
     return "$status"
 }
 
-# sum PATTERN FILE: of the numbers in cmocka's "[  PATTERN ] N test(s)"
+# sum WORD FILE: of the numbers in cmocka's lines "[  WORD  ] N test(s)"
 sum() {
-    sed -nE "s/^\[  $1 *\] ([0-9]+) test.*/\1/p" "$2" | paste -sd+ | bc
+    awk -v word="$1" '$1 == "[" && $2 == word && $5 ~ /^test/ { n += $4 }
+        END { print n + 0 }' "$2"
 }
 
 # report NAME STATUS: its line, and its output if it failed
@@ -78,7 +79,6 @@ report() {
     local name=$1 status=$2 log=$work/$1/log good bad
 
     good=$(sum PASSED "$log") bad=$(sum FAILED "$log")
-    : "${good:=0}" "${bad:=0}"
     if ((status == 77)); then
         echo "skip  $name: $(tail -n 1 "$log")"
         return

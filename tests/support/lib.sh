@@ -43,7 +43,8 @@ exits() {
 
 # expect TEXT FILE: the file is exactly that, and a newline
 expect() {
-    diff -u --label expected <([[ $1 ]] && printf '%s\n' "$1") "$2" >&4 ||
+    diff -u --label expected --label "$2" \
+        <([[ ! $1 ]] || printf '%s\n' "$1") "$2" >&4 ||
         fail "$2 is not as expected"
 }
 
