@@ -56,14 +56,15 @@ enum flow_kind {
 struct flow_bind {
     char *name;
     struct tmpl *value;
+    struct flow_place place; /* of the name */
 };
 
 /* One key of `each`: a list, or the numbers from..to, both ends included. */
 struct flow_each {
     char *name;
-    struct tmpl *values;    /* NULL for a range */
-    struct tmpl *from, *to; /* of a range */
-    bool unmapped;          /* C API: leat_unmapped: the whole, every time */
+    struct tmpl *values;     /* NULL for a range */
+    struct tmpl *from, *to;  /* of a range */
+    struct flow_place place; /* of the name */
 };
 
 struct flow_case {
@@ -128,11 +129,13 @@ struct flow_task {
     struct flow_place place;
     enum flow_kind kind;
     enum value_kind value;
-    bool hidden;   /* made by `first`; not shown to people */
-    bool mapped;   /* has children: neach > 0, or a merge of mapped tasks */
-    bool zip;      /* each: pairs, not the product */
-    bool flatten;  /* each: un-nest the list first */
-    bool referred; /* some reference uses its value */
+    bool hidden; /* made by `first`; not shown to people */
+    /* Has children: neach > 0. Of a FLOW_MERGE set before flow_check it is a
+     * wish, granted if all its branches are mapped too. */
+    bool mapped;
+    bool zip;            /* each: pairs, not the product */
+    bool flatten;        /* each: un-nest the list first */
+    bool referred;       /* some reference uses its value */
     bool has_value_kind; /* value: was written */
     char *script;        /* FLOW_SCRIPT */
     struct tmpl *argv;   /* FLOW_ARGV: TMPL_LIST */
@@ -207,6 +210,13 @@ int flow_check(struct flow *self, struct diags *diags);
 
 /* The edges of a checked flow, a heap array; for plan_new. */
 struct plan_edge *flow_edges(const struct flow *self, size_t *n);
+
+/*
+ * The mapped task that a key of `each` goes over child to child, without
+ * waiting for all of it; UINT32_MAX if the key is of another kind.
+ */
+uint32_t flow_child_source(const struct flow *self,
+                           const struct flow_task *task, uint32_t key);
 
 /* What the plan needs to know of each task, a heap array of ntask. */
 struct plan_task *flow_plan_tasks(const struct flow *self);

@@ -7,19 +7,27 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "flow/flow.h"
 
 /*
  * The value of one parameter from text (-p, LEAT_PARAM_*): a string or path is
  * the text itself, the others are parsed; a list also as "a,b,c" if it does
- * not begin with "[". Fails with ERR_INVALID: what is wrong and what is
+ * not begin with "[", whose elements are words as in a flow file. Fails with ERR_INVALID: what is wrong and what is
  * allowed.
  */
 int param_parse(const struct flow_param *param, const char *text, json_t **ret,
                 struct err *err);
 
-/* Check a JSON value against type, min, max, choices and pattern. */
+/*
+ * What a parameter takes, for people: "an integer from 1 to 100", "a string,
+ * one of `a`, `b`".
+ */
+void param_describe(const struct flow_param *param, struct buf *out);
+
+/* Check a JSON value against type, min, max, choices and pattern. Choices of
+ * a list are those of its elements. */
 int param_check(const struct flow_param *param, const json_t *value,
                 struct err *err);
 

@@ -38,6 +38,8 @@ struct ref {
     struct ref_step *steps;
     uint32_t nstep;
     uint32_t offset; /* in bytes, of the "$" in the string it stands in */
+    uint32_t line;   /* of the "$" in the flow file; 0: unknown */
+    uint32_t col;
 };
 
 enum tmpl_kind {

@@ -8,6 +8,7 @@
 #define FLOW_VALUE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -50,5 +51,26 @@ void value_brief(const json_t *value, size_t most, struct buf *out);
 
 /* "a string", "a list", ...: the kind of a value, for messages. */
 const char *value_type_name(const json_t *value);
+
+/* The same document: numbers by what they are worth (1 is 1.0), objects
+ * whatever the order of their keys. */
+bool value_equal(const json_t *a, const json_t *b);
+
+/* Levels of lists and objects: 0 for a scalar. */
+size_t value_depth(const json_t *value);
+
+/*
+ * A number in decimal, all of text: 0, or -1 if it is not one or does not
+ * fit. The locale does not matter; ".5" and "5." are floats, "0x5" is not.
+ */
+int value_read_int(const char *text, json_int_t *ret);
+int value_read_float(const char *text, double *ret);
+
+/*
+ * A word that was written without quotes: null, true, false and numbers as
+ * JSON writes them are that, everything else (also a number that does not fit)
+ * is a string. NULL if it is not UTF-8.
+ */
+json_t *value_from_word(const char *text, size_t len);
 
 #endif

@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "flow/tmpl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "flow/value.h"
+#include "proto/limits.h"
+
+#define SHOWN_FIELDS 8 /* that an error lists */
+
+static struct tmpl *
+make(enum tmpl_kind kind)
+{
+    struct tmpl *self = mem_alloc(1, sizeof *self);
+
+    self->kind = kind;
+    return self;
+}
+
+struct tmpl *
+tmpl_const(json_t *value)
+{
+    struct tmpl *self = make(TMPL_CONST);
+
+    self->value = value;
+    return self;
+}
+
+struct tmpl *
+tmpl_ref(enum ref_scope scope, uint32_t index, const char *name)
+{
+    struct tmpl *self = make(TMPL_REF);
+
+    self->ref = mem_alloc(1, sizeof *self->ref);
+    self->ref->scope = scope;
+    self->ref->index = index;
+    self->ref->name = mem_dup(name);
+    return self;
+}
+
+struct tmpl *
+tmpl_list(void)
+{
+    return make(TMPL_LIST);
+}
+
+struct tmpl *
+tmpl_object(void)
+{
+    return make(TMPL_OBJECT);
+}
+
+/* Parts have no capacity of their own: it is the next power of two. */
+static bool
+is_full(uint32_t n)
+{
+    return (n & (n - 1)) == 0;
+}
+
+static void *
+grow(void *p, uint32_t n, size_t size)
+{
+    size_t cap = n;
+
+    return is_full(n) ? mem_grow(p, &cap, n > 0 ? (size_t)n * 2 : 1, size) : p;
+}
+
+void
+tmpl_append(struct tmpl *self, struct tmpl **part_p)
+{
+    self->parts = grow(self->parts, self->npart, sizeof *self->parts);
+    self->parts[self->npart++] = *part_p;
+    *part_p = NULL;
+}
+
+void
+tmpl_set(struct tmpl *self, const char *key, struct tmpl **part_p)
+{
+    self->keys = grow(self->keys, self->npart, sizeof *self->keys);
+    self->keys[self->npart] = mem_dup(key);
+    tmpl_append(self, part_p);
+}
+
+static void
+ref_free(struct ref *ref)
+{
+    for (uint32_t i = 0; i < ref->nstep; i++)
+        free(ref->steps[i].name);
+    free(ref->steps);
+    free(ref->name);
+    free(ref);
+}
+
+void
+tmpl_destroy(struct tmpl **self_p)
+{
+    struct tmpl *self = *self_p;
+
+    if (!self)
+        return;
+    if (self->kind == TMPL_CONST) {
+        json_decref(self->value);
+    } else if (self->kind == TMPL_REF) {
+        ref_free(self->ref);
+    } else {
+        for (uint32_t i = 0; i < self->npart; i++) {
+            tmpl_destroy(&self->parts[i]);
+            if (self->keys)
+                free(self->keys[i]);
+        }
+        free(self->parts);
+        free(self->keys);
+    }
+    free(self);
+    *self_p = NULL;
+}
+
+static struct ref *
+ref_copy(const struct ref *from)
+{
+    struct ref *ref = mem_alloc(1, sizeof *ref);
+
+    *ref = *from;
+    ref->name = mem_dup(from->name);
+    ref->steps = NULL;
+    if (from->nstep > 0)
+        ref->steps = mem_alloc(from->nstep, sizeof *ref->steps);
+    for (uint32_t i = 0; i < from->nstep; i++) {
+        ref->steps[i].name = mem_dup(from->steps[i].name);
+        ref->steps[i].index = from->steps[i].index;
+    }
+    return ref;
+}
+
+struct tmpl *
+tmpl_copy(const struct tmpl *self)
+{
+    struct tmpl *copy;
+
+    if (!self)
+        return NULL;
+    copy = make(self->kind);
+    if (self->kind == TMPL_CONST)
+        copy->value = json_incref(self->value);
+    else if (self->kind == TMPL_REF)
+        copy->ref = ref_copy(self->ref);
+    for (uint32_t i = 0; i < self->npart; i++) {
+        struct tmpl *part = tmpl_copy(self->parts[i]);
+
+        if (self->keys)
+            tmpl_set(copy, self->keys[i], &part);
+        else
+            tmpl_append(copy, &part);
+    }
+    return copy;
+}
+
+void
+tmpl_each_ref(struct tmpl *self, tmpl_ref_fn *fn, void *ctx)
+{
+    if (!self)
+        return;
+    if (self->kind == TMPL_REF)
+        fn(ctx, self->ref);
+    for (uint32_t i = 0; i < self->npart; i++)
+        tmpl_each_ref(self->parts[i], fn, ctx);
+}
+
+/* ---- reading ---- */
+
+struct reader {
+    const char *text;
+    size_t len;
+    size_t at;
+    struct buf plain; /* text since the last reference */
+    struct tmpl *parts;
+    struct err *err;
+};
+
+static bool
+is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool
+is_word(char c)
+{
+    return is_letter(c) || is_digit(c) || c == '-';
+}
+
+/* The byte ahead; NUL at the end. */
+static char
+ahead(const struct reader *self)
+{
+    return self->at < self->len ? self->text[self->at] : '\0';
+}
+
+static int
+fail(struct reader *self, const char *what)
+{
+    return err_set(self->err, ERR_INVALID, "%s", what);
+}
+
+static int
+read_word(struct reader *self, char **ret)
+{
+    size_t from = self->at;
+
+    while (is_word(ahead(self)))
+        self->at++;
+    if (self->at - from > LIMIT_NAME_BYTES) {
+        self->at = from;
+        return fail(self, "this name is too long");
+    }
+    *ret = mem_text(self->text + from, self->at - from);
+    return 0;
+}
+
+static struct ref_step *
+add_step(struct ref *ref)
+{
+    struct ref_step *step;
+
+    ref->steps = grow(ref->steps, ref->nstep, sizeof *ref->steps);
+    step = &ref->steps[ref->nstep++];
+    *step = (struct ref_step){0};
+    return step;
+}
+
+static int
+read_index(struct reader *self, struct ref *ref)
+{
+    uint64_t number = 0;
+    size_t from = ++self->at;
+
+    while (is_digit(ahead(self)) && number < UINT32_MAX)
+        number = number * 10 + (uint64_t)(self->text[self->at++] - '0');
+    if (self->at == from || number >= UINT32_MAX)
+        return fail(self, "an index is a whole number from 0");
+    if (ahead(self) != ']')
+        return fail(self, "expected `]` after the index");
+    self->at++;
+    add_step(ref)->index = (uint32_t)number;
+    return 0;
+}
+
+static int
+read_field(struct reader *self, struct ref *ref)
+{
+    self->at++;
+    if (!is_word(ahead(self)))
+        return fail(self, "expected the name of a field after `.`");
+    return read_word(self, &add_step(ref)->name);
+}
+
+/* Behind the name: fields and indexes up to the "}". */
+static int
+read_path(struct reader *self, struct ref *ref)
+{
+    int rc = 0;
+
+    while (rc == 0 && ahead(self) != '}') {
+        if (ref->nstep >= LIMIT_DEPTH)
+            return fail(self, "this path is too long");
+        if (ahead(self) == '.')
+            rc = read_field(self, ref);
+        else if (ahead(self) == '[')
+            rc = read_index(self, ref);
+        else if (self->at >= self->len)
+            return fail(self, "`${` without a `}`");
+        else
+            return fail(self, "a reference is a name and a path, such as "
+                              "${a.field[0]}, and nothing more");
+    }
+    self->at++;
+    return rc;
+}
+
+static int
+read_ref(struct reader *self, struct tmpl **ret)
+{
+    struct tmpl *part = tmpl_ref(REF_UNRESOLVED, 0, NULL);
+    int rc = -1;
+
+    part->ref->offset = (uint32_t)self->at;
+    self->at += 2;
+    if (self->at >= self->len)
+        fail(self, "`${` without a `}`");
+    else if (!is_letter(ahead(self)))
+        fail(self, "expected a name after `${`; write `$${` for a plain `${`");
+    else if (read_word(self, &part->ref->name) == 0)
+        rc = read_path(self, part->ref);
+    if (rc < 0)
+        tmpl_destroy(&part);
+    else
+        *ret = part;
+    return rc;
+}
+
+static void
+flush_plain(struct reader *self)
+{
+    struct tmpl *part;
+
+    if (self->plain.len == 0)
+        return;
+    part = tmpl_const(json_stringn_nocheck(self->plain.data, self->plain.len));
+    tmpl_append(self->parts, &part);
+    buf_clear(&self->plain);
+}
+
+static int
+read_text(struct reader *self)
+{
+    while (self->at < self->len) {
+        const char *from = self->text + self->at;
+        const char *dollar = memchr(from, '$', self->len - self->at);
+        size_t n = dollar ? (size_t)(dollar - from) : self->len - self->at;
+        struct tmpl *part = NULL;
+        char next;
+
+        buf_add(&self->plain, from, n);
+        self->at += n;
+        if (!dollar)
+            break;
+        next = self->at + 1 < self->len ? dollar[1] : '\0';
+        if (next != '{') {
+            buf_char(&self->plain, '$');
+            self->at += next == '$' ? 2 : 1;
+            continue;
+        }
+        if (read_ref(self, &part) < 0)
+            return -1;
+        flush_plain(self);
+        tmpl_append(self->parts, &part);
+    }
+    return 0;
+}
+
+/* One part alone is the whole; none is the empty string. */
+static struct tmpl *
+finish(struct reader *self)
+{
+    struct tmpl *whole = self->parts;
+
+    flush_plain(self);
+    if (whole->npart == 0)
+        return tmpl_const(json_string(""));
+    if (whole->npart == 1) {
+        struct tmpl *only = whole->parts[0];
+
+        whole->npart = 0;
+        return only;
+    }
+    self->parts = NULL;
+    return whole;
+}
+
+int
+tmpl_parse(const char *text, size_t len, struct tmpl **ret, size_t *at,
+           struct err *err)
+{
+    struct reader reader = {.text = text, .len = len, .err = err};
+    int rc;
+
+    *at = utf8_valid(text, len);
+    if (*at < len)
+        return err_set(err, ERR_INVALID, "this is not UTF-8 text");
+    if (!memchr(text, '$', len)) { /* most strings: no parts to put together */
+        *ret = tmpl_const(json_stringn_nocheck(text, len));
+        return 0;
+    }
+    reader.parts = make(TMPL_TEXT);
+    rc = read_text(&reader);
+    if (rc == 0)
+        *ret = finish(&reader);
+    *at = reader.at;
+    buf_release(&reader.plain);
+    tmpl_destroy(&reader.parts);
+    return rc;
+}
+
+/* ---- evaluating ---- */
+
+struct eval {
+    tmpl_lookup_fn *lookup;
+    void *ctx;
+    struct err *err;
+};
+
+/* The reference without its braces, up to `nstep` steps of its path. */
+static void
+show_ref(const struct ref *ref, uint32_t nstep, struct buf *out)
+{
+    buf_text(out, ref->name);
+    for (uint32_t i = 0; i < nstep; i++) {
+        if (ref->steps[i].name)
+            buf_printf(out, ".%s", ref->steps[i].name);
+        else
+            buf_printf(out, "[%u]", ref->steps[i].index);
+    }
+}
+
+static void
+show_fields(json_t *object, struct buf *out)
+{
+    void *it = json_object_iter(object);
+    const char *comma = "";
+
+    for (int n = 0; it && n < SHOWN_FIELDS; n++) {
+        const char *key = json_object_iter_key(it);
+
+        buf_printf(out, "%s`", comma);
+        utf8_escape(out, key, strlen(key));
+        buf_char(out, '`');
+        comma = ", ";
+        it = json_object_iter_next(object, it);
+    }
+    if (it)
+        buf_text(out, ", ...");
+}
+
+static int
+fail_step(const struct ref *ref, uint32_t i, json_t *value, struct err *err)
+{
+    const struct ref_step *step = &ref->steps[i];
+    struct buf path = {0}, has = {0};
+
+    show_ref(ref, i, &path);
+    show_fields(value, &has);
+    if (step->name && json_object_size(value) > 0)
+        err_set(err, ERR_INVALID, "`%s` has no field `%s`; it has %s",
+                buf_str(&path), step->name, buf_str(&has));
+    else if (step->name)
+        err_set(err, ERR_INVALID, "`%s` has no field `%s`: it is %s%s",
+                buf_str(&path), step->name, value_type_name(value),
+                json_is_object(value) ? " without fields" : "");
+    else if (json_is_array(value))
+        err_set(err, ERR_INVALID,
+                "`%s` has no element [%u]: it has %zu, counted from 0",
+                buf_str(&path), step->index, json_array_size(value));
+    else
+        err_set(err, ERR_INVALID, "`%s` has no element [%u]: it is %s",
+                buf_str(&path), step->index, value_type_name(value));
+    buf_release(&path);
+    buf_release(&has);
+    return -1;
+}
+
+static int
+eval_ref(const struct eval *self, const struct ref *ref, json_t **ret)
+{
+    json_t *value = self->lookup(self->ctx, ref, self->err);
+
+    if (!value)
+        return -1;
+    for (uint32_t i = 0; i < ref->nstep; i++) {
+        const struct ref_step *step = &ref->steps[i];
+        json_t *part = step->name ? json_object_get(value, step->name)
+                                  : json_array_get(value, step->index);
+
+        if (!part) {
+            fail_step(ref, i, value, self->err);
+            json_decref(value);
+            return -1;
+        }
+        json_incref(part);
+        json_decref(value);
+        value = part;
+    }
+    *ret = value;
+    return 0;
+}
+
+static int eval(const struct eval *self, const struct tmpl *tmpl, json_t **ret);
+
+static int
+eval_parts(const struct eval *self, const struct tmpl *tmpl, json_t **ret)
+{
+    json_t *whole = tmpl->kind == TMPL_OBJECT ? json_object() : json_array();
+
+    for (uint32_t i = 0; i < tmpl->npart; i++) {
+        json_t *part = NULL;
+
+        if (eval(self, tmpl->parts[i], &part) < 0) {
+            json_decref(whole);
+            return -1;
+        }
+        if (tmpl->kind == TMPL_OBJECT)
+            json_object_set_new(whole, tmpl->keys[i], part);
+        else
+            json_array_append_new(whole, part);
+    }
+    *ret = whole;
+    return 0;
+}
+
+static int
+eval_text(const struct eval *self, const struct tmpl *tmpl, json_t **ret)
+{
+    struct buf text = {0};
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < tmpl->npart; i++) {
+        json_t *part = NULL;
+
+        rc = eval(self, tmpl->parts[i], &part);
+        if (rc == 0)
+            value_text(part, &text);
+        json_decref(part);
+    }
+    if (rc == 0)
+        *ret = json_stringn_nocheck(buf_str(&text), text.len);
+    buf_release(&text);
+    return rc;
+}
+
+static int
+eval(const struct eval *self, const struct tmpl *tmpl, json_t **ret)
+{
+    if (tmpl->kind == TMPL_CONST) {
+        *ret = json_incref(tmpl->value);
+        return 0;
+    }
+    if (tmpl->kind == TMPL_REF)
+        return eval_ref(self, tmpl->ref, ret);
+    if (tmpl->kind == TMPL_TEXT)
+        return eval_text(self, tmpl, ret);
+    return eval_parts(self, tmpl, ret);
+}
+
+int
+tmpl_eval(const struct tmpl *self, tmpl_lookup_fn *lookup, void *ctx,
+          json_t **ret, struct err *err)
+{
+    return eval(&(struct eval){lookup, ctx, err}, self, ret);
+}
+
+/* ---- writing ---- */
+
+/*
+ * Double a dollar sign that would not stand for itself: before "{" and "$",
+ * and at the end, where a reference may follow.
+ */
+static void
+write_plain(const char *text, size_t len, struct buf *out)
+{
+    for (size_t i = 0; i < len; i++) {
+        char next = i + 1 < len ? text[i + 1] : '{';
+
+        buf_char(out, text[i]);
+        if (text[i] == '$' && (next == '{' || next == '$'))
+            buf_char(out, '$');
+    }
+}
+
+static json_t *
+text_json(struct buf *text)
+{
+    json_t *value = json_stringn_nocheck(buf_str(text), text->len);
+
+    buf_release(text);
+    return value;
+}
+
+static json_t *
+const_to_json(json_t *value)
+{
+    struct buf text = {0};
+    json_t *copy;
+
+    if (json_is_string(value)) {
+        const char *s = json_string_value(value);
+        size_t n = json_string_length(value);
+
+        if (!memchr(s, '$', n))
+            return json_incref(value);
+        write_plain(s, n, &text);
+        return text_json(&text);
+    }
+    if (json_is_array(value)) {
+        copy = json_array();
+        for (size_t i = 0; i < json_array_size(value); i++)
+            json_array_append_new(copy,
+                                  const_to_json(json_array_get(value, i)));
+        return copy;
+    }
+    if (json_is_object(value)) {
+        copy = json_object();
+        for (void *it = json_object_iter(value); it;
+             it = json_object_iter_next(value, it))
+            json_object_set_new(copy, json_object_iter_key(it),
+                                const_to_json(json_object_iter_value(it)));
+        return copy;
+    }
+    return json_incref(value);
+}
+
+static void
+write_ref(const struct ref *ref, struct buf *out)
+{
+    buf_text(out, "${");
+    show_ref(ref, ref->nstep, out);
+    buf_char(out, '}');
+}
+
+static json_t *
+text_to_json(const struct tmpl *self)
+{
+    struct buf text = {0};
+
+    for (uint32_t i = 0; i < self->npart; i++) {
+        const struct tmpl *part = self->parts[i];
+
+        if (part->kind == TMPL_REF)
+            write_ref(part->ref, &text);
+        else
+            write_plain(json_string_value(part->value),
+                        json_string_length(part->value), &text);
+    }
+    return text_json(&text);
+}
+
+json_t *
+tmpl_to_json(const struct tmpl *self)
+{
+    struct buf text = {0};
+    json_t *whole;
+
+    if (self->kind == TMPL_CONST)
+        return const_to_json(self->value);
+    if (self->kind == TMPL_TEXT)
+        return text_to_json(self);
+    if (self->kind == TMPL_REF) {
+        write_ref(self->ref, &text);
+        return text_json(&text);
+    }
+    whole = self->kind == TMPL_OBJECT ? json_object() : json_array();
+    for (uint32_t i = 0; i < self->npart; i++) {
+        json_t *part = tmpl_to_json(self->parts[i]);
+
+        if (self->kind == TMPL_OBJECT)
+            json_object_set_new(whole, self->keys[i], part);
+        else
+            json_array_append_new(whole, part);
+    }
+    return whole;
+}
