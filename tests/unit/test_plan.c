@@ -272,14 +272,13 @@ triggers_look_at_upstream_states(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        for (uint8_t t = 0; t < TRIGGER_SOME_SUCCESSFUL; t++) {
-            struct plan_task task = {.trigger = t};
+    for (size_t i = 0; i < COUNT(cases) * TRIGGER_SOME_SUCCESSFUL; i++) {
+        const struct trigger_case *c = &cases[i / TRIGGER_SOME_SUCCESSFUL];
+        uint8_t t = (uint8_t)(i % TRIGGER_SOME_SUCCESSFUL);
+        struct plan_task task = {.trigger = t};
 
-            if (verdict(&task, cases[i].upstream) != cases[i].verdicts[t])
-                fail_msg("%s after \"%s\"", plan_trigger_names[t],
-                         cases[i].upstream);
-        }
+        if (verdict(&task, c->upstream) != c->verdicts[t])
+            fail_msg("%s after \"%s\"", plan_trigger_names[t], c->upstream);
     }
 }
 
