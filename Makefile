@@ -79,7 +79,7 @@ fuzz:
 	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
 	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
 cover:
-	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= CFLAGS='-O0 -g --coverage' \
+	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= WARN= CFLAGS='-O0 -g --coverage' \
 	    LDFLAGS=--coverage test
 	$(ECHO)tools/cover.sh build/cover
 bench: all
