@@ -322,7 +322,12 @@ db_close(struct db *self)
     for (size_t i = 0; i < DB_STMT_COUNT; i++)
         (void)sqlite3_finalize(self->stmts[i]);
     if (self->frames > LOG_FRAMES_LEFT) {
-        /* If somebody else uses it, let them: don't wait. */
+        /*
+         * First what is long, which holds nobody up; then what needs all
+         * others to be away, without waiting for it.
+         */
+        (void)sqlite3_wal_checkpoint_v2(self->handle, NULL,
+                                        SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         (void)sqlite3_busy_handler(self->handle, NULL, NULL);
         (void)sqlite3_wal_checkpoint_v2(self->handle, NULL,
                                         SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
