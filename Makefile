@@ -1,71 +1,149 @@
-# make            build everything            make check       all tests
-# make lint       format, layers, analyzers   make SAN=address,undefined unit
-# make CC=clang   any compiler                make V=1         show commands
+# make            build everything            make demo       the example flow
+# make check      every test there is         make test       units and system
+# make lint       format, layers, analyzers   make format     clang-format -i
+# make fuzz T=60  each fuzzer, T seconds      make bench      the figures
+# make cover      coverage of `make test`     make valgrind   units under it
+# make install PREFIX= DESTDIR=               make clean
+# Variants: CC=clang, SAN=address,undefined, WERROR= (packagers), V=1 (commands)
 
-CC     ?= gcc
 ifeq ($(origin CC),default)
 CC     := gcc
 endif
-SAN    ?=
 WERROR ?= -Werror
 PREFIX ?= /usr/local
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
+T      ?= 60
 ECHO   := $(if $(V),,@)
+JOBS   := $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
+MAKEFLAGS += --no-print-directory $(JOBS)
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
-          -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
-          -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings \
-          -Wpointer-arith -Wformat=2 -Wundef -Wvla -Wswitch-enum \
-          -Wimplicit-fallthrough -Wdouble-promotion -Wnull-dereference \
-          -Wredundant-decls -Wnested-externs -Wdate-time
-WARN   += $(if $(findstring clang,$(CC)),-Wcomma -Wloop-analysis \
-          -Wunreachable-code-aggressive -Wassign-enum \
-          -Wconditional-uninitialized -Wmissing-variable-declarations \
-          -Wextra-semi-stmt -Wshift-sign-overflow,-Wlogical-op \
-          -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
-          -Wformat-truncation=2 -Wformat-signedness -Wjump-misses-init \
-          -Wstack-usage=16384)
-HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
-          -fstack-clash-protection -fcf-protection
+    -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+    -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings \
+    -Wpointer-arith -Wformat=2 -Wswitch-enum -Wimplicit-fallthrough \
+    -Wdouble-promotion -Wnull-dereference -Wredundant-decls -Wnested-externs \
+    -Wdate-time $(if $(findstring clang,$(CC)),-Wcomma -Wloop-analysis \
+    -Wunreachable-code-aggressive -Wassign-enum -Wconditional-uninitialized \
+    -Wmissing-variable-declarations -Wextra-semi-stmt -Wshift-sign-overflow, \
+    -Wlogical-op -Wduplicated-cond -Wduplicated-branches -Wformat-overflow=2 \
+    -Wformat-truncation=2 -Wformat-signedness -Wjump-misses-init \
+    -Wstack-usage=16384)
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+    $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden \
-          -fno-omit-frame-pointer -fno-common $(CFLAGS) $(WARN) \
-          $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,$(HARDEN))
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+    -fno-omit-frame-pointer -fno-common $(CPPFLAGS) $(CFLAGS) $(WARN) \
+    $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,$(HARDEN))
+ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed $(SAN:%=-fsanitize=%) $(LDFLAGS)
 LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
-LIB    := $(BUILD)/libleat.a
+ALL    := $(BUILD)/all.a
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
+LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
-all: $(LIB) $(if $(wildcard cli/main.c),build/bin/leat)
+# Waiting is all that valgrind adds to these.
+NO_VALGRIND :=
+RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \
+    tests/run.sh
 
+all: programs
+	@for d in bin lib examples; do [ -L build/$$d ] || rm -rf build/$$d; \
+	    ln -sfn $(notdir $(BUILD))/$$d build/$$d; done
+programs: $(BIN) $(LIB) $(EXAMPLES)
 unit: $(UNIT)
-	$(ECHO)for t in $^; do $$t || exit 1; done
-
+	$(ECHO)$(RUN) $(UNIT)
+test: programs $(UNIT)
+	$(ECHO)$(RUN) $(UNIT) $(wildcard tests/system/*.sh)
+replay: $(FUZZ:%=$(BUILD)/replay/%)
+	$(ECHO)$(RUN) $(foreach f,$(FUZZ),"$(BUILD)/replay/$f $(wildcard \
+	    tests/fuzz/corpus-$f tests/data examples)")
+valgrind: $(UNIT)
+	$(ECHO)WRAP='valgrind -q --error-exitcode=99 --leak-check=full' \
+	    $(RUN) $(filter-out $(NO_VALGRIND:%=$(BUILD)/%),$^)
+check:
+	@tools/deps.sh check
+	+@tests/check.sh
+demo:
+	@tools/deps.sh
+	+$(ECHO)$(MAKE) all
+	build/bin/leat run examples/parallel.yaml -p stop=5
+	build/bin/leat graph last
+fuzz:
+	+$(ECHO)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined \
+	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
+	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
+cover:
+	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= CFLAGS='-O0 -g --coverage' \
+	    LDFLAGS=--coverage test
+	$(ECHO)tools/cover.sh build/cover
+bench: all
+	$(ECHO)bench/run.sh
+lint: $(C_FILES:%=build/lint/%.ok)
+	$(ECHO)tests/lint.sh
+format:
+	clang-format -i $(C_FILES) $(wildcard */*.h tests/*/*.h)
+install: all
+	$(ECHO)DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' tools/install.sh $(BUILD)
 clean:
 	rm -rf build
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
+.PHONY: all programs unit test replay valgrind check demo fuzz cover bench \
+    lint format install clean help
+.SECONDARY:
 
-build/bin/leat: $(BUILD)/cli/main.o $(LIB)
+$(BUILD)/headers: Makefile
 	@mkdir -p $(@D)
-	@echo "LD   $@"
-	$(ECHO)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-
-$(LIB): $(OBJ)
-	@echo "AR   $@"
-	$(ECHO)rm -f $@ && ar rcs $@ $^
-
-$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
-	@echo "LD   $@"
-	$(ECHO)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
-
-$(BUILD)/%.o: %.c
+	@printf '#include <%s.h>\n' yaml jansson sqlite3 sodium | \
+	    $(CC) $(CPPFLAGS) -x c -E - >/dev/null || \
+	    { echo 'A library or $(CC) is missing: run tools/deps.sh' >&2; exit 1; }
+	@touch $@
+$(BUILD)/%.o: %.c Makefile | $(BUILD)/headers
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(ECHO)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/examples/%.o: ALL_CFLAGS += -Ilib
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
--include $(shell find build -name '*.d' 2>/dev/null)
+$(ALL): $(OBJ)
+	$(ECHO)rm -f $@ && ar rcs $@ $^
+# What others link: one object that shows no names but the public ones.
+$(BUILD)/lib/libleat.a: $(OBJ)
+	@mkdir -p $(@D)
+	@echo "AR   $@"
+	$(ECHO)ld -r -o $(@:.a=.o) $^ && objcopy --localize-hidden $(@:.a=.o)
+	$(ECHO)rm -f $@ && ar rcs $@ $(@:.a=.o)
 
-.PHONY: all unit clean
-.SECONDARY:
+LINK = @mkdir -p $(@D); echo "LD   $@"; $(if $(V),set -x;) \
+    $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
+$(BUILD)/lib/libleat.so.0: $(OBJ)
+	$(LINK) -shared -Wl,-soname,$(@F) $(LIBS)
+	@ln -sf $(@F) $(@:.0=)
+$(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
+	$(LINK) -pie $(LIBS)
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/lib/libleat.a
+	$(LINK) -pie $(LIBS)
+$(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
+	$(LINK) -pie -lcmocka $(LIBS)
+$(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+                   $(SUPPORT) $(ALL)
+	$(LINK) -pie $(LIBS)
+build/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(SUPPORT) $(ALL)
+	$(LINK) -pie -fsanitize=fuzzer $(LIBS)
+
+# The object stands for all the headers that the file includes.
+build/lint/%.c.ok: %.c .clang-tidy $(BUILD)/%.o
+	@mkdir -p $(@D)
+	@echo "LINT $<"
+	$(ECHO)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -Ilib \
+	    2>$@.log || { cat $@.log; exit 1; }
+	$(ECHO)$(if $(filter base/% flow/%,$<),gcc $(ALL_CFLAGS) -fanalyzer -c \
+	    -o /dev/null $<)
+	@touch $@

@@ -28,6 +28,7 @@ char *
 buf_reserve(struct buf *self, size_t n)
 {
     self->data = mem_grow(self->data, &self->cap, self->len + n + 1, 1);
+    self->data[self->len] = '\0';
     return self->data + self->len;
 }
 

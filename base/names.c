@@ -76,6 +76,38 @@ names_add(struct names *self, const char *name, uint32_t number)
     return NAMES_NONE;
 }
 
+/* Whoever was pushed on by the slot that became free moves up into it. */
+static void
+close_gap(struct names *self, size_t gap)
+{
+    size_t mask = self->nslot - 1;
+
+    for (size_t i = (gap + 1) & mask; self->slots[i].name;
+         i = (i + 1) & mask) {
+        size_t home = self->slots[i].hash & mask;
+
+        if (((i - home) & mask) < ((i - gap) & mask))
+            continue;
+        self->slots[gap] = self->slots[i];
+        gap = i;
+    }
+    self->slots[gap].name = NULL;
+}
+
+void
+names_remove(struct names *self, const char *name)
+{
+    struct names_slot *slot;
+
+    if (self->n == 0)
+        return;
+    slot = find_slot(self, name, hash_name(name));
+    if (!slot->name)
+        return;
+    close_gap(self, (size_t)(slot - self->slots));
+    self->n--;
+}
+
 uint32_t
 names_find(const struct names *self, const char *name)
 {
@@ -127,10 +159,10 @@ const char *
 names_near(const char *name, const char *const *candidates, size_t n)
 {
     size_t len = strlen(name);
-    size_t best = len < 3 ? 1 : (len + 2) / 3;
+    size_t best = (len + 2) / 3;
     const char *found = NULL;
 
-    if (len == 0 || len > NEAR_MAX)
+    if (len < 2 || len > NEAR_MAX)
         return NULL;
     for (size_t i = 0; i < n; i++) {
         size_t other = strlen(candidates[i]);

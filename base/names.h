@@ -27,13 +27,16 @@ void names_release(struct names *self);
  */
 uint32_t names_add(struct names *self, const char *name, uint32_t number);
 
+/* Take a name out, if it is there. */
+void names_remove(struct names *self, const char *name);
+
 /* The number of a name, or NAMES_NONE. */
 uint32_t names_find(const struct names *self, const char *name);
 
 /*
  * Of n candidates the one that a person who typed `name` most likely meant,
  * for "did you mean"; NULL if none is near (edit distance at most a third of
- * the length, transpositions counted as one).
+ * the length, rounded up, transpositions counted as one, and never all of it).
  */
 const char *names_near(const char *name, const char *const *candidates,
                        size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "base/span.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -52,22 +53,30 @@ unit_size(const char *s, size_t n)
     return 0;
 }
 
-/* Digits with at most one point in them; moves *s behind them. */
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Digits, maybe a point and more digits; moves *s behind them. */
 static int
 parse_number(const char **s, double *ret)
 {
-    const char *from = *s;
     double number = 0, place = 1;
 
-    while (**s >= '0' && **s <= '9')
+    if (!is_digit(**s))
+        return -1;
+    while (is_digit(**s))
         number = number * 10 + (*(*s)++ - '0');
-    if (**s == '.' && *s > from) {
-        (*s)++;
-        while (**s >= '0' && **s <= '9')
+    if (**s == '.') {
+        if (!is_digit(*++*s))
+            return -1;
+        while (is_digit(**s))
             number += (*(*s)++ - '0') * (place /= 10);
     }
     *ret = number;
-    return *s > from ? 0 : -1;
+    return 0;
 }
 
 int
@@ -77,6 +86,7 @@ span_parse(const char *text, int64_t *ret)
     double total = 0;
 
     do {
+        const char *before = s;
         double number;
         size_t n;
         int64_t unit;
@@ -86,7 +96,7 @@ span_parse(const char *text, int64_t *ret)
         s += strspn(s, " ");
         n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
         unit = unit_size(s, n);
-        if (unit == 0)
+        if (unit == 0 || (n == 0 && (s[n] != '\0' || before > text)))
             return -1;
         total += number * (double)unit;
         s += n;
@@ -110,9 +120,22 @@ two_parts(char text[SPAN_TEXT], int64_t span, int64_t unit, const char *names)
     return text;
 }
 
+/* To three digits, so that 999.9 ms are a second and not a thousand ms. */
+static int64_t
+round_off(int64_t span)
+{
+    int64_t step = 1;
+
+    while (span / step >= 1000)
+        step *= 10;
+    return (span + step / 2) / step * step;
+}
+
 const char *
 span_format(int64_t span, char text[SPAN_TEXT])
 {
+    if (span < MINUTE)
+        span = round_off(span);
     if (span < SPAN_MS)
         (void)snprintf(text, SPAN_TEXT, "%lld us", (long long)span);
     else if (span < SPAN_SECOND)

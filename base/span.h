@@ -22,12 +22,12 @@ int64_t span_wall(void); /* microseconds since 1970, UTC */
 
 /*
  * Read a length of time as systemd writes it: "90" and "90s" are seconds,
- * "1h 30m", "250ms", "2d". 0, or -1 if it is not one, is negative or is longer
- * than a hundred years.
+ * "1h 30m", "250ms", "2d"; only a number alone may lack its unit. 0, or -1 if
+ * it is not one, is negative or is longer than a hundred years.
  */
 int span_parse(const char *text, int64_t *ret);
 
-/* "850 us", "1.24 s", "3 m 20 s", "2 d 3 h": two places that matter. */
+/* "850 us", "1.24 s", "3 m 20 s", "2 d 3 h": as much as matters. */
 const char *span_format(int64_t span, char text[SPAN_TEXT]);
 
 /* A wall-clock moment as local time: "2026-11-23 14:05:09". */

@@ -47,12 +47,27 @@ utf8_valid(const char *text, size_t n)
     return at;
 }
 
+struct range {
+    uint32_t first, last;
+};
+
+#define IN(ranges, c) in_ranges((ranges), sizeof(ranges) / sizeof *(ranges), c)
+
 static bool
-is_control(uint32_t c)
+in_ranges(const struct range *ranges, size_t n, uint32_t c)
 {
-    return (c < 0x20 && c != '\t') || (c >= 0x7f && c < 0xa0) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+    for (size_t i = 0; i < n; i++) {
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return true;
+    }
+    return false;
 }
+
+/* C0 but for the tab, C1, and what turns lines and directions around. */
+static const struct range control[] = {
+    {0, 0x08},        {0x0a, 0x1f},     {0x7f, 0x9f},     {0x61c, 0x61c},
+    {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069},
+};
 
 void
 utf8_escape(struct buf *out, const char *text, size_t n)
@@ -64,7 +79,7 @@ utf8_escape(struct buf *out, const char *text, size_t n)
         uint32_t c = 0;
         size_t len = decode(s + at, n - at, &c);
 
-        if (len > 0 && !is_control(c)) {
+        if (len > 0 && !IN(control, c)) {
             buf_add(out, text + at, len);
             at += len;
             continue;
@@ -75,22 +90,18 @@ utf8_escape(struct buf *out, const char *text, size_t n)
 }
 
 /* Wide in East Asian text, and most emoji. */
-static bool
-is_wide(uint32_t c)
-{
-    return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) ||
-           (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) ||
-           (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
-           (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1faff) ||
-           (c >= 0x20000 && c <= 0x3fffd);
-}
+static const struct range wide[] = {
+    {0x1100, 0x115f}, {0x231a, 0x231b}, {0x23e9, 0x23ec},   {0x2614, 0x2615},
+    {0x26a1, 0x26a1}, {0x2705, 0x2705}, {0x2728, 0x2728},   {0x274c, 0x274c},
+    {0x2753, 0x2755}, {0x2757, 0x2757}, {0x2b50, 0x2b50},   {0x2e80, 0x303e},
+    {0x3041, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},   {0xfe30, 0xfe6f},
+    {0xff01, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd},
+};
 
-static bool
-is_combining(uint32_t c)
-{
-    return (c >= 0x300 && c <= 0x36f) || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0x20d0 && c <= 0x20ff);
-}
+static const struct range combining[] = {
+    {0x300, 0x36f},   {0x1160, 0x11ff}, {0x200b, 0x200f},
+    {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
+};
 
 size_t
 utf8_width(const char *text, size_t n)
@@ -103,8 +114,10 @@ utf8_width(const char *text, size_t n)
         uint32_t c = 0;
         size_t len = decode(s + at, n - at, &c);
 
-        if (!is_combining(c))
-            width += is_wide(c) ? 2 : 1;
+        if (c < combining[0].first)
+            width++;
+        else if (!IN(combining, c))
+            width += IN(wide, c) ? 2 : 1;
         at += len > 0 ? len : 1;
     }
     return width;

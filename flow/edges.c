@@ -43,15 +43,31 @@ add_binds(struct edges *self, const struct flow_bind *binds, uint32_t n)
         tmpl_each_ref(binds[i].value, add_ref, self);
 }
 
-/* Over the children of a mapped task: no barrier between the two maps. */
-static bool
-is_child_to_child(const struct edges *self, const struct flow_each *each)
+/* The mapped task whose children a key goes over, or UINT32_MAX. */
+static uint32_t
+mapped_source(const struct flow *flow, const struct flow_each *each)
 {
     const struct tmpl *values = each->values;
 
-    return values && !each->unmapped && values->kind == TMPL_REF &&
-           values->ref->scope == REF_TASK && values->ref->nstep == 0 &&
-           self->flow->tasks[values->ref->index].mapped;
+    if (!values || values->kind != TMPL_REF || values->ref->scope != REF_TASK ||
+        values->ref->nstep > 0 || !flow->tasks[values->ref->index].mapped)
+        return UINT32_MAX;
+    return values->ref->index;
+}
+
+uint32_t
+flow_child_source(const struct flow *self, const struct flow_task *task,
+                  uint32_t key)
+{
+    uint32_t from = mapped_source(self, &task->each[key]);
+
+    /* In a product with itself a child needs two children of the same task. */
+    for (uint32_t i = 0; i < task->neach && from != UINT32_MAX; i++) {
+        if (i != key && !task->zip &&
+            mapped_source(self, &task->each[i]) == from)
+            return UINT32_MAX;
+    }
+    return from;
 }
 
 static void
@@ -59,10 +75,10 @@ add_each(struct edges *self, const struct flow_task *task)
 {
     for (uint32_t i = 0; i < task->neach; i++) {
         const struct flow_each *each = &task->each[i];
+        uint32_t from = flow_child_source(self->flow, task, i);
 
-        if (is_child_to_child(self, each)) {
-            add(self, each->values->ref->index,
-                task->flatten ? PLAN_EDGE_FLAT : PLAN_EDGE_CHILD);
+        if (from != UINT32_MAX) {
+            add(self, from, task->flatten ? PLAN_EDGE_FLAT : PLAN_EDGE_CHILD);
             continue;
         }
         tmpl_each_ref(each->values, add_ref, self);

@@ -64,7 +64,6 @@ struct flow_each {
     char *name;
     struct tmpl *values;     /* NULL for a range */
     struct tmpl *from, *to;  /* of a range */
-    bool unmapped;           /* C API: leat_unmapped: the whole, every time */
     struct flow_place place; /* of the name */
 };
 
@@ -223,6 +222,13 @@ int flow_check(struct flow *self, struct diags *diags);
 
 /* The edges of a checked flow, a heap array; for plan_new. */
 struct plan_edge *flow_edges(const struct flow *self, size_t *n);
+
+/*
+ * The mapped task that a key of `each` goes over child to child, without
+ * waiting for all of it; UINT32_MAX if the key is of another kind.
+ */
+uint32_t flow_child_source(const struct flow *self,
+                           const struct flow_task *task, uint32_t key);
 
 /* What the plan needs to know of each task, a heap array of ntask. */
 struct plan_task *flow_plan_tasks(const struct flow *self);

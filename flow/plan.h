@@ -24,9 +24,10 @@
  * trigger is looked at. A map's trigger is each child's own; the parent is
  * expanded once the length of the map can be known.
  *
- * Costs: at most 128 bytes a task, 12 a child; every call is O(1) plus the
- * edges it crosses. Order is fixed: the highest priority, then the lowest
- * task number, then the lowest child number among the ready.
+ * Costs: at most 128 bytes a task, 12 a child, 256 for a map that is expanded;
+ * every call is O(1) plus the edges it crosses. Order is fixed: the highest
+ * priority, then the lowest task number, then the lowest child number among
+ * the ready.
  */
 #ifndef FLOW_PLAN_H
 #define FLOW_PLAN_H
@@ -144,7 +145,8 @@ bool plan_take(struct plan *self, struct plan_id *ret);
 /*
  * How children of a map over several mapped tasks find theirs: child k sees
  * child (k / stride) % count of `from`, or with an owner table (FLAT)
- * owner[k]. Copied.
+ * owner[k]. Copied. Several links may have the same `from`; one whose `from`
+ * has no children, being no map or ended before it was expanded, says nothing.
  */
 struct plan_link {
     uint32_t from;
@@ -174,7 +176,9 @@ void plan_pause(struct plan *self, struct plan_id id);
 
 /*
  * Start nothing more: whatever is not running and not finished is CANCELLED.
- * What runs is still to be reported, with any state.
+ * What runs is still to be reported, and a decision still to be answered, with
+ * any state; what would not be final then (retry, ready, pause, expand) makes
+ * it CANCELLED too.
  */
 void plan_cancel(struct plan *self);
 

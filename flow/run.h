@@ -54,9 +54,10 @@ struct run_hooks {
     void (*changed)(void *ctx, const struct run_change *change);
     /*
      * State handlers: may return another state for the one proposed (Prefect
-     * 1.x). NULL: no handlers. Called before the change is made.
+     * 1.x), and set a cause that is valid until the next call. NULL: no
+     * handlers. Called before the change is made.
      */
-    enum plan_state (*handle)(void *ctx, const struct run_change *change);
+    enum plan_state (*handle)(void *ctx, struct run_change *change);
     void *ctx;
 };
 
@@ -92,9 +93,10 @@ void run_resume(struct run *self, struct plan_id id);
 /* ---- going on with an earlier session of the run ---- */
 
 /*
- * Before the first run_next: an instance ended in `state` (a success) with a
- * value (borrowed) in an earlier session. It is kept, not executed again,
- * unless something it depends on is executed anew.
+ * Before the first run_next: in an earlier session an instance was started
+ * `attempts` times (at least once) and was last in `state`, with a value
+ * (borrowed). If that is a success it is kept and not executed again, unless
+ * something it depends on is executed anew; else its attempts are counted on.
  */
 void run_keep(struct run *self, struct plan_id id, enum plan_state state,
               json_t *value, uint32_t attempts);

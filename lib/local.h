@@ -20,7 +20,11 @@
 #include "lib/history.h"
 #include "store/store.h"
 
-/* What whoever started the run wants to see. Each may be NULL. */
+/*
+ * What whoever started the run wants to see. Each may be NULL. While local_run
+ * is at work, descriptors 1 and 2 may lead elsewhere (what C functions print
+ * is collected): a watch writes to duplicates made before.
+ */
 struct local_watch {
     void (*changed)(void *ctx, const struct run *run,
                     const struct run_change *change);
@@ -51,7 +55,7 @@ struct local_request {
     uint32_t from;
     const struct local_watch *watch;
     /* State handlers of a C flow; see run_hooks. */
-    enum plan_state (*handle)(void *ctx, const struct run_change *change);
+    enum plan_state (*handle)(void *ctx, struct run_change *change);
     void *handle_ctx;
     /* Readable: one byte for each interrupt; the first cancels, the second
      * kills. -1: none. */
@@ -72,6 +76,7 @@ struct local_result {
     uint64_t id;     /* of the run; 0 without a store */
     struct run *run; /* as it ended; the caller's */
     json_t *output;  /* of a run that succeeded; the caller's */
+    char *problem;   /* why a run failed though its tasks succeeded, or NULL */
 };
 
 void local_result_release(struct local_result *self);

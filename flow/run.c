@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "flow/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "flow/run_impl.h"
+
+/* ---- retries ---- */
+
+/* xorshift64*: jitter needs no better, and a seed must repeat it. */
+static double
+random_unit(struct run *self)
+{
+    uint64_t x = self->random;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    self->random = x;
+    return (double)((x * UINT64_C(2685821657736338717)) >> 11) * 0x1p-53;
+}
+
+static int64_t
+retry_delay(struct run *self, const struct flow_retry *retry, uint32_t attempt)
+{
+    double delay = (double)retry->delay;
+
+    for (uint32_t i = 1; i < attempt && delay < 1e15; i++) {
+        if (retry->backoff == 1)
+            break;
+        delay *= retry->backoff;
+        if (retry->max > 0 && delay > (double)retry->max)
+            break;
+    }
+    if (retry->max > 0 && delay > (double)retry->max)
+        delay = (double)retry->max;
+    delay *= 1 + retry->jitter * (2 * random_unit(self) - 1);
+    return (int64_t)delay;
+}
+
+/* ---- what an instance is ---- */
+
+static const struct flow_task *
+flow_task_of(const struct run *self, struct plan_id id)
+{
+    return &self->flow->tasks[id.task];
+}
+
+static uint32_t
+add_attempt(struct run *self, struct plan_id id)
+{
+    struct run_task *task = &self->tasks[id.task];
+
+    if (id.child == PLAN_WHOLE)
+        return ++task->attempts;
+    return ++task->map->attempts[id.child];
+}
+
+static void
+set_attempts(struct run *self, struct plan_id id, uint32_t n)
+{
+    struct run_task *task = &self->tasks[id.task];
+
+    if (id.child == PLAN_WHOLE)
+        task->attempts = n;
+    else
+        task->map->attempts[id.child] = (uint16_t)n;
+}
+
+static void
+set_fresh(struct run *self, struct plan_id id)
+{
+    struct run_task *task = &self->tasks[id.task];
+
+    if (!self->resume)
+        return;
+    task->fresh = true;
+    if (id.child != PLAN_WHOLE) {
+        if (!task->map->fresh)
+            task->map->fresh = mem_alloc(task->map->n, 1);
+        task->map->fresh[id.child] = 1;
+    }
+}
+
+static void
+set_result(struct run *self, struct plan_id id, json_t *value,
+           const char *cause)
+{
+    struct run_task *task = &self->tasks[id.task];
+
+    if (id.child == PLAN_WHOLE) {
+        json_decref(task->value);
+        task->value = value;
+        free(task->cause);
+        task->cause = mem_dup(cause);
+    } else {
+        json_decref(task->map->values[id.child]);
+        task->map->values[id.child] = value;
+        map_set_cause(task->map, id.child, cause);
+    }
+}
+
+/* ---- changes of state ---- */
+
+static enum plan_state
+propose(struct run *self, struct run_change *change)
+{
+    if (!self->hooks.handle)
+        return change->state;
+    return self->hooks.handle(self->hooks.ctx, change);
+}
+
+static void
+announce(struct run *self, const struct run_change *change)
+{
+    if (self->hooks.changed)
+        self->hooks.changed(self->hooks.ctx, change);
+}
+
+static bool
+is_failure(enum plan_state state)
+{
+    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
+           state == PLAN_CRASHED;
+}
+
+static void
+count_failure(struct run *self, enum plan_state state)
+{
+    if (!is_failure(state))
+        return;
+    self->failures++;
+    if (self->flow->has_max_fails && self->failures > self->flow->max_fails)
+        run_cancel(self);
+}
+
+/* A handler may answer anything; what makes no sense here is a failure. */
+static void
+end_instance(struct run *self, struct plan_id id, struct run_change *change,
+             json_t *value)
+{
+    if (!plan_state_is_final(change->state)) {
+        change->state = PLAN_FAILED;
+        change->cause = "its state handler gave a state that is not an end";
+    }
+    change->value = value;
+    set_result(self, id, value, change->cause);
+    plan_finish(self->plan, id, change->state);
+    announce(self, change);
+    count_failure(self, change->state);
+}
+
+/* End an instance, if its handlers agree. Takes the value. */
+static void
+finish(struct run *self, struct plan_id id, enum plan_state state,
+       json_t *value, const char *cause)
+{
+    struct run_change change = {.id = id,
+                                .state = state,
+                                .attempt = run_attempts(self, id),
+                                .value = value,
+                                .cause = cause};
+
+    change.state = propose(self, &change);
+    end_instance(self, id, &change, value);
+}
+
+static void
+start_again_at(struct run *self, struct plan_id id, const char *cause,
+               int64_t until)
+{
+    struct run_change change = {.id = id,
+                                .state = PLAN_RETRYING,
+                                .attempt = run_attempts(self, id),
+                                .cause = cause,
+                                .until = until};
+
+    change.state = propose(self, &change);
+    if (change.state != PLAN_RETRYING) {
+        end_instance(self, id, &change, NULL);
+        return;
+    }
+    plan_retry(self->plan, id);
+    timers_add(&self->timers, id, until);
+    announce(self, &change);
+}
+
+/* ---- starting ---- */
+
+static bool
+take_kept(struct run *self, struct plan_id id)
+{
+    const struct run_kept *kept = run_kept(self, id);
+    struct run_change change = {.id = id, .kept = true};
+
+    if (!kept || !plan_state_is_success(kept->state) ||
+        run_upstream_is_fresh(self, id))
+        return false;
+    change.state = kept->state;
+    change.attempt = kept->attempts;
+    change.value = kept->value;
+    set_attempts(self, id, kept->attempts);
+    set_result(self, id, json_incref(kept->value), NULL);
+    plan_finish(self->plan, id, kept->state);
+    announce(self, &change);
+    return true;
+}
+
+/* True if all cases hold; else *state and *cause say what becomes of it. */
+static bool
+cases_hold(struct run *self, struct plan_id id, enum plan_state *state,
+           struct buf *cause)
+{
+    const struct flow_task *task = flow_task_of(self, id);
+
+    for (uint32_t i = 0; i < task->ncase; i++) {
+        const struct flow_case *c = &task->cases[i];
+        json_t *of = NULL;
+        struct err err;
+        bool equal;
+
+        if (run_eval(self, id, c->of, &of, &err) < 0) {
+            *state = PLAN_FAILED;
+            buf_printf(cause, "case: %s", err.msg);
+            return false;
+        }
+        equal = json_equal(of, c->is);
+        if (!equal) {
+            *state = PLAN_SKIPPED;
+            buf_text(cause, "case: the value is ");
+            value_brief(of, 80, cause);
+            buf_text(cause, ", not ");
+            value_brief(c->is, 80, cause);
+        }
+        json_decref(of);
+        if (!equal)
+            return false;
+    }
+    return true;
+}
+
+/* Called once for an attempt that is the first of this session. */
+static bool
+go_on(struct run *self, struct plan_id id)
+{
+    uint32_t before = run_attempts_before(self, id);
+
+    if (take_kept(self, id))
+        return false;
+    if (before > 0 && flow_task_of(self, id)->options->at_most_once) {
+        finish(self, id, PLAN_FAILED, NULL,
+               "at-most-once: it was started in an earlier session");
+        return false;
+    }
+    set_attempts(self, id, before);
+    return true;
+}
+
+/* True if the attempt is to be carried out by the executor. */
+static bool
+start(struct run *self, struct plan_id id)
+{
+    const struct flow_task *task = flow_task_of(self, id);
+    struct run_change change = {.id = id, .state = PLAN_RUNNING};
+    enum plan_state state = PLAN_RUNNING;
+    struct buf cause = {0};
+
+    if (self->resume && run_attempts(self, id) == 0 && !go_on(self, id))
+        return false;
+    if (task->ncase > 0 && !cases_hold(self, id, &state, &cause)) {
+        finish(self, id, state, NULL, buf_str(&cause));
+        buf_release(&cause);
+        return false;
+    }
+    if (task->kind == FLOW_MERGE) {
+        finish(self, id, PLAN_SUCCEEDED, run_merge(self, id), NULL);
+        return false;
+    }
+    set_fresh(self, id);
+    change.attempt = add_attempt(self, id);
+    change.state = propose(self, &change);
+    if (change.state != PLAN_RUNNING) {
+        end_instance(self, id, &change, NULL);
+        return false;
+    }
+    announce(self, &change);
+    return true;
+}
+
+/* ---- decisions of the plan ---- */
+
+static void
+expand(struct run *self, uint32_t task)
+{
+    struct plan_id id = {task, PLAN_WHOLE};
+    struct run_change change = {.id = id, .state = PLAN_MAPPED};
+    const struct flow_task *spec = &self->flow->tasks[task];
+    struct plan_link *links = NULL;
+    struct map *map = NULL;
+    uint32_t nlink = 0;
+    struct err err;
+
+    if (run_expand(self, task, &map, &err) < 0) {
+        finish(self, id, PLAN_FAILED, NULL, err.msg);
+        return;
+    }
+    change.state = propose(self, &change);
+    if (change.state != PLAN_MAPPED) {
+        map_destroy(&map);
+        end_instance(self, id, &change, NULL);
+        return;
+    }
+    links = mem_alloc(map->nsource, sizeof *links);
+    for (uint32_t i = 0; spec->kind != FLOW_MERGE && i < map->nsource; i++) {
+        if (run_is_linked(self, task, i))
+            links[nlink++] = (struct plan_link){
+                .from = map->sources[i].task,
+                .stride = map->sources[i].stride,
+                .count = map->sources[i].count,
+                .owner = map->owner,
+            };
+    }
+    self->tasks[task].map = map;
+    plan_expand(self->plan, task, map->n, links, nlink);
+    free(links);
+    announce(self, &change);
+}
+
+static const char *
+trigger_text(const struct flow_task *task, char text[160])
+{
+    const struct flow_options *o = task->options;
+
+    (void)snprintf(text, 160, "its trigger `%s` did not hold",
+                   plan_trigger_names[o->trigger]);
+    if (o->trigger == TRIGGER_ALL_SUCCESSFUL)
+        (void)snprintf(text, 160, "something it depends on failed");
+    return text;
+}
+
+static void
+pause(struct run *self, struct plan_id id)
+{
+    struct run_change change = {.id = id, .state = PLAN_PAUSED};
+
+    if (self->tasks[id.task].approved) {
+        plan_ready(self->plan, id);
+        return;
+    }
+    change.state = propose(self, &change);
+    if (change.state != PLAN_PAUSED) {
+        end_instance(self, id, &change, NULL);
+        return;
+    }
+    plan_pause(self->plan, id);
+    announce(self, &change);
+}
+
+static void
+decide(struct run *self, struct plan_id id, enum plan_decision decision)
+{
+    const struct flow_task *task = flow_task_of(self, id);
+    char text[160];
+
+    switch (decision) {
+    case PLAN_EXPAND:
+        expand(self, id.task);
+        break;
+    case PLAN_SKIP:
+        finish(self, id, PLAN_SKIPPED, NULL,
+               "something it depends on was skipped");
+        break;
+    case PLAN_TRIGGER_FAIL:
+        finish(self, id, PLAN_TRIGGER_FAILED, NULL, trigger_text(task, text));
+        break;
+    case PLAN_PAUSE:
+        pause(self, id);
+        break;
+    }
+}
+
+/* ---- life ---- */
+
+int
+run_new(struct run **ret, const struct flow *flow, json_t *params,
+        uint64_t seed, const struct run_hooks *hooks, struct err *err)
+{
+    struct plan_task *tasks = flow_plan_tasks(flow);
+    struct plan_edge *edges = NULL;
+    struct run *self = mem_alloc(1, sizeof *self);
+    size_t nedge = 0;
+    int rc;
+
+    edges = flow_edges(flow, &nedge);
+    self->flow = flow;
+    self->params = json_incref(params);
+    self->random = seed != 0 ? seed : 1;
+    self->tasks = mem_alloc(flow->ntask, sizeof *self->tasks);
+    if (hooks)
+        self->hooks = *hooks;
+    rc = plan_new(&self->plan, tasks, (uint32_t)flow->ntask, edges, nedge, NULL,
+                  err);
+    free(tasks);
+    free(edges);
+    if (rc < 0)
+        run_destroy(&self);
+    else
+        *ret = self;
+    return rc;
+}
+
+void
+run_destroy(struct run **self_p)
+{
+    struct run *self = *self_p;
+
+    if (!self)
+        return;
+    run_resume_destroy(self);
+    for (size_t t = 0; t < self->flow->ntask; t++) {
+        json_decref(self->tasks[t].value);
+        map_destroy(&self->tasks[t].map);
+        free(self->tasks[t].cause);
+    }
+    plan_destroy(&self->plan);
+    json_decref(self->params);
+    free(self->tasks);
+    timers_release(&self->timers);
+    free(self);
+    *self_p = NULL;
+}
+
+enum run_step
+run_next(struct run *self, int64_t now, struct plan_id *work, int64_t *until)
+{
+    enum plan_decision decision;
+    struct plan_id id;
+
+    for (;;) {
+        while (timers_due(&self->timers) <= now)
+            plan_ready(self->plan, timers_take(&self->timers));
+        if (plan_decide(self->plan, &id, &decision)) {
+            decide(self, id, decision);
+        } else if (!plan_take(self->plan, &id)) {
+            break;
+        } else if (start(self, id)) {
+            *work = id;
+            return RUN_START;
+        }
+    }
+    *until = timers_due(&self->timers);
+    if (plan_is_finished(self->plan))
+        return RUN_ENDED;
+    return plan_is_stalled(self->plan) ? RUN_PAUSED : RUN_WAIT;
+}
+
+static unsigned
+retry_class(enum plan_state state)
+{
+    if (state == PLAN_FAILED)
+        return RETRY_FAILED;
+    if (state == PLAN_TIMED_OUT)
+        return RETRY_TIMEOUT;
+    return state == PLAN_CRASHED ? RETRY_LOST : 0;
+}
+
+static bool
+may_retry(const struct run *self, struct plan_id id, enum plan_state state)
+{
+    const struct flow_options *options = flow_task_of(self, id)->options;
+    const struct flow_retry *retry = &options->retry;
+    uint32_t attempt = run_attempts(self, id) - run_attempts_before(self, id);
+
+    if (self->cancelled || options->at_most_once || attempt > retry->times)
+        return false;
+    return state == PLAN_RETRYING || (retry_class(state) & retry->on) != 0;
+}
+
+void
+run_report(struct run *self, struct plan_id id,
+           const struct run_outcome *outcome, int64_t now)
+{
+    const struct flow_retry *retry = &flow_task_of(self, id)->options->retry;
+    enum plan_state state = outcome->state;
+
+    if (may_retry(self, id, state)) {
+        uint32_t nth = run_attempts(self, id) - run_attempts_before(self, id);
+
+        json_decref(outcome->value);
+        start_again_at(self, id, outcome->cause,
+                       now + retry_delay(self, retry, nth));
+        return;
+    }
+    if (state == PLAN_RETRYING) {
+        char text[LIMIT_CAUSE_BYTES];
+
+        (void)snprintf(text, sizeof text,
+                       "asked for a retry, but has no more (%s)",
+                       outcome->cause ? outcome->cause : "retry: 0");
+        finish(self, id, PLAN_FAILED, outcome->value, text);
+        return;
+    }
+    finish(self, id, state, outcome->value, outcome->cause);
+}
+
+/* Tell of everything that plan_cancel has ended. */
+static void
+announce_cancelled(struct run *self, uint32_t task)
+{
+    struct run_change change = {.id = {task, PLAN_WHOLE},
+                                .state = PLAN_CANCELLED,
+                                .cause = "the run was cancelled"};
+    enum plan_state state = plan_state(self->plan, change.id);
+    uint32_t n = state == PLAN_MAPPED ? plan_children(self->plan, task) : 0;
+
+    if (state == PLAN_CANCELLED) {
+        change.attempt = run_attempts(self, change.id);
+        announce(self, &change);
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        change.id.child = k;
+        change.attempt = run_attempts(self, change.id);
+        if (plan_state(self->plan, change.id) == PLAN_CANCELLED)
+            announce(self, &change);
+    }
+}
+
+void
+run_cancel(struct run *self)
+{
+    if (self->cancelled)
+        return;
+    self->cancelled = true;
+    timers_clear(&self->timers);
+    plan_cancel(self->plan);
+    for (size_t t = 0; t < self->flow->ntask; t++)
+        announce_cancelled(self, (uint32_t)t);
+}
+
+void
+run_resume(struct run *self, struct plan_id id)
+{
+    if (plan_state(self->plan, id) == PLAN_PAUSED)
+        plan_ready(self->plan, id);
+}
+
+/* ---- what there is to see ---- */
+
+const struct flow *
+run_flow(const struct run *self)
+{
+    return self->flow;
+}
+
+const struct plan *
+run_plan(const struct run *self)
+{
+    return self->plan;
+}
+
+const json_t *
+run_params(const struct run *self)
+{
+    return self->params;
+}
+
+uint32_t
+run_attempts(const struct run *self, struct plan_id id)
+{
+    const struct run_task *task = &self->tasks[id.task];
+
+    if (id.child == PLAN_WHOLE)
+        return task->attempts;
+    return task->map ? task->map->attempts[id.child] : 0;
+}
+
+const char *
+run_cause(const struct run *self, struct plan_id id)
+{
+    const struct run_task *task = &self->tasks[id.task];
+
+    if (id.child == PLAN_WHOLE)
+        return task->cause;
+    if (!task->map || !task->map->causes)
+        return NULL;
+    return task->map->causes[id.child];
+}
+
+bool
+run_is_success(const struct run *self)
+{
+    size_t nedge = 0;
+    struct plan_edge *edges = NULL;
+    bool *decides = mem_alloc(self->flow->ntask, sizeof *decides);
+    bool success = true;
+
+    for (size_t t = 0; t < self->flow->ntask; t++)
+        decides[t] = self->flow->nreference == 0;
+    for (size_t i = 0; i < self->flow->nreference; i++)
+        decides[self->flow->reference[i]] = true;
+    if (self->flow->nreference == 0) {
+        edges = flow_edges(self->flow, &nedge);
+        for (size_t i = 0; i < nedge; i++)
+            decides[edges[i].from] = false;
+    }
+    for (size_t t = 0; t < self->flow->ntask; t++) {
+        if (decides[t] && !plan_task_is_success(self->plan, (uint32_t)t))
+            success = false;
+    }
+    free(edges);
+    free(decides);
+    return success;
+}

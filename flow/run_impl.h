@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * run_impl - what the parts of run share: run.c decides, run_value.c knows the
+ * values, run_resume.c what earlier sessions left. Nobody else includes this.
+ */
+#ifndef FLOW_RUN_IMPL_H
+#define FLOW_RUN_IMPL_H
+
+#include "flow/map.h"
+#include "flow/run.h"
+#include "flow/timers.h"
+
+/* What an earlier session left of an instance. */
+struct run_kept {
+    json_t *value;
+    uint32_t attempts; /* 0: nothing is known of it */
+    uint8_t state;     /* enum plan_state */
+};
+
+struct run_task {
+    json_t *value;   /* not mapped: its value; mapped: the list, once built */
+    struct map *map; /* mapped and expanded */
+    char *cause;
+    uint32_t attempts;
+    bool fresh;     /* it, or a child, was executed in this session */
+    bool approved;  /* manual-only: may go on */
+    bool forgotten; /* run_forget has been here */
+};
+
+/* Only while going on with an earlier session. */
+struct run_resume {
+    struct run_kept *whole;     /* by task */
+    struct run_kept **children; /* by task, then child */
+    size_t *nchild;
+    struct plan_edge *in; /* edges, grouped by `to` */
+    size_t *in_begin;     /* ntask + 1 */
+};
+
+struct run {
+    const struct flow *flow; /* borrowed */
+    struct plan *plan;
+    json_t *params;
+    struct run_hooks hooks;
+    struct run_task *tasks;
+    struct timers timers; /* retries that wait */
+    uint64_t random;
+    uint64_t failures;
+    struct run_resume *resume; /* NULL: a run from the start */
+    bool cancelled;
+};
+
+/* Find the children of a mapped task. On failure *err is why it fails. */
+int run_expand(struct run *self, uint32_t task, struct map **ret,
+               struct err *err);
+
+/* True if each key `key` of a task goes child to child with another map. */
+bool run_is_linked(const struct run *self, uint32_t task, uint32_t key);
+
+/* The value of the first branch of a merge that was not skipped. */
+json_t *run_merge(struct run *self, struct plan_id id);
+
+/* What is kept of an instance; NULL if it was never started. */
+const struct run_kept *run_kept(const struct run *self, struct plan_id id);
+
+/* Attempts that were started in earlier sessions. */
+uint32_t run_attempts_before(const struct run *self, struct plan_id id);
+
+/* Something that the instance depends on was executed in this session. */
+bool run_upstream_is_fresh(const struct run *self, struct plan_id id);
+
+void run_resume_destroy(struct run *self);
+
+#endif

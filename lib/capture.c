@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "lib/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "proto/limits.h"
+
+#define PIECE 65536
+
+struct stream {
+    FILE *file;   /* stdout or stderr */
+    int original; /* what 1 or 2 was; -1 before */
+    int spool;    /* what it is now */
+    off_t seen;   /* passed on already */
+};
+
+struct capture {
+    struct stream streams[2];
+};
+
+/* On disk rather than in memory: a function may print any amount. */
+static int
+open_spool(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    int fd = open(tmp && *tmp ? tmp : "/tmp",
+                  O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        fd = memfd_create("leat output", MFD_CLOEXEC);
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
+}
+
+static int
+redirect(struct stream *s, int fd)
+{
+    (void)fflush(s->file);
+    s->spool = open_spool();
+    if (s->spool < 0)
+        return -1;
+    s->original = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return s->original < 0 ? -1 : dup2(s->spool, fd);
+}
+
+int
+capture_new(struct capture **ret, struct err *err)
+{
+    struct capture *self = mem_alloc(1, sizeof *self);
+
+    self->streams[0] = (struct stream){stdout, -1, -1, 0};
+    self->streams[1] = (struct stream){stderr, -1, -1, 0};
+    for (int i = 0; i < 2; i++) {
+        if (redirect(&self->streams[i], i + 1) < 0) {
+            (void)err_system(err, "can't collect what C functions print");
+            capture_destroy(&self);
+            return -1;
+        }
+    }
+    *ret = self;
+    return 0;
+}
+
+void
+capture_destroy(struct capture **self_p)
+{
+    struct capture *self = *self_p;
+
+    if (!self)
+        return;
+    for (int i = 0; i < 2; i++) {
+        struct stream *s = &self->streams[i];
+
+        (void)fflush(s->file);
+        if (s->original >= 0) {
+            (void)dup2(s->original, i + 1);
+            (void)close(s->original);
+        }
+        if (s->spool >= 0)
+            (void)close(s->spool);
+    }
+    free(self);
+    *self_p = NULL;
+}
+
+static void
+pass_on(int fd, int stream, off_t from, off_t to, capture_fn *fn, void *ctx)
+{
+    char *piece = mem_alloc(1, PIECE);
+
+    while (from < to) {
+        size_t want = to - from < PIECE ? (size_t)(to - from) : PIECE;
+        ssize_t n = pread(fd, piece, want, from);
+
+        if (n <= 0 && errno != EINTR)
+            break;
+        if (n > 0) {
+            fn(ctx, stream, piece, (size_t)n);
+            from += n;
+        }
+    }
+    free(piece);
+}
+
+static void
+collect(struct stream *s, int stream, capture_fn *fn, void *ctx)
+{
+    off_t end;
+
+    if (__fpending(s->file) > 0)
+        (void)fflush(s->file);
+    end = lseek(s->spool, 0, SEEK_END);
+    if (end <= s->seen)
+        return;
+    if (end > LIMIT_OUTPUT_BYTES + LIMIT_OUTPUT_TAIL) {
+        char mark[80];
+        int n =
+            snprintf(mark, sizeof mark, "\n[leat: %lld bytes left out]\n",
+                     (long long)end - LIMIT_OUTPUT_BYTES - LIMIT_OUTPUT_TAIL);
+
+        pass_on(s->spool, stream, 0, LIMIT_OUTPUT_BYTES, fn, ctx);
+        fn(ctx, stream, mark, (size_t)n);
+        pass_on(s->spool, stream, end - LIMIT_OUTPUT_TAIL, end, fn, ctx);
+    } else {
+        pass_on(s->spool, stream, s->seen, end, fn, ctx);
+    }
+    s->seen = ftruncate(s->spool, 0) == 0 ? 0 : end;
+}
+
+void
+capture_collect(struct capture *self, capture_fn *fn, void *ctx)
+{
+    collect(&self->streams[0], 1, fn, ctx);
+    collect(&self->streams[1], 2, fn, ctx);
+}

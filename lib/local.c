@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "lib/local.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "lib/local_impl.h"
+
+#define TICK (100 * SPAN_MS)
+#define LOOK SPAN_MS /* between looks at interrupts while functions run */
+
+/* ---- what the run tells ---- */
+
+/* The key in "train[8,3]": what stands between the brackets. */
+static void
+cut_key(struct buf *name)
+{
+    char *open = strchr(name->data, '[');
+
+    if (open && open[1] != '#') {
+        name->data[name->len - 1] = '\0';
+        memmove(name->data, open + 1, strlen(open + 1) + 1);
+    } else {
+        buf_clear(name);
+    }
+}
+
+static bool
+is_recorded(const struct local *self, const struct run_change *change)
+{
+    const struct flow_task *task = &self->request->flow->tasks[change->id.task];
+
+    if (!self->request->store || change->kept || self->broken)
+        return false;
+    /*
+     * A function of this process can't be told from its end by anybody, so
+     * its start is worth a record only if it must never happen twice.
+     */
+    return change->state != PLAN_RUNNING || task->kind != FLOW_CALL ||
+           task->options->timeout > 0 || task->options->at_most_once;
+}
+
+static void
+record(struct local *self, const struct run_change *change)
+{
+    const struct flow_task *task = &self->request->flow->tasks[change->id.task];
+    const struct attempt *a = self->attempt;
+    struct store_record r = {
+        .id = change->id,
+        .task = task->name,
+        .attempt = change->attempt,
+        .state = change->state,
+        .value = change->value,
+        .cause = change->cause,
+        .code = -1,
+    };
+    struct buf key = {0};
+    struct err err;
+
+    if (a && a->id.task == r.id.task && a->id.child == r.id.child) {
+        r.code = a->code;
+        r.started = a->started;
+        r.ended = self->keep_times ? span_wall() : 0;
+        r.cpu = a->cpu;
+        r.memory = a->memory;
+        r.cwd = a->cwd;
+    } else if (change->state == PLAN_RUNNING) {
+        r.started = span_wall();
+    }
+    if (change->state == PLAN_MAPPED)
+        r.children = plan_children(run_plan(self->run), r.id.task);
+    if (r.id.child != PLAN_WHOLE) {
+        run_name(self->run, r.id, &key);
+        cut_key(&key);
+        r.key = key.len > 0 || buf_str(&key)[0] ? buf_str(&key) : NULL;
+    }
+    if (store_record(self->request->store, self->id, &r, &err) < 0 ||
+        (change->state == PLAN_RUNNING && task->options->at_most_once &&
+         store_flush(self->request->store, &err) < 0))
+        local_break(self, &err);
+    buf_release(&key);
+}
+
+static void
+on_changed(void *ctx, const struct run_change *change)
+{
+    struct local *self = ctx;
+    const struct local_watch *watch = self->request->watch;
+
+    if (is_recorded(self, change))
+        record(self, change);
+    if (watch && watch->changed)
+        watch->changed(watch->ctx, self->run, change);
+}
+
+static enum plan_state
+on_handle(void *ctx, struct run_change *change)
+{
+    const struct local *self = ctx;
+
+    return self->request->handle(self->request->handle_ctx, change);
+}
+
+void
+local_output(struct local *self, int stream, const char *data, size_t n)
+{
+    const struct local_watch *watch = self->request->watch;
+    const struct attempt *a = self->attempt;
+    struct err err;
+
+    if (self->request->store && !self->broken &&
+        store_output(self->request->store, self->id, a->id, a->number, stream,
+                     data, n, &err) < 0)
+        local_break(self, &err);
+    if (watch && watch->output)
+        watch->output(watch->ctx, self->run, a->id, stream, data, n);
+}
+
+void
+local_break(struct local *self, const struct err *err)
+{
+    if (self->broken)
+        return;
+    self->broken = true;
+    self->err = *err;
+    if (self->exec)
+        exec_cancel(self->exec, NULL, true);
+}
+
+/* ---- waiting ---- */
+
+static void
+cancel(struct local *self, bool now)
+{
+    run_cancel(self->run);
+    if (self->exec)
+        exec_cancel(self->exec, NULL, now);
+}
+
+static void
+read_interrupts(struct local *self)
+{
+    char bytes[16];
+    ssize_t n = read(self->request->interrupt_fd, bytes, sizeof bytes);
+
+    if (n <= 0)
+        return;
+    self->interrupts += (int)n;
+    cancel(self, self->interrupts > 1);
+}
+
+static void
+tick(struct local *self, int64_t now)
+{
+    const struct local_watch *watch = self->request->watch;
+
+    if (!watch || !watch->tick || now - self->ticked < TICK)
+        return;
+    self->ticked = now;
+    watch->tick(watch->ctx, self->run);
+}
+
+static void
+flush_if_due(struct local *self, int64_t now)
+{
+    struct err err;
+
+    if (self->request->store && !self->broken &&
+        store_due(self->request->store) <= now &&
+        store_flush(self->request->store, &err) < 0)
+        local_break(self, &err);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Everything that has its time: the run's deadline, the store, the bar. */
+static int64_t
+see_to_times(struct local *self, int64_t now, int64_t until)
+{
+    const struct local_watch *watch = self->request->watch;
+
+    if (now >= self->deadline) {
+        self->deadline = SPAN_NEVER;
+        self->timed_out = true;
+        cancel(self, false);
+    }
+    flush_if_due(self, now);
+    tick(self, now);
+    until = sooner(until, self->deadline);
+    if (self->request->store && !self->broken)
+        until = sooner(until, store_due(self->request->store));
+    if (watch && watch->tick)
+        until = sooner(until, self->ticked + TICK);
+    return until;
+}
+
+static int
+poll_once(const struct local *self, int64_t wait)
+{
+    struct pollfd fds[2] = {
+        {.fd = self->exec ? exec_fd(self->exec) : -1, .events = POLLIN},
+        {.fd = self->request->interrupt_fd, .events = POLLIN},
+    };
+    struct timespec ts = {wait / SPAN_SECOND, wait % SPAN_SECOND * 1000};
+
+    if (ppoll(fds, 2, wait < 0 ? NULL : &ts, NULL) < 0)
+        return 0;
+    return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
+}
+
+int
+local_wait(struct local *self, int64_t until, struct exec_done *done)
+{
+    int64_t now = span_mono();
+    int ready;
+
+    until = see_to_times(self, now, until);
+    if (until == SPAN_NEVER)
+        ready = poll_once(self, -1);
+    else
+        ready = poll_once(self, until > now ? until - now : 0);
+    if (ready & 2)
+        read_interrupts(self);
+    return (ready & 1) && exec_running(self->exec) > 0
+               ? exec_wait(self->exec, 0, done)
+               : 0;
+}
+
+/* ---- the run ---- */
+
+static void
+keep_item(struct run *run, struct plan_id id, const struct history_item *item)
+{
+    if (item->attempt > 0)
+        run_keep(run, id, item->state, item->value, item->attempt);
+}
+
+static void
+keep_history(struct local *self)
+{
+    const struct local_request *request = self->request;
+    const struct history *history = request->resume;
+
+    for (size_t t = 0; t < history->flow->ntask; t++) {
+        const struct history_task *task = &history->tasks[t];
+        struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
+
+        keep_item(self->run, id, &task->item);
+        for (id.child = 0; id.child < task->nchild; id.child++)
+            keep_item(self->run, id, &task->children[id.child]);
+    }
+    run_approve_all(self->run);
+    if (request->from != PLAN_NONE)
+        run_forget(self->run, request->from);
+}
+
+static void
+find_home(struct local *self)
+{
+    const char *home = self->request->resume->info.cwd;
+    char *here = getcwd(NULL, 0);
+    struct stat st;
+
+    if (home && (!here || strcmp(home, here) != 0)) {
+        self->home = mem_dup(home);
+        self->homeless = stat(home, &st) < 0 || !S_ISDIR(st.st_mode);
+    }
+    free(here);
+}
+
+static int
+begin(struct local *self, struct local_result *result, struct err *err)
+{
+    const struct local_request *request = self->request;
+    struct run_hooks hooks = {
+        .changed = on_changed,
+        .handle = request->handle ? on_handle : NULL,
+        .ctx = self,
+    };
+    struct store_run info = {0};
+
+    if (run_new(&self->run, request->flow, request->params,
+                (uint64_t)span_wall(), &hooks, err) < 0)
+        return -1;
+    if (request->resume) {
+        keep_history(self);
+        find_home(self);
+        self->id = request->resume->info.id;
+    }
+    if (!request->store)
+        return 0;
+    if (request->resume)
+        return store_run_resume(request->store, self->id, err);
+    info = *request->info;
+    if (store_run_begin(request->store, &info, err) < 0)
+        return -1;
+    self->id = result->id = info.id;
+    return 0;
+}
+
+static void
+go_through(struct local *self, struct local_result *result)
+{
+    int64_t looked = span_mono();
+    struct exec_done none;
+
+    while (!self->broken) {
+        int64_t now = span_mono();
+        int64_t until;
+        struct plan_id id;
+        enum run_step step;
+
+        if (now - looked >= LOOK) {
+            (void)local_wait(self, now, &none);
+            looked = now;
+        }
+        step = run_next(self->run, now, &id, &until);
+        if (step == RUN_START)
+            attempt_carry_out(self, id);
+        else if (step == RUN_WAIT)
+            (void)local_wait(self, until, &none);
+        else
+            break;
+        result->state = step == RUN_PAUSED ? STORE_PAUSED : STORE_RUNNING;
+    }
+}
+
+static void
+settle(struct local *self, struct local_result *result)
+{
+    struct err err;
+
+    result->interrupts = self->interrupts;
+    result->timed_out = self->timed_out;
+    if (self->interrupts > 0 || self->timed_out)
+        result->state = STORE_CANCELLED;
+    else if (plan_is_stalled(run_plan(self->run)))
+        result->state = STORE_PAUSED;
+    else
+        result->state =
+            run_is_success(self->run) ? STORE_SUCCEEDED : STORE_FAILED;
+    if (result->state == STORE_SUCCEEDED &&
+        run_output(self->run, &result->output, &err) < 0) {
+        result->state = STORE_FAILED;
+        result->problem = mem_dup(err.msg);
+    }
+}
+
+int
+local_run(const struct local_request *request, struct local_result *ret,
+          struct err *err)
+{
+    struct local self = {
+        .request = request,
+        .deadline = SPAN_NEVER,
+        .keep_times = request->store || request->watch,
+    };
+    struct local_result result = {0};
+    int rc = -1;
+
+    if (local_check(request, err) < 0 || begin(&self, &result, err) < 0)
+        goto out;
+    if (request->timeout > 0)
+        self.deadline = span_mono() + request->timeout;
+    go_through(&self, &result);
+    if (!self.broken) {
+        settle(&self, &result);
+        if (request->store &&
+            store_run_end(request->store, self.id, result.state, result.output,
+                          &self.err) < 0)
+            self.broken = true;
+    }
+    result.run = self.run;
+    self.run = NULL;
+    result.id = self.id;
+    *ret = result;
+    rc = self.broken ? -1 : 0;
+    if (self.broken)
+        *err = self.err;
+out:
+    run_destroy(&self.run);
+    exec_destroy(&self.exec);
+    capture_destroy(&self.capture);
+    free(self.home);
+    return rc;
+}
+
+void
+local_result_release(struct local_result *self)
+{
+    run_destroy(&self->run);
+    json_decref(self->output);
+    free(self->problem);
+    *self = (struct local_result){0};
+}

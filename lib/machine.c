@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <glob.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "lib/local.h"
+
+static double
+count_cpus(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return (double)CPU_COUNT(&set);
+    return (double)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static double
+count_gpus(void)
+{
+    glob_t found;
+    double n = 0;
+
+    if (glob("/dev/nvidia[0-9]*", GLOB_NOSORT, NULL, &found) == 0)
+        n = (double)found.gl_pathc;
+    globfree(&found);
+    return n;
+}
+
+/* How much of a resource there is; what the user says goes first. */
+static double
+machine_has(const struct local_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->nresource; i++) {
+        if (strcmp(request->resources[i].name, name) == 0)
+            return request->resources[i].amount;
+    }
+    if (strcmp(name, "cpus") == 0)
+        return count_cpus();
+    if (strcmp(name, "memory") == 0)
+        return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return strcmp(name, "gpus") == 0 ? count_gpus() : 0;
+}
+
+static void
+show_amount(struct buf *out, const char *name, double amount)
+{
+    if (strcmp(name, "memory") == 0)
+        buf_printf(out, "%.4g GiB of memory", amount / 0x1p30);
+    else
+        buf_printf(out, "%.10g %s", amount, name);
+}
+
+static int
+check_resource(const struct local_request *request,
+               const struct flow_task *task,
+               const struct flow_resource *resource, struct err *err)
+{
+    double has = machine_has(request, resource->name);
+    struct buf text = {0};
+
+    if (resource->amount <= has)
+        return 0;
+    show_amount(&text, resource->name, resource->amount);
+    buf_text(&text, ", this machine has ");
+    show_amount(&text, resource->name, has);
+    if (has == 0)
+        buf_printf(&text, "; if it has more, say so: --resource %s=N",
+                   resource->name);
+    (void)err_set(err, ERR_IMPOSSIBLE, "task `%s` asks for %s", task->name,
+                  buf_str(&text));
+    buf_release(&text);
+    return -1;
+}
+
+/* The machine's label of that name; what the user says goes first. */
+static const char *
+machine_label(const struct local_request *request, const struct utsname *uts,
+              const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < request->nlabel; i++) {
+        if (strncmp(request->labels[i], name, n) == 0 &&
+            request->labels[i][n] == '=')
+            return request->labels[i] + n + 1;
+    }
+    if (strcmp(name, "arch") == 0)
+        return uts->machine;
+    if (strcmp(name, "host") == 0)
+        return uts->nodename;
+    return strcmp(name, "os") == 0 ? "linux" : NULL;
+}
+
+static int
+check_label(const struct local_request *request, const struct utsname *uts,
+            const struct flow_task *task, const struct flow_bind *where,
+            struct err *err)
+{
+    const char *label = machine_label(request, uts, where->name);
+    const char *want = json_string_value(where->value->value);
+
+    if (label && want && strcmp(label, want) == 0)
+        return 0;
+    return err_set(err, ERR_IMPOSSIBLE,
+                   "task `%s` must run where %s is `%s`; this machine's is "
+                   "%s%s%s",
+                   task->name, where->name, want ? want : "?",
+                   label ? "`" : "not set (--label)", label ? label : "",
+                   label ? "`" : "");
+}
+
+int
+local_check(const struct local_request *request, struct err *err)
+{
+    const struct flow *flow = request->flow;
+    const struct flow_options *last = NULL;
+    struct utsname uts;
+
+    (void)uname(&uts);
+    for (size_t t = 0; t < flow->ntask; t++) {
+        const struct flow_task *task = &flow->tasks[t];
+        const struct flow_options *options = task->options;
+
+        /* Most tasks share one block: look at it once. */
+        if (options == last)
+            continue;
+        last = options;
+        for (uint32_t i = 0; i < options->nresource; i++) {
+            if (check_resource(request, task, &options->resources[i], err) < 0)
+                return -1;
+        }
+        for (uint32_t i = 0; i < options->nwhere; i++) {
+            if (check_label(request, &uts, task, &options->where[i], err) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+# What `make install` puts down can be used: a C and a C++ program find it
+# through pkg-config, and the library shows nothing but its own names.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+dest=$work/root
+at=$dest/opt/leat
+
+make -C "$root" install DESTDIR="$dest" PREFIX=/opt/leat
+export PKG_CONFIG_PATH=$at/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=
+export LD_LIBRARY_PATH=$at/lib
+read -ra flags <<<"$(pkg-config --define-variable=prefix="$at" --cflags \
+    --libs leat)"
+pkg-config --atleast-version=0.1 leat
+
+cat >"$work/one.c" <<'END'
+#include <leat.h>
+
+static json_t *
+one(leat_task *task)
+{
+    (void)task;
+    return json_integer(1);
+}
+
+LEAT_FLOW(first, flow)
+{
+    leat_call(flow, one);
+}
+END
+strict=(-Wall -Wextra -Wpedantic -Werror)
+gcc -std=c17 "${strict[@]}" -o "$work/one" "$work/one.c" "${flags[@]}"
+HOME=$work XDG_STATE_HOME=$work "$work/one" run
+printf '#include <leat.h>\nint main() { leat_version(); }\n' >"$work/two.cc"
+g++ -std=c++17 "${strict[@]}" -o "$work/two" "$work/two.cc" "${flags[@]}"
+"$work/two"
+
+foreign=$(nm -D --defined-only "$at/lib/libleat.so.0" |
+    awk '$3 !~ /^(leat_|main$)/ { print $3 }')
+[[ ! $foreign ]] || { echo "libleat.so shows $foreign" >&2; exit 1; }
+foreign=$(nm -g --defined-only "$at/lib/libleat.a" |
+    awk 'NF == 3 && $3 !~ /^(leat_|main$)/ { print $3 }')
+[[ ! $foreign ]] || { echo "libleat.a shows $foreign" >&2; exit 1; }
+
+bash -n "$at/share/bash-completion/completions/leat"
+[[ -s $at/share/bash-completion/completions/leat ]]
+[[ $(head -n 1 "$at/share/zsh/site-functions/_leat") == '#compdef leat'* ]]
+"$at/bin/leat" --version
