@@ -75,12 +75,10 @@ void
 read_first(struct reading *self, const struct node *value, void *into)
 {
     struct flow_task *task = ((struct read_target *)into)->task;
-    const struct node *each = read_only_key(self, value, "each");
     struct read_merge merge = {0};
 
     task->kind = FLOW_MERGE;
-    task->mapped = each != NULL;
-    if (!read_branches(self, each ? each : value, &merge))
+    if (!read_branches(self, value, &merge))
         return;
     task->needs = merge.needs;
     task->nneeds = merge.nneeds;
@@ -163,16 +161,11 @@ read_each_map(struct reading *self, const struct node *node,
               const struct flow_task *task, struct flow_each *each)
 {
     const struct node *list = read_only_key(self, node, "first");
-    const struct node *whole = read_only_key(self, node, "unmapped");
 
-    if (list) {
+    if (list)
         each->values = read_merge(self, list, task, each->name, true);
-    } else if (whole) { /* only flows that C programs made have it */
-        each->values = read_tmpl(self, whole);
-        each->unmapped = true;
-    } else {
+    else
         read_expected(self, node, each_allowed);
-    }
 }
 
 static void
