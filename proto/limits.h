@@ -34,6 +34,7 @@
 #define LIMIT_CAUSE_BYTES     400          /* of the text why it failed */
 #define LIMIT_DRAIN_MS        250   /* for output after the process has ended */
 #define LIMIT_GRACE_MS        10000 /* from TERM to KILL, unless said */
+#define LIMIT_KILL_MS         30000 /* for what was sent KILL to be gone */
 
 /* pictures of our own layout */
 #define LIMIT_DRAWN_TASKS    2000u
