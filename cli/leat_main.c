@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/names.h"
+#include "base/utf8.h"
+#include "cli/cli.h"
+
+int
+cli_exit(enum err_code code)
+{
+    static const int exits[ERR_CODE_COUNT] = {
+        [ERR_INVALID] = EXIT_INVALID,
+        [ERR_LIMIT] = EXIT_INVALID,
+        [ERR_NOT_FOUND] = EXIT_NOT_FOUND,
+        [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
+        [ERR_DENIED] = EXIT_DENIED,
+        [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
+        [ERR_SYSTEM] = EXIT_UNREACHABLE,
+    };
+
+    return code > ERR_NONE && code < ERR_CODE_COUNT ? exits[code] : EXIT_BUG;
+}
+
+/* Newlines in a message are ours; all else from outside is escaped. */
+static void
+put_message(struct buf *out, const char *text)
+{
+    for (;;) {
+        size_t n = strcspn(text, "\n");
+
+        utf8_escape(out, text, n);
+        buf_char(out, '\n');
+        if (text[n] == '\0')
+            return;
+        text += n + 1;
+    }
+}
+
+static void
+say(const struct cli *self, const char *prefix, const char *text)
+{
+    struct buf out = {0};
+
+    buf_printf(&out, "%s: ", prefix);
+    put_message(&out, text);
+    (void)term_write(&self->err, &out);
+    buf_release(&out);
+}
+
+int
+cli_fail(const struct cli *self, int code, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) >= 0)
+        say(self, self->name, text);
+    va_end(ap);
+    free(text);
+    return code;
+}
+
+int
+cli_error(const struct cli *self, const struct err *err)
+{
+    say(self, self->name, err->msg);
+    return cli_exit(err->code);
+}
+
+int
+cli_usage(const struct cli *self, const char *fmt, ...)
+{
+    const char *command = self->command ? self->command->name : "";
+    const char *space = self->command ? " " : "";
+    char *prefix = mem_printf("%s%s%s", self->name, space, command);
+    char *text = NULL;
+    char *all;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        text = NULL;
+    va_end(ap);
+    all = mem_printf("%s\nsee %s --help", text ? text : "wrong usage", prefix);
+    say(self, prefix, all);
+    free(all);
+    free(text);
+    free(prefix);
+    return EXIT_USAGE;
+}
+
+int
+cli_print(const struct cli *self, const struct buf *text, int code)
+{
+    if (term_write(&self->out, text) == 0)
+        return code;
+    return cli_fail(self, EXIT_UNREACHABLE,
+                    "can't write to standard output: %s", strerror(errno));
+}
+
+int
+cli_print_json(const struct cli *self, json_t *document, int code)
+{
+    char *text = json_dumps(document, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    struct buf out = {0};
+
+    if (text) {
+        buf_text(&out, text);
+        buf_char(&out, '\n');
+    }
+    json_decref(document);
+    free(text);
+    code = cli_print(self, &out, code);
+    buf_release(&out);
+    return code;
+}
+
+const struct command *
+cli_find(const char *name)
+{
+    for (size_t i = 0; i < cli_ncommand; i++) {
+        if (strcmp(cli_commands[i].name, name) == 0)
+            return &cli_commands[i];
+    }
+    return NULL;
+}
+
+static int
+unknown_command(const struct cli *self, const char *name)
+{
+    const char **names = mem_alloc(cli_ncommand, sizeof *names);
+    const char *near;
+
+    for (size_t i = 0; i < cli_ncommand; i++)
+        names[i] = cli_commands[i].name;
+    near = names_near(name, names, cli_ncommand);
+    if (near)
+        (void)cli_usage(self, "unknown command %s (did you mean %s?)", name,
+                        near);
+    else
+        (void)cli_usage(self, "unknown command %s", name);
+    free(names);
+    return EXIT_USAGE;
+}
+
+static int
+show_help(const struct cli *self, const struct command *command)
+{
+    struct buf out = {0};
+    int code;
+
+    cli_help(self, command, &out);
+    code = cli_print(self, &out, EXIT_OK);
+    buf_release(&out);
+    return code;
+}
+
+/* A program that is a flow takes no flow, but maybe a run in its place. */
+static int
+check_words(const struct cli *self, size_t nword)
+{
+    const struct command *command = self->command;
+    size_t least = command->least, most = command->most;
+
+    if (self->build && command->takes_flow) {
+        least = 0;
+        most = strstr(command->usage, "|RUN") ? 1 : 0;
+    }
+    if (nword < least)
+        return cli_usage(self, "needs %s", command->usage);
+    if (nword > most && most == 0)
+        return cli_usage(self, "takes no argument");
+    if (nword > most)
+        return cli_usage(self, "takes one argument, not %zu", nword);
+    return EXIT_OK;
+}
+
+static int
+run_command(struct cli *self, int argc, char **argv)
+{
+    const struct command *command = self->command;
+    struct args args = {0};
+    struct err err;
+    int code;
+
+    if (args_parse(&args, command->options, command->stop, argc, argv, &err) <
+        0)
+        return cli_usage(self, "%s", err.msg);
+    if (args_text(&args, OPT_STORE))
+        config_set_store(&self->config, args_text(&args, OPT_STORE),
+                         FROM_FLAG);
+    if (args_has(&args, OPT_HELP))
+        code = show_help(self, command);
+    else
+        code = check_words(self, args.nword);
+    if (code == EXIT_OK && !args_has(&args, OPT_HELP))
+        code = command->run(self, &args);
+    args_release(&args);
+    return code;
+}
+
+static int
+dispatch(struct cli *self, int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return show_help(self, NULL);
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    self->command = cli_find(name);
+    if (!self->command && name[0] == '-')
+        return cli_usage(self, "unknown option %s before a command", name);
+    if (!self->command)
+        return unknown_command(self, name);
+    return run_command(self, argc - 1, argv + 1);
+}
+
+int
+leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
+{
+    struct cli cli = {.name = name, .build = build};
+    struct buf problems = {0};
+    int code;
+
+    term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
+    term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
+    if (config_load(&cli.config, &problems) < 0) {
+        code = cli_fail(&cli, EXIT_USAGE, "%s", buf_str(&problems));
+    } else {
+        term_init(&cli.err, STDERR_FILENO, cli.config.colour);
+        term_init(&cli.out, STDOUT_FILENO, cli.config.colour);
+        code = dispatch(&cli, argc, argv);
+    }
+    buf_release(&problems);
+    config_release(&cli.config);
+    return code;
+}

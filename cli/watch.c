@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cli/watch.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "base/utf8.h"
+#include "cli/bar.h"
+
+#define COLUMN_MOST 24               /* longer names are not waited for */
+#define DRAW_EVERY  (100 * SPAN_MS)  /* between two pictures of the bar */
+#define TAIL_BYTES  400              /* of a line in a report */
+
+/* ---- writing ---- */
+
+static void
+clear_bar(struct watch *self)
+{
+    if (self->bar)
+        (void)term_write(&self->cli->err,
+                         &(struct buf){.data = (char[]){"\r\033[K"}, .len = 4});
+    self->bar = false;
+}
+
+static void
+flush(struct watch *self)
+{
+    if (self->out.len == 0 && self->results_out.len == 0)
+        return;
+    clear_bar(self);
+    /* Nobody reads any more: the run goes on all the same. */
+    (void)term_write(&self->cli->err, &self->out);
+    (void)term_write(&self->cli->out, &self->results_out);
+    buf_clear(&self->out);
+    buf_clear(&self->results_out);
+}
+
+static uint64_t
+count_of(const struct plan *plan, bool (*wanted)(enum plan_state))
+{
+    uint64_t n = 0;
+
+    for (int state = 0; state < PLAN_STATE_COUNT; state++) {
+        if (state != PLAN_MAPPED && wanted((enum plan_state)state))
+            n += plan_count(plan, (enum plan_state)state);
+    }
+    return n;
+}
+
+static bool
+is_any(enum plan_state state)
+{
+    (void)state;
+    return true;
+}
+
+static bool
+is_failure(enum plan_state state)
+{
+    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
+           state == PLAN_CRASHED;
+}
+
+static const char *
+name_of(struct watch *self, const struct run *run, struct plan_id id)
+{
+    if (self->named.task != id.task || self->named.child != id.child) {
+        buf_clear(&self->name);
+        run_name(run, id, &self->name);
+        self->named = id;
+    }
+    return buf_str(&self->name);
+}
+
+static void
+draw(struct watch *self, const struct run *run)
+{
+    const struct plan *plan = run_plan(run);
+    int64_t now = span_mono();
+    struct bar bar = {.elapsed = now - self->started};
+    struct buf line = {0};
+
+    if (self->quiet || !self->cli->err.tty || now - self->drawn < DRAW_EVERY)
+        return;
+    self->drawn = now;
+    bar.done = count_of(plan, plan_state_is_final);
+    bar.total = count_of(plan, is_any);
+    bar.failed = count_of(plan, is_failure);
+    if (self->running.task != PLAN_NONE)
+        bar.running = name_of(self, run, self->running);
+    buf_text(&line, "\r\033[K");
+    bar_put(&bar, self->cli->err.width - 1, &line);
+    (void)term_write(&self->cli->err, &line);
+    buf_release(&line);
+    self->bar = true;
+}
+
+/* ---- lines ---- */
+
+static void
+put_name(struct watch *self, struct buf *out, const struct term *term,
+         const char *name, const char *mark)
+{
+    term_put(term, out, STYLE_BOLD, name);
+    term_pad(out, utf8_width(name, strlen(name)), self->column);
+    buf_text(out, mark);
+}
+
+static void
+remember_line(struct watch_failure *tail, const char *text, size_t n)
+{
+    char *line = mem_text(text, n < TAIL_BYTES ? n : TAIL_BYTES);
+
+    if (tail->ntail == WATCH_TAIL) {
+        free(tail->tail[0]);
+        memmove(tail->tail, tail->tail + 1,
+                (WATCH_TAIL - 1) * sizeof *tail->tail);
+        tail->ntail--;
+    }
+    tail->tail[tail->ntail++] = line;
+}
+
+static void
+forget_lines(struct watch_failure *tail)
+{
+    while (tail->ntail > 0)
+        free(tail->tail[--tail->ntail]);
+}
+
+/*
+ * A program that shows progress of its own overwrites its line: the last
+ * state of it is what counts.
+ */
+static void
+keep_last(const char **text, size_t *n)
+{
+    const char *at = memrchr(*text, '\r', *n);
+
+    if (!at)
+        return;
+    *n -= (size_t)(at + 1 - *text);
+    *text = at + 1;
+}
+
+/* The name of the source is in `name`. */
+static void
+on_line(void *ctx, const struct lines_source *source, int64_t when,
+        const char *text, size_t n)
+{
+    struct watch *self = ctx;
+    bool result = self->results && source->stream == 1;
+    struct buf *out = result ? &self->results_out : &self->out;
+    const struct term *term = result ? &self->cli->out : &self->cli->err;
+
+    (void)when;
+    keep_last(&text, &n);
+    remember_line(&self->tail, text, n);
+    if (self->results ? !self->tag : self->quiet)
+        return;
+    put_name(self, out, term, buf_str(&self->name), " | ");
+    utf8_escape(out, text, n);
+    buf_char(out, '\n');
+}
+
+static void
+on_output(void *ctx, const struct run *run, struct plan_id id, int stream,
+          const char *data, size_t n)
+{
+    struct watch *self = ctx;
+    struct lines_source source = {id, run_attempts(run, id), stream};
+
+    (void)name_of(self, run, id);
+    lines_add(&self->lines, &source, 0, data, n);
+    if (self->results && !self->tag)
+        buf_add(stream == 1 ? &self->results_out : &self->out, data, n);
+    flush(self);
+}
+
+/* ---- outcomes ---- */
+
+static void
+put_outcome(struct watch *self, const struct run *run,
+            const struct run_change *change)
+{
+    char text[SPAN_TEXT];
+
+    put_name(self, &self->out, &self->cli->err, name_of(self, run, change->id),
+             " : ");
+    term_put(&self->cli->err, &self->out, term_state_style(change->state),
+             plan_state_names[change->state]);
+    if (self->running.task == change->id.task &&
+        self->running.child == change->id.child &&
+        plan_state_is_final(change->state) && change->attempt > 0)
+        buf_printf(&self->out, " in %s",
+                   span_format(span_mono() - self->task_started, text));
+    if (change->cause) {
+        buf_text(&self->out, ": ");
+        term_put(&self->cli->err, &self->out, STYLE_PLAIN, change->cause);
+    }
+    if (change->state == PLAN_RETRYING) {
+        int64_t wait = change->until - span_mono();
+
+        buf_printf(&self->out, "; attempt %" PRIu32 " in %s",
+                   change->attempt + 1, span_format(wait > 0 ? wait : 0, text));
+    }
+    buf_char(&self->out, '\n');
+}
+
+/* Whether the state of this instance is worth a line of its own. */
+static bool
+is_told(const struct watch *self, const struct run_change *change)
+{
+    const struct watch_map *map = &self->maps[change->id.task];
+
+    if (self->quiet || self->flow->tasks[change->id.task].hidden)
+        return false;
+    if (change->state == PLAN_RUNNING)
+        return self->verbose;
+    if (change->state == PLAN_MAPPED)
+        return false;
+    if (self->verbose)
+        return true;
+    if (change->kept ||
+        (change->state == PLAN_CANCELLED && change->attempt == 0))
+        return false;
+    /* With the commands' own output on show, success need not be told. */
+    if (self->results && plan_state_is_success(change->state))
+        return false;
+    return change->id.child == PLAN_WHOLE || map->n <= WATCH_CHILDREN ||
+           (is_failure(change->state) && self->nfailure < WATCH_FAILURES);
+}
+
+static void
+put_map(struct watch *self, const struct run *run, uint32_t task)
+{
+    const struct watch_map *map = &self->maps[task];
+    const char *between = ": ";
+    char text[SPAN_TEXT];
+
+    put_name(self, &self->out, &self->cli->err, self->flow->tasks[task].name,
+             " : ");
+    buf_printf(&self->out, "%" PRIu32 " children", map->n);
+    for (int s = PLAN_SUCCEEDED; s < PLAN_STATE_COUNT; s++) {
+        enum plan_state state = (enum plan_state)s;
+        uint32_t n = plan_children_in(run_plan(run), task, state);
+
+        if (n == 0)
+            continue;
+        buf_printf(&self->out, "%s%" PRIu32 " ", between, n);
+        term_put(&self->cli->err, &self->out, term_state_style(state),
+                 plan_state_names[state]);
+        between = ", ";
+    }
+    buf_printf(&self->out, " in %s\n",
+               span_format(span_mono() - map->started, text));
+}
+
+static void
+count_child(struct watch *self, const struct run *run,
+            const struct run_change *change)
+{
+    struct watch_map *map = &self->maps[change->id.task];
+
+    if (!plan_state_is_final(change->state) || ++map->done < map->n)
+        return;
+    if (map->n > WATCH_CHILDREN && !self->quiet && !self->results &&
+        !self->flow->tasks[change->id.task].hidden)
+        put_map(self, run, change->id.task);
+}
+
+static void
+remember_failure(struct watch *self, const struct run_change *change)
+{
+    struct watch_failure *failure = &self->failures[self->nfailure];
+
+    if (self->nfailure == WATCH_FAILURES)
+        return;
+    self->nfailure++;
+    failure->id = change->id;
+    failure->state = change->state;
+    if (self->running.task != change->id.task ||
+        self->running.child != change->id.child)
+        return;
+    memcpy(failure->tail, self->tail.tail, sizeof failure->tail);
+    failure->ntail = self->tail.ntail;
+    self->tail.ntail = 0;
+}
+
+static void
+begin(struct watch *self, const struct run_change *change)
+{
+    self->running = change->id;
+    forget_lines(&self->tail);
+    if (change->id.child == PLAN_WHOLE ||
+        self->maps[change->id.task].n <= WATCH_CHILDREN || self->verbose ||
+        self->cli->err.tty)
+        self->task_started = span_mono();
+}
+
+static void
+on_changed(void *ctx, const struct run *run, const struct run_change *change)
+{
+    struct watch *self = ctx;
+    struct watch_map *map = &self->maps[change->id.task];
+
+    if (change->state == PLAN_MAPPED)
+        *map = (struct watch_map){
+            .n = plan_children(run_plan(run), change->id.task),
+            .started = span_mono()};
+    if (change->state == PLAN_RUNNING)
+        begin(self, change);
+    if (self->lines.nopen > 0 && change->state != PLAN_RUNNING) {
+        (void)name_of(self, run, change->id);
+        lines_end(&self->lines, &change->id);
+    }
+    self->kept += change->kept;
+    if (is_told(self, change))
+        put_outcome(self, run, change);
+    if (is_failure(change->state))
+        remember_failure(self, change);
+    if (change->id.child != PLAN_WHOLE)
+        count_child(self, run, change);
+    flush(self);
+}
+
+static void
+on_tick(void *ctx, const struct run *run)
+{
+    draw(ctx, run);
+}
+
+/* ---- life ---- */
+
+void
+watch_init(struct watch *self)
+{
+    self->lines = (struct lines){.fn = on_line, .ctx = self};
+    self->maps = mem_alloc(self->flow->ntask, sizeof *self->maps);
+    self->named = self->running = (struct plan_id){PLAN_NONE, PLAN_WHOLE};
+    self->started = span_mono();
+    for (size_t i = 0; i < self->flow->ntask; i++) {
+        const struct flow_task *task = &self->flow->tasks[i];
+        size_t width = utf8_width(task->name, strlen(task->name));
+
+        if (!task->hidden && width > self->column && width <= COLUMN_MOST)
+            self->column = width;
+    }
+}
+
+void
+watch_release(struct watch *self)
+{
+    forget_lines(&self->tail);
+    while (self->nfailure > 0)
+        forget_lines(&self->failures[--self->nfailure]);
+    lines_release(&self->lines);
+    buf_release(&self->out);
+    buf_release(&self->results_out);
+    buf_release(&self->name);
+    free(self->maps);
+    self->maps = NULL;
+}
+
+struct local_watch
+watch_calls(struct watch *self)
+{
+    return (struct local_watch){.changed = on_changed,
+                                .output = on_output,
+                                .tick = on_tick,
+                                .ctx = self};
+}
+
+void
+watch_end(struct watch *self)
+{
+    lines_end(&self->lines, NULL);
+    flush(self);
+    clear_bar(self);
+}

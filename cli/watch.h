@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * watch - what people see of a run while it goes on.
+ *
+ * A line as each task ends and the tasks' output with their names before it;
+ * on a terminal a progress bar below. Children of a large map are told of all
+ * together when the last of them has ended.
+ */
+#ifndef CLI_WATCH_H
+#define CLI_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "cli/cli.h"
+#include "cli/lines.h"
+#include "flow/flow.h"
+#include "flow/run.h"
+#include "lib/local.h"
+
+#define WATCH_CHILDREN 36 /* maps of more are told of all together */
+#define WATCH_FAILURES 10 /* told of one by one */
+#define WATCH_TAIL     10 /* last lines of output kept for each */
+
+struct watch_failure {
+    struct plan_id id;
+    enum plan_state state;
+    char *tail[WATCH_TAIL]; /* the last lines of its output, oldest first */
+    size_t ntail;
+};
+
+struct watch_map {
+    uint32_t n;    /* children */
+    uint32_t done; /* of those */
+    int64_t started;
+};
+
+struct watch {
+    const struct cli *cli;
+    const struct flow *flow;
+    bool quiet;   /* show nothing, only remember failures */
+    bool verbose; /* also what starts, and every child */
+    bool results; /* what tasks write to stdout goes to stdout */
+    bool tag;     /* with names before the lines */
+
+    /* private */
+    struct lines lines;
+    struct watch_map *maps; /* a task's */
+    struct buf out;         /* for stderr; written once a call */
+    struct buf results_out; /* for stdout */
+    struct plan_id named;   /* whose name is in `name` */
+    struct buf name;
+    size_t column; /* where names end */
+    int64_t started, drawn;
+    int64_t task_started; /* of `running` */
+    struct plan_id running;
+    bool bar; /* one is on the screen */
+    uint64_t kept;
+    struct watch_failure tail; /* of what runs */
+    struct watch_failure failures[WATCH_FAILURES];
+    size_t nfailure;
+};
+
+/* The options are set; the rest is made ready. */
+void watch_init(struct watch *self);
+void watch_release(struct watch *self);
+
+/* What local_run is to call; valid as long as self. */
+struct local_watch watch_calls(struct watch *self);
+
+/* Take the bar away and complete all lines: the run is over. */
+void watch_end(struct watch *self);
+
+#endif
