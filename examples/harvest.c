@@ -111,20 +111,17 @@ LEAT_FLOW(harvest, flow)
 
     leat_ref files = leat_call(flow, find_files, {"folder", folder});
     leat_ref counted = leat_map(flow, count_lines, {"path", files});
-    leat_ref longest = {0}, all = {0}, text, sent;
+    leat_ref longest = leat_call(flow, find_longest, {"files", counted});
+    leat_ref all = leat_call(flow, list_all, {"files", counted});
+    leat_ref chosen = leat_merge(flow, longest, all);
+    leat_ref sent = leat_call(flow, send_report, {"report", chosen},
+                              {"failures", failures});
 
-    /* Files that were skipped must not make the report skip. */
-    leat_case(flow, report, json_string("longest")) {
-        longest = leat_call(flow, find_longest, {"files", counted});
-        leat_options(longest, .skip_on_upstream_skip = LEAT_NO);
-    }
-    leat_case(flow, report, json_string("all")) {
-        all = leat_call(flow, list_all, {"files", counted});
-        leat_options(all, .skip_on_upstream_skip = LEAT_NO);
-    }
-    text = leat_merge(flow, longest, all);
-    sent =
-        leat_call(flow, send_report, {"report", text}, {"failures", failures});
+    leat_switch(flow, report, {json_string("longest"), longest},
+                {json_string("all"), all});
+    /* A file that was skipped does not make them skip. */
+    leat_options(longest, .skip_on_upstream_skip = LEAT_NO);
+    leat_options(all, .skip_on_upstream_skip = LEAT_NO);
     leat_options(sent, .retry = 3, .retry_delay = "100ms", .retry_backoff = 2);
-    leat_flow_set_output(flow, text);
+    leat_flow_set_output(flow, chosen);
 }
