@@ -71,7 +71,8 @@ add_whole(const struct api_call *call, struct flow_task *task, leat_ref value)
     if (!tmpl)
         return;
     task->with = api_append(task->with, task->nwith, sizeof *task->with);
-    task->with[task->nwith++] = (struct flow_bind){mem_dup(call->arg), tmpl};
+    task->with[task->nwith++] =
+        (struct flow_bind){.name = mem_dup(call->arg), .value = tmpl};
 }
 
 static bool

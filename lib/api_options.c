@@ -232,7 +232,8 @@ set_binds(const struct setting *self, const leat_arg *from,
         if (!value)
             continue;
         *list = api_append(*list, *n, sizeof **list);
-        (*list)[(*n)++] = (struct flow_bind){mem_dup(from->name), value};
+        (*list)[(*n)++] =
+            (struct flow_bind){.name = mem_dup(from->name), .value = value};
     }
     self->call->arg = NULL;
 }

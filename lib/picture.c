@@ -267,8 +267,6 @@ each_keys(const struct flow_task *task)
     struct buf out = {0};
 
     for (uint32_t i = 0; i < task->neach; i++) {
-        if (task->each[i].unmapped)
-            continue;
         if (out.len > 0)
             buf_text(&out, ", ");
         add_safe(&out, task->each[i].name);
