@@ -124,7 +124,7 @@ $(BUILD)/lib/libleat.a: $(OBJ)
 LINK = @mkdir -p $(@D); echo "LD   $@"; $(if $(V),set -x;) \
     $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
 $(BUILD)/lib/libleat.so.0: $(OBJ)
-	$(LINK) -shared -Wl,-soname,$(@F),-z,defs $(LIBS)
+	$(LINK) -shared -Wl,-soname,$(@F) $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
 	$(LINK) -pie $(LIBS)

@@ -76,6 +76,38 @@ names_add(struct names *self, const char *name, uint32_t number)
     return NAMES_NONE;
 }
 
+/* Whoever was pushed on by the slot that became free moves up into it. */
+static void
+close_gap(struct names *self, size_t gap)
+{
+    size_t mask = self->nslot - 1;
+
+    for (size_t i = (gap + 1) & mask; self->slots[i].name;
+         i = (i + 1) & mask) {
+        size_t home = self->slots[i].hash & mask;
+
+        if (((i - home) & mask) < ((i - gap) & mask))
+            continue;
+        self->slots[gap] = self->slots[i];
+        gap = i;
+    }
+    self->slots[gap].name = NULL;
+}
+
+void
+names_remove(struct names *self, const char *name)
+{
+    struct names_slot *slot;
+
+    if (self->n == 0)
+        return;
+    slot = find_slot(self, name, hash_name(name));
+    if (!slot->name)
+        return;
+    close_gap(self, (size_t)(slot - self->slots));
+    self->n--;
+}
+
 uint32_t
 names_find(const struct names *self, const char *name)
 {

@@ -27,6 +27,9 @@ void names_release(struct names *self);
  */
 uint32_t names_add(struct names *self, const char *name, uint32_t number);
 
+/* Take a name out, if it is there. */
+void names_remove(struct names *self, const char *name);
+
 /* The number of a name, or NAMES_NONE. */
 uint32_t names_find(const struct names *self, const char *name);
 

@@ -31,11 +31,18 @@ struct command; /* owns what the spec points to */
 
 /*
  * Environment: `base` less LD_* and LEAT_*, then env, then bindings (value_text;
- * "-" in a name becomes "_"), then context. LEAT_INPUT names a file with all
- * bindings as JSON, made only if the script or argv mentions LEAT_INPUT, and
- * removed by command_destroy. Fails with ERR_LIMIT if one value or the whole
- * is more than the kernel takes: which, how much, and what to do (stdin or
- * LEAT_INPUT).
+ * "-" in a name becomes "_"), then context; a later one replaces an earlier.
+ * If the script or argv mentions LEAT_INPUT, it names a file with all bindings
+ * as JSON, which command_destroy removes; bindings that the kernel would not
+ * take as variables are then only there. Else such a binding is ERR_LIMIT
+ * (too large) or ERR_INVALID (has a NUL in it): which, how much, what to do.
+ *
+ * The script is the shell's last argument, behind its words as given (split at
+ * spaces) or, if it is one word, behind -c. A script longer than an argument
+ * may be goes to such a shell in a file.
+ *
+ * The input is the value's text, made to end with a newline unless empty, as
+ * what comes out of a pipe does.
  */
 int command_new(struct command **ret, const struct command_request *request,
                 struct err *err);

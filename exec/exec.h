@@ -12,11 +12,17 @@
  *   [TERM sent] --grace--> [KILL sent] --'
  *
  * An attempt has its own session, /dev/null or a value on stdin, no inherited
- * descriptor but 0, 1 and 2, default signals, and exactly the environment
- * given. It dies with the thread that started it (PR_SET_PDEATHSIG). The
- * process becomes a subreaper with the first attempt, so that daemons that
- * double-fork and setsid are found and ended with their attempt; processes
- * that the caller started itself are never touched.
+ * descriptor but 0, 1 and 2, default signals, no core file, and exactly the
+ * environment given. It dies with the thread that started it
+ * (PR_SET_PDEATHSIG). exec_new makes this process a subreaper, and sees to it
+ * that SIGCHLD is not ignored, so that daemons that double-fork and setsid are
+ * found and ended with their attempt; processes that the caller started itself
+ * are never touched. The caller must not wait for children that are not its
+ * own (waitpid(-1)): the attempt's exit status would be lost.
+ *
+ * What is left of an attempt when its main process ends has 250 ms to end as
+ * well (so that `exec > >(tee log)` keeps its last lines); then it is sent
+ * TERM, and 250 ms later KILL. The outcome stays that of the main process.
  */
 #ifndef EXEC_EXEC_H
 #define EXEC_EXEC_H
@@ -44,8 +50,11 @@ enum exec_end {
 struct exec_usage {
     int64_t started; /* wall clock, microseconds */
     int64_t ended;
-    int64_t cpu;    /* user and system, of the whole reaped tree */
-    int64_t memory; /* peak resident bytes of its largest process */
+    int64_t cpu; /* user and system, of the whole reaped tree */
+    /* Peak resident bytes of its largest process; 0: not known, as it is less
+     * than what this process had, for which the kernel can't tell them apart.
+     */
+    int64_t memory;
 };
 
 struct exec_spec {
@@ -57,7 +66,8 @@ struct exec_spec {
     size_t ninput;
     /*
      * ... or (argv NULL) a function, called in a forked child; what it adds to
-     * `result` comes back in exec_done.result. It returns the exit code.
+     * `result` comes back in exec_done.result. It returns the exit code. If
+     * it calls exit() itself, nothing comes back but the code.
      */
     int (*call)(void *arg, struct buf *result);
     void *arg;
@@ -79,6 +89,7 @@ struct exec_done {
     struct buf result; /* of a call */
     uint64_t noutput[EXEC_STREAM_COUNT]; /* bytes written by the attempt */
     uint64_t dropped[EXEC_STREAM_COUNT]; /* of those, not passed to on_output */
+    unsigned leftovers; /* processes that had to be ended after the main one */
     struct exec_usage usage;
 };
 

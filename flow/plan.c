@@ -154,11 +154,10 @@ static void
 wake_children(struct plan *self, uint32_t task, struct plan_id ended)
 {
     const struct map *m = self->tasks[task].map;
-    const struct view *end = m->views + m->nview;
+    uint32_t i = plan_find_view(m, ended.task);
 
-    for (const struct view *v = plan_find_view(m, ended.task);
-         v < end && v->from == ended.task; v++)
-        wake_viewers(self, task, v, ended.child);
+    for (; i < m->nview && m->views[i].from == ended.task; i++)
+        wake_viewers(self, task, &m->views[i], ended.child);
 }
 
 /* ---- ends ---- */
@@ -500,8 +499,6 @@ cancel_instance(struct plan *self, struct plan_id id)
         plan_state_is_final(state) ||
         (self->asked.task == id.task && self->asked.child == id.child))
         return;
-    if (state == PLAN_READY && id.child != PLAN_WHOLE)
-        bits_remove(&self->tasks[id.task].map->ready, id.child);
     end_instance(self, id, PLAN_CANCELLED);
 }
 

@@ -147,6 +147,6 @@ struct map *plan_map_new(const struct plan *plan, uint32_t task, uint32_t n,
 void plan_map_destroy(struct map **self_p);
 
 /* Where the views of the map `from` begin, if there are any. */
-const struct view *plan_find_view(const struct map *self, uint32_t from);
+uint32_t plan_find_view(const struct map *self, uint32_t from);
 
 #endif

@@ -134,7 +134,7 @@ plan_tally_child(const struct plan *plan, const struct map *self,
     return seen;
 }
 
-const struct view *
+uint32_t
 plan_find_view(const struct map *self, uint32_t from)
 {
     uint32_t low = 0;
@@ -148,5 +148,5 @@ plan_find_view(const struct map *self, uint32_t from)
         else
             high = mid;
     }
-    return self->views + low;
+    return low;
 }

@@ -107,7 +107,7 @@ set_result(struct run *self, struct plan_id id, json_t *value,
 /* ---- changes of state ---- */
 
 static enum plan_state
-propose(struct run *self, const struct run_change *change)
+propose(struct run *self, struct run_change *change)
 {
     if (!self->hooks.handle)
         return change->state;

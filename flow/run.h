@@ -54,9 +54,10 @@ struct run_hooks {
     void (*changed)(void *ctx, const struct run_change *change);
     /*
      * State handlers: may return another state for the one proposed (Prefect
-     * 1.x). NULL: no handlers. Called before the change is made.
+     * 1.x), and set a cause that is valid until the next call. NULL: no
+     * handlers. Called before the change is made.
      */
-    enum plan_state (*handle)(void *ctx, const struct run_change *change);
+    enum plan_state (*handle)(void *ctx, struct run_change *change);
     void *ctx;
 };
 

@@ -99,7 +99,7 @@ on_changed(void *ctx, const struct run_change *change)
 }
 
 static enum plan_state
-on_handle(void *ctx, const struct run_change *change)
+on_handle(void *ctx, struct run_change *change)
 {
     const struct local *self = ctx;
 

@@ -55,7 +55,7 @@ struct local_request {
     uint32_t from;
     const struct local_watch *watch;
     /* State handlers of a C flow; see run_hooks. */
-    enum plan_state (*handle)(void *ctx, const struct run_change *change);
+    enum plan_state (*handle)(void *ctx, struct run_change *change);
     void *handle_ctx;
     /* Readable: one byte for each interrupt; the first cancels, the second
      * kills. -1: none. */

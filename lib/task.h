@@ -8,6 +8,7 @@
 #define LIB_TASK_H
 
 #include <jansson.h>
+#include <setjmp.h>
 #include <stdint.h>
 
 #include "flow/plan.h"
@@ -19,15 +20,18 @@ struct leat_task {
     struct plan_id id;
     uint32_t attempt;    /* from 1 */
     uint64_t run_number; /* 0 without a store */
-    json_t *kept; /* values handed out, released after the call; or NULL */
     /* What the function asked for; SUCCEEDED until it says otherwise. */
     enum plan_state state;
     char cause[LIMIT_CAUSE_BYTES];
+    /* During the call: */
+    json_t *kept;       /* values handed out, or NULL */
+    sigjmp_buf *unwind; /* to the caller of the function */
 };
 
 /*
  * Call the task's C function; *value is what it gave (the caller's, maybe
  * NULL). A function that returns NULL without a word has succeeded with null.
+ * One that fails, skips or asks for a retry is left at once, by siglongjmp.
  */
 void task_call(struct leat_task *self, json_t **value);
 

@@ -34,5 +34,12 @@
 #define LIMIT_CAUSE_BYTES     400          /* of the text why it failed */
 #define LIMIT_DRAIN_MS        250   /* for output after the process has ended */
 #define LIMIT_GRACE_MS        10000 /* from TERM to KILL, unless said */
+#define LIMIT_KILL_MS         30000 /* for what was sent KILL to be gone */
+
+/* pictures of our own layout */
+#define LIMIT_DRAWN_TASKS    2000u
+#define LIMIT_DRAWN_LINES    100000u /* from one layer to the next */
+#define LIMIT_DRAWN_CHILDREN 36u     /* one by one; more: counts */
+#define LIMIT_DRAWN_BOXES    60u     /* in text; more: a list */
 
 #endif

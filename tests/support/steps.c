@@ -91,6 +91,13 @@ run(struct plan *p, struct plan_id id, enum plan_state state)
 }
 
 void
+run_all(struct plan *p, uint32_t task, uint32_t n, enum plan_state state)
+{
+    for (uint32_t k = 0; k < n; k++)
+        run(p, child(task, k), state);
+}
+
+void
 expect_skip(struct plan *p, struct plan_id id)
 {
     expect_decision(p, id, PLAN_SKIP);

@@ -58,6 +58,8 @@ void expect_no_decision(struct plan *p);
 
 /* The next to start is this one, and it ends so. */
 void run(struct plan *p, struct plan_id id, enum plan_state state);
+/* The same for children 0 to n-1 of a task. */
+void run_all(struct plan *p, uint32_t task, uint32_t n, enum plan_state state);
 
 /* The next decision is this one, and it is followed. */
 void expect_skip(struct plan *p, struct plan_id id);

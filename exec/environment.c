@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "exec/environment.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+size_t
+environment_cost(size_t len)
+{
+    return len + 1 + sizeof(char *);
+}
+
+static void
+append(struct environment *self, char *pair)
+{
+    self->list =
+        mem_grow(self->list, &self->cap, self->n + 2, sizeof *self->list);
+    self->list[self->n++] = pair;
+    self->list[self->n] = NULL;
+    self->bytes += environment_cost(strlen(pair));
+}
+
+void
+environment_inherit(struct environment *self, const char *const *base)
+{
+    for (; *base; base++) {
+        if (strncmp(*base, "LD_", 3) != 0 && strncmp(*base, "LEAT_", 5) != 0)
+            append(self, mem_dup(*base));
+    }
+}
+
+/* Takes the pair over; its name is the first n bytes. */
+static void
+put(struct environment *self, char *pair, size_t n)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        if (strncmp(self->list[i], pair, n + 1) != 0)
+            continue;
+        self->bytes -= strlen(self->list[i]);
+        self->bytes += strlen(pair);
+        free(self->list[i]);
+        self->list[i] = pair;
+        return;
+    }
+    append(self, pair);
+}
+
+void
+environment_set(struct environment *self, const char *name, const char *value,
+                size_t n)
+{
+    size_t nname = strlen(name);
+    char *pair = mem_alloc(nname + n + 2, 1);
+
+    memcpy(pair, name, nname);
+    pair[nname] = '=';
+    if (n > 0)
+        memcpy(pair + nname + 1, value, n);
+    put(self, pair, nname);
+}
+
+void
+environment_put(struct environment *self, const char *pair)
+{
+    const char *equals = strchr(pair, '=');
+
+    assert(equals);
+    put(self, mem_dup(pair), (size_t)(equals - pair));
+}
+
+void
+environment_release(struct environment *self)
+{
+    for (size_t i = 0; i < self->n; i++)
+        free(self->list[i]);
+    free(self->list);
+    *self = (struct environment){0};
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * spawn - start one process the way every attempt starts.
+ */
+#ifndef EXEC_SPAWN_H
+#define EXEC_SPAWN_H
+
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "exec/exec.h"
+
+#define SPAWN_STACK 65536 /* bytes */
+
+/* The same for every attempt. */
+struct spawn_context {
+    void *stack;         /* SPAWN_STACK bytes, for the child until it execs */
+    struct rlimit core;  /* limits of this process */
+    struct rlimit rtime; /* its soft limit carries the mark */
+};
+
+struct spawn {
+    const struct spawn_context *context;
+    const struct exec_spec *spec;
+    int fds[3];  /* to become 0, 1, 2; each above 3 */
+    int result;  /* of a call: becomes 3 there; above 3 */
+    rlim_t mark; /* see exec/tree.h; 0: none */
+};
+
+struct spawned {
+    pid_t pid;
+    int pidfd; /* the caller's */
+};
+
+void spawn_init(struct spawn_context *self);
+void spawn_release(struct spawn_context *self);
+
+/*
+ * Start spec's command, or its call in a fork of this process. *ret is set when
+ * the program runs (has been executed). On failure nothing is left, and *err
+ * is ERR_UNAVAILABLE if the machine is short of something.
+ */
+int spawn_start(const struct spawn *self, struct spawned *ret, struct err *err);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "exec/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+
+#define STAT_BYTES 1024
+
+struct proc {
+    pid_t pid;
+    pid_t parent;
+    pid_t session;
+    unsigned long long start; /* tells it from a later one with its pid */
+    bool ended;               /* a zombie */
+    bool member;
+};
+
+struct procs {
+    struct proc *list;
+    size_t n;
+    size_t cap;
+};
+
+rlim_t
+tree_first_mark(void)
+{
+    struct rlimit limit;
+    uint64_t number = 0;
+
+    /* A limit that is in force may be meant: leave it alone. */
+    if (getrlimit(RLIMIT_RTTIME, &limit) < 0 || limit.rlim_max != RLIM_INFINITY)
+        return 0;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        number = (uint64_t)span_wall() << 20;
+    return (rlim_t)1 << 61 | (number >> 3 & ~UINT64_C(0xffffffff));
+}
+
+bool
+tree_is_childless(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 &&
+           errno == ECHILD;
+}
+
+bool
+tree_has_ended_child(void)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           info.si_pid != 0;
+}
+
+static size_t
+read_stat(pid_t pid, char text[STAT_BYTES])
+{
+    char path[32];
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    n = read(fd, text, STAT_BYTES - 1);
+    (void)close(fd);
+    n = n > 0 ? n : 0;
+    text[n] = '\0';
+    return (size_t)n;
+}
+
+/* False if it has gone. */
+static bool
+read_proc(pid_t pid, struct proc *ret)
+{
+    char text[STAT_BYTES];
+    const char *behind_name;
+    char state;
+
+    *ret = (struct proc){.pid = pid};
+    if (read_stat(pid, text) == 0)
+        return false;
+    behind_name = strrchr(text, ')');
+    if (!behind_name ||
+        sscanf(behind_name + 1,
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+               "%*d %*d %*d %llu",
+               &state, &ret->parent, &ret->session, &ret->start) != 4)
+        return false;
+    ret->ended = state == 'Z';
+    return state != 'X' && state != 'x';
+}
+
+static int
+read_procs(struct procs *ret)
+{
+    DIR *dir = opendir("/proc");
+    const struct dirent *entry;
+
+    if (!dir)
+        return -1;
+    while ((entry = readdir(dir))) {
+        char *end;
+        long pid = strtol(entry->d_name, &end, 10);
+
+        if (pid <= 0 || *end)
+            continue;
+        ret->list =
+            mem_grow(ret->list, &ret->cap, ret->n + 1, sizeof *ret->list);
+        if (read_proc((pid_t)pid, &ret->list[ret->n]))
+            ret->n++;
+    }
+    (void)closedir(dir);
+    return 0;
+}
+
+static bool
+has_mark(const struct tree *self, pid_t pid)
+{
+    struct rlimit limit;
+
+    return self->mark != 0 && prlimit(pid, RLIMIT_RTTIME, NULL, &limit) == 0 &&
+           limit.rlim_cur == self->mark;
+}
+
+/* Once main is reaped its number may be used again, by a new session too. */
+static bool
+is_session_ours(const struct tree *self, const struct procs *procs)
+{
+    for (size_t i = 0; self->reaped && i < procs->n; i++) {
+        if (procs->list[i].pid == self->main)
+            return false;
+    }
+    return true;
+}
+
+static bool
+is_member(const struct procs *procs, pid_t pid)
+{
+    for (size_t i = 0; i < procs->n; i++) {
+        if (procs->list[i].pid == pid)
+            return procs->list[i].member;
+    }
+    return false;
+}
+
+static void
+find_members(const struct tree *self, struct procs *procs)
+{
+    bool by_session = is_session_ours(self, procs);
+    pid_t here = getpid();
+    bool more = false;
+
+    for (size_t i = 0; i < procs->n; i++) {
+        struct proc *p = &procs->list[i];
+
+        p->member =
+            p->pid != here && ((by_session && p->session == self->main) ||
+                               has_mark(self, p->pid));
+        more = more || p->member;
+    }
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < procs->n; i++) {
+            struct proc *p = &procs->list[i];
+
+            if (!p->member && p->parent != here && p->pid != here &&
+                is_member(procs, p->parent))
+                p->member = more = true;
+        }
+    }
+}
+
+/* By a descriptor, so that no other process with its number is hit. */
+static void
+send_signal(const struct proc *p, int sig)
+{
+    struct proc now;
+    int fd = pidfd_open(p->pid, 0);
+
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+        (void)kill(p->pid, sig);
+        return;
+    }
+    if (fd < 0)
+        return;
+    if (read_proc(p->pid, &now) && now.start == p->start) {
+        (void)pidfd_send_signal(fd, sig, NULL, 0);
+        if (sig == SIGTERM) /* a stopped process must see it */
+            (void)pidfd_send_signal(fd, SIGCONT, NULL, 0);
+    }
+    (void)close(fd);
+}
+
+static bool
+reap(const struct proc *p, struct exec_usage *usage)
+{
+    struct rusage used;
+    int status;
+
+    if (wait4(p->pid, &status, WNOHANG | __WALL, &used) != p->pid)
+        return false;
+    tree_count(usage, &used);
+    return true;
+}
+
+unsigned
+tree_sweep(const struct tree *self, int sig, struct exec_usage *usage,
+           pid_t *one)
+{
+    struct procs procs = {0};
+    pid_t here = getpid();
+    unsigned left = 0;
+
+    *one = 0;
+    if (read_procs(&procs) < 0) {
+        /* Without /proc: what has stayed in the first process group. */
+        if (kill(-self->main, sig) == 0)
+            *one = self->main;
+        return *one != 0;
+    }
+    find_members(self, &procs);
+    for (size_t i = 0; i < procs.n; i++) {
+        const struct proc *p = &procs.list[i];
+
+        if (!p->member || (p->ended && p->parent != here))
+            continue;
+        /* One that can't be reaped yet has threads that are left. */
+        if (p->ended && p->pid != self->main && reap(p, usage))
+            continue;
+        if (sig != 0)
+            send_signal(p, sig);
+        *one = p->pid;
+        left++;
+    }
+    free(procs.list);
+    return left;
+}
+
+void
+tree_count(struct exec_usage *usage, const struct rusage *used)
+{
+    int64_t memory = (int64_t)used->ru_maxrss * 1024;
+
+    usage->cpu += (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * SPAN_SECOND;
+    usage->cpu += used->ru_utime.tv_usec + used->ru_stime.tv_usec;
+    if (memory > usage->memory)
+        usage->memory = memory;
+}

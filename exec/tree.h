@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * tree - all processes of one attempt, wherever they have gone.
+ *
+ * A process belongs to the tree if it has the tree's mark, is in its session,
+ * or its parent belongs. The mark is the soft limit RLIMIT_RTTIME, a number of
+ * centuries that nothing else uses: every child inherits it, through fork,
+ * setsid and exec with an empty environment, so a daemon has it that was
+ * handed over to us (the subreaper) long after its parents had gone, and a
+ * child of the caller's own has it not.
+ */
+#ifndef EXEC_TREE_H
+#define EXEC_TREE_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "exec/exec.h"
+
+struct tree {
+    pid_t main;  /* the first process, leader of the session */
+    rlim_t mark; /* 0: none */
+    bool reaped; /* main was waited for */
+};
+
+/* Marks to be had; each one higher is another. 0: none on this machine. */
+rlim_t tree_first_mark(void);
+
+/* Has this process no children at all? Cheap. */
+bool tree_is_childless(void);
+
+/* Is there an ended child, of whatever tree, to be waited for? Cheap. */
+bool tree_has_ended_child(void);
+
+/*
+ * Look through all processes of the machine: reap what has ended of the tree
+ * (but main), adding to usage, and send `sig` to the others (0: nothing).
+ * Returns how many have not ended; *one is one of those.
+ */
+unsigned tree_sweep(const struct tree *self, int sig, struct exec_usage *usage,
+                    pid_t *one);
+
+/* Count what a reaped process has used. */
+void tree_count(struct exec_usage *usage, const struct rusage *used);
+
+#endif

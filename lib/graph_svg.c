@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A picture as SVG: one file without scripts and fonts, for light and dark. */
+#include "lib/picture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "base/utf8.h"
+#include "lib/critical.h"
+#include "lib/svg.h"
+
+/* Pixels. */
+enum {
+    MARGIN = 24,
+    HEADER = 22, /* of a line above the picture */
+    GAP = 28,    /* between boxes */
+    BEND = 16,
+    FALL = 44, /* from one layer to the next, at least */
+    FALL_MOST = 110,
+    PAD = 12,
+    NAME_ROW = 18,
+    ROW = 16,
+    CELL_ROW = 19,
+    CELL_GAP = 4,
+    BAR = 8,
+    MERGE_WIDTH = 68,
+    MERGE_HEIGHT = 30,
+    HEADER_LEAST = 420, /* how wide it may be above a narrow picture */
+};
+
+/* Columns. */
+enum { NAME_MOST = 40, LINE_MOST = 64, CELL_MOST = 14 };
+
+struct shape {
+    int width, height;
+    int beside; /* cells in a row */
+    int cell;   /* width of one */
+};
+
+struct drawing {
+    const struct picture *picture;
+    struct layout *layout;
+    struct critical *critical;
+    struct shape *shapes;
+    int *tops, *depths; /* of the layers */
+    int width, height;  /* of the page */
+    int left, top;      /* of the picture in it */
+    struct buf *out;
+};
+
+static int
+at_most(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int
+at_least(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static char *
+each_text(const struct picture_box *box)
+{
+    return mem_printf("each %s", box->each);
+}
+
+static char *
+status_text(const struct picture_box *box)
+{
+    struct buf out = {0};
+
+    picture_status(box, &out);
+    return buf_take(&out);
+}
+
+/* Make room for a line of text; frees it. */
+static void
+fit(struct shape *shape, char *text, int most, enum svg_size size, int row)
+{
+    int width = svg_width(text, most, size) + 2 * PAD;
+
+    shape->width = at_least(shape->width, width);
+    shape->height += row;
+    free(text);
+}
+
+static void
+fit_cells(struct shape *shape, const struct picture_box *box)
+{
+    int n = (int)box->nchild, rows;
+
+    for (int i = 0; i < n; i++)
+        shape->cell =
+            at_least(shape->cell,
+                     svg_width(box->cells[i].label, CELL_MOST, SVG_TINY) + 16);
+    shape->beside = 1;
+    while (shape->beside * shape->beside < n)
+        shape->beside++;
+    rows = (n + shape->beside - 1) / shape->beside;
+    shape->width =
+        at_least(shape->width,
+                 shape->beside * (shape->cell + CELL_GAP) - CELL_GAP + 2 * PAD);
+    shape->height += rows * (CELL_ROW + CELL_GAP) + CELL_GAP;
+}
+
+static struct shape
+make_shape(const struct picture *picture, const struct picture_box *box)
+{
+    struct shape shape = {.height = 2 * PAD - 8};
+
+    if (box->merge)
+        return (struct shape){.width = MERGE_WIDTH, .height = MERGE_HEIGHT};
+    fit(&shape, mem_dup(box->name), NAME_MOST, SVG_NAME, NAME_ROW);
+    if (box->each)
+        fit(&shape, each_text(box), LINE_MOST, SVG_SMALL, ROW);
+    if (box->only)
+        fit(&shape, mem_dup(box->only), LINE_MOST, SVG_SMALL, ROW);
+    if (picture->run)
+        fit(&shape, status_text(box), LINE_MOST, SVG_SMALL, ROW);
+    if (box->cells)
+        fit_cells(&shape, box);
+    else if (box->nchild > 0)
+        shape.height += BAR + CELL_GAP;
+    return shape;
+}
+
+/* The wider lines lead sideways, the more room they get to fall. */
+static int
+fall_below(const struct layout *l, uint32_t layer)
+{
+    int widest = 0;
+
+    for (size_t i = 0; i < l->nsegment; i++) {
+        if (l->items[l->segments[i].from].layer == layer)
+            widest =
+                at_least(widest, abs(layout_middle(l, l->segments[i].from) -
+                                     layout_middle(l, l->segments[i].to)));
+    }
+    return at_most(FALL + widest / 10, FALL_MOST);
+}
+
+static void
+find_tops(struct drawing *self)
+{
+    const struct layout *l = self->layout;
+    int y = self->top;
+
+    for (uint32_t i = 0; i < l->nbox; i++) {
+        int *depth = &self->depths[l->items[i].layer];
+
+        *depth = at_least(*depth, self->shapes[i].height);
+    }
+    for (uint32_t k = 0; k < l->nlayer; k++) {
+        self->tops[k] = y;
+        y += self->depths[k];
+        if (k + 1 < l->nlayer)
+            y += fall_below(l, k);
+    }
+    self->height = y + MARGIN;
+}
+
+/* Boxes stand in the middle of their layers. */
+static int
+box_top(const struct drawing *self, uint32_t box)
+{
+    uint32_t layer = self->layout->items[box].layer;
+
+    return self->tops[layer] +
+           (self->depths[layer] - self->shapes[box].height) / 2;
+}
+
+static int
+middle(const struct drawing *self, uint32_t item)
+{
+    return self->left + layout_middle(self->layout, item);
+}
+
+static void
+add_path(const struct drawing *self, size_t number)
+{
+    const struct picture_line *line = &self->picture->lines[number];
+    const struct layout *l = self->layout;
+    uint32_t layer = l->items[line->from].layer;
+    uint32_t last = l->items[line->to].layer;
+    int x = middle(self, line->from);
+
+    buf_printf(self->out, "M%d %d", x,
+               box_top(self, line->from) + self->shapes[line->from].height);
+    for (; layer < last; layer++) {
+        int next = middle(self, layout_via(l, number, layer + 1));
+        int from = self->tops[layer] + self->depths[layer];
+        int to = self->tops[layer + 1], half = (from + to) / 2;
+
+        buf_printf(self->out, "V%d", from);
+        if (next == x)
+            buf_printf(self->out, "V%d", to);
+        else
+            buf_printf(self->out, "C%d %d %d %d %d %d", x, half, next, half,
+                       next, to);
+        x = next;
+    }
+    buf_printf(self->out, "V%d", box_top(self, line->to));
+}
+
+static void
+draw_line(const struct drawing *self, size_t number)
+{
+    const struct picture_line *line = &self->picture->lines[number];
+    bool off = self->picture->run &&
+               self->picture->boxes[line->to].state == PLAN_SKIPPED;
+
+    buf_printf(self->out, "<path class=\"line%s%s%s\" d=\"",
+               line->each ? " each" : "", off ? " off" : "",
+               self->critical->lines[number] ? " long" : "");
+    add_path(self, number);
+    buf_text(self->out, "\" marker-end=\"url(#leat-arrow)\"/>\n");
+}
+
+/* Beside the arrow that enters the box. */
+static void
+draw_line_label(const struct drawing *self, const struct picture_line *line)
+{
+    struct buf text = {0};
+
+    if (line->equal)
+        buf_printf(&text, "= %s", line->equal);
+    else if (line->each)
+        buf_text(&text, "each");
+    if (text.len > 0)
+        svg_text(self->out, middle(self, line->to) + 7,
+                 box_top(self, line->to) - 7, "label", buf_str(&text),
+                 NAME_MOST);
+    buf_release(&text);
+}
+
+static void
+draw_cells(const struct drawing *self, uint32_t number, int x, int y)
+{
+    const struct picture_box *box = &self->picture->boxes[number];
+    const struct shape *shape = &self->shapes[number];
+
+    for (int i = 0; i < (int)box->nchild; i++) {
+        const struct picture_cell *cell = &box->cells[i];
+        int cx = x + i % shape->beside * (shape->cell + CELL_GAP);
+        int cy = y + i / shape->beside * (CELL_ROW + CELL_GAP);
+        char took[SPAN_TEXT];
+
+        buf_printf(self->out, "<g class=\"%s\"><title>",
+                   plan_state_names[cell->state]);
+        svg_escape(self->out, cell->label);
+        buf_printf(self->out, "\n%s %s", plan_state_names[cell->state],
+                   cell->took > 0 ? span_format(cell->took, took) : "");
+        if (cell->note) {
+            buf_char(self->out, '\n');
+            svg_escape(self->out, cell->note);
+        }
+        buf_printf(self->out,
+                   "</title><rect class=\"cell\" x=\"%d\" y=\"%d\" "
+                   "width=\"%d\" height=\"%d\" rx=\"3\"/>",
+                   cx, cy, shape->cell, CELL_ROW);
+        svg_text(self->out, cx + shape->cell / 2, cy + 13, "tiny", cell->label,
+                 CELL_MOST);
+        buf_text(self->out, "</g>\n");
+    }
+}
+
+/* How many of the children are in which state, as parts of a bar. */
+static void
+draw_bar(const struct drawing *self, uint32_t number, int x, int y)
+{
+    const struct picture_box *box = &self->picture->boxes[number];
+    int width = self->shapes[number].width - 2 * PAD;
+    uint64_t seen = 0;
+
+    for (int i = 0; i < PLAN_STATE_COUNT; i++) {
+        int state = (i + PLAN_SUCCEEDED) % PLAN_STATE_COUNT;
+        double from = (double)seen * width / box->nchild;
+
+        seen += box->count[state];
+        if (box->count[state] > 0)
+            buf_printf(self->out,
+                       "<rect class=\"bar\" x=\"%.1f\" y=\"%d\" "
+                       "width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n",
+                       x + from, y, (double)seen * width / box->nchild - from,
+                       BAR, picture_styles[state].line);
+    }
+}
+
+static void
+draw_title(const struct drawing *self, const struct picture_box *box)
+{
+    buf_text(self->out, "<title>");
+    svg_escape(self->out, picture_label(box));
+    if (self->picture->run) {
+        char *status = status_text(box);
+
+        buf_printf(self->out, "\n%s", status);
+        free(status);
+    }
+    if (box->note) {
+        buf_char(self->out, '\n');
+        svg_escape(self->out, box->note);
+    }
+    buf_text(self->out, "</title>");
+}
+
+static void
+draw_merge(const struct drawing *self, int x, int y)
+{
+    buf_printf(
+        self->out, "<path class=\"frame\" d=\"M%d %dl%d %dl%d %dl%d %dz\"/>", x,
+        y + MERGE_HEIGHT / 2, MERGE_WIDTH / 2, -MERGE_HEIGHT / 2,
+        MERGE_WIDTH / 2, MERGE_HEIGHT / 2, -MERGE_WIDTH / 2, MERGE_HEIGHT / 2);
+    svg_text(self->out, x + MERGE_WIDTH / 2, y + MERGE_HEIGHT / 2 + 4, "tiny",
+             "first", NAME_MOST);
+}
+
+static void
+draw_frame(const struct drawing *self, const struct shape *shape, int x, int y,
+           bool many)
+{
+    if (many)
+        buf_printf(self->out,
+                   "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" "
+                   "height=\"%d\" rx=\"6\"/>",
+                   x + 4, y - 4, shape->width, shape->height);
+    buf_printf(self->out,
+               "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" "
+               "height=\"%d\" rx=\"6\"/>",
+               x, y, shape->width, shape->height);
+    if (self->picture->run)
+        buf_printf(self->out,
+                   "<rect class=\"strip\" x=\"%d\" y=\"%d\" width=\"4\" "
+                   "height=\"%d\" rx=\"2\"/>",
+                   x, y + 3, shape->height - 6);
+    buf_char(self->out, '\n');
+}
+
+/* A line of text in a box, below those before; frees it. */
+static void
+draw_row(const struct drawing *self, int x, int *y, char *text)
+{
+    *y += ROW;
+    svg_text(self->out, x, *y, "small", text, LINE_MOST);
+    free(text);
+}
+
+static void
+draw_inside(const struct drawing *self, uint32_t number, int x, int y)
+{
+    const struct picture_box *box = &self->picture->boxes[number];
+
+    y += PAD + 9;
+    x += PAD;
+    svg_text(self->out, x, y, "name", box->name, NAME_MOST);
+    if (box->each)
+        draw_row(self, x, &y, each_text(box));
+    if (box->only)
+        draw_row(self, x, &y, mem_dup(box->only));
+    if (self->picture->run)
+        draw_row(self, x, &y, status_text(box));
+    if (box->cells)
+        draw_cells(self, number, x, y + 2 * CELL_GAP);
+    else if (box->nchild > 0)
+        draw_bar(self, number, x, y + 2 * CELL_GAP);
+}
+
+static void
+draw_box(const struct drawing *self, uint32_t number)
+{
+    const struct picture_box *box = &self->picture->boxes[number];
+    int x = self->left + self->layout->items[number].x;
+    int y = box_top(self, number);
+
+    buf_printf(self->out, "<g class=\"%s%s\">",
+               self->picture->run ? plan_state_names[box->state] : "plain",
+               self->critical->boxes[number] ? " long" : "");
+    draw_title(self, box);
+    if (box->merge) {
+        draw_merge(self, x, y);
+    } else {
+        draw_frame(self, &self->shapes[number], x, y, box->each);
+        draw_inside(self, number, x, y);
+    }
+    buf_text(self->out, "</g>\n");
+}
+
+/* The texts above the picture, which may be wider than it. */
+static void
+draw_header(struct drawing *self, bool dry)
+{
+    struct buf run = {0};
+    const char *lines[] = {self->picture->name, NULL, self->picture->params};
+    static const char *const classes[] = {"head", "small", "small"};
+    static const enum svg_size sizes[] = {SVG_HEAD, SVG_SMALL, SVG_SMALL};
+    int room = at_least(self->layout->width, HEADER_LEAST);
+    char text[SPAN_TEXT];
+
+    if (self->picture->run) {
+        buf_text(&run, self->picture->run);
+        if (self->critical->took > 0)
+            buf_printf(&run, ", longest chain %s",
+                       span_format(self->critical->took, text));
+        lines[1] = buf_str(&run);
+    }
+    self->top = MARGIN;
+    for (int i = 0; i < 3; i++) {
+        int most = room / svg_column(sizes[i]);
+
+        if (!lines[i])
+            continue;
+        self->top += HEADER;
+        self->width = at_least(
+            self->width, svg_width(lines[i], most, sizes[i]) + 2 * MARGIN);
+        if (!dry)
+            svg_text(self->out, MARGIN, self->top - 6, classes[i], lines[i],
+                     most);
+    }
+    self->top += MARGIN / 2;
+    buf_release(&run);
+}
+
+static void
+draw_all(struct drawing *self)
+{
+    svg_begin(self->out, self->width, self->height, self->picture->name);
+    draw_header(self, false);
+    for (size_t i = 0; i < self->picture->nline; i++)
+        draw_line(self, i);
+    for (uint32_t i = 0; i < self->picture->nbox; i++)
+        draw_box(self, i);
+    for (size_t i = 0; i < self->picture->nline; i++)
+        draw_line_label(self, &self->picture->lines[i]);
+    buf_text(self->out, "</svg>\n");
+}
+
+static int
+lay_out(struct drawing *self, const struct layout_edge *edges, struct err *err)
+{
+    uint32_t n = self->picture->nbox;
+    int *widths = mem_alloc(n, sizeof *widths);
+    int rc;
+
+    for (uint32_t i = 0; i < n; i++) {
+        self->shapes[i] = make_shape(self->picture, &self->picture->boxes[i]);
+        widths[i] = self->shapes[i].width;
+    }
+    rc = layout_make(&self->layout,
+                     &(struct layout_graph){.widths = widths,
+                                            .nbox = n,
+                                            .edges = edges,
+                                            .nedge = self->picture->nline,
+                                            .gap = GAP,
+                                            .bend = BEND},
+                     err);
+    free(widths);
+    return rc;
+}
+
+int
+graph_svg(const struct picture *picture, struct buf *out, struct err *err)
+{
+    struct layout_edge *edges = picture_edges(picture);
+    struct drawing d = {.picture = picture, .out = out};
+    int rc = -1;
+
+    d.shapes = mem_alloc(picture->nbox, sizeof *d.shapes);
+    if (lay_out(&d, edges, err) < 0)
+        goto out;
+    d.critical = critical_find(picture, d.layout);
+    d.tops = mem_alloc(d.layout->nlayer, sizeof *d.tops);
+    d.depths = mem_alloc(d.layout->nlayer, sizeof *d.depths);
+    d.width = d.layout->width + 2 * MARGIN;
+    draw_header(&d, true);
+    d.left = (d.width - d.layout->width) / 2;
+    find_tops(&d);
+    draw_all(&d);
+    rc = 0;
+out:
+    critical_destroy(&d.critical);
+    layout_destroy(&d.layout);
+    free(d.shapes);
+    free(d.tops);
+    free(d.depths);
+    free(edges);
+    return rc;
+}

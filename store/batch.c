@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "store/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+
+#define NUMBER_MAX 21 /* digits, sign and a comma of any 64-bit number */
+
+void
+batch_release(struct batch *self)
+{
+    buf_release(&self->names);
+    buf_release(&self->records);
+    free(self->named);
+    *self = (struct batch){0};
+}
+
+void
+batch_clear(struct batch *self)
+{
+    buf_clear(&self->names);
+    buf_clear(&self->records);
+    self->n = 0;
+}
+
+static char *
+put_number(char *at, int64_t number)
+{
+    uint64_t n = (uint64_t)number;
+    char digits[NUMBER_MAX];
+    size_t i = sizeof digits;
+
+    if (number < 0) {
+        *at++ = '-';
+        n = 0 - n;
+    }
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(at, digits + i, sizeof digits - i);
+    return at + (sizeof digits - i);
+}
+
+static void
+add_number(struct buf *out, int64_t number)
+{
+    char *at = buf_reserve(out, NUMBER_MAX);
+
+    buf_added(out, (size_t)(put_number(at, number) - at));
+}
+
+/* Bytes that are not UTF-8 (a path can have any) stay as they are. */
+static void
+add_string(struct buf *out, const char *s)
+{
+    buf_char(out, '"');
+    while (*s) {
+        size_t n = 0;
+
+        while ((unsigned char)s[n] >= ' ' && s[n] != '"' && s[n] != '\\')
+            n++;
+        buf_add(out, s, n);
+        s += n;
+        if (*s == '"' || *s == '\\') {
+            buf_char(out, '\\');
+            buf_char(out, *s++);
+        } else if (*s) {
+            buf_printf(out, "\\u%04x", (unsigned char)*s++);
+        }
+    }
+    buf_char(out, '"');
+}
+
+static void
+add_value(struct buf *out, const json_t *value)
+{
+    size_t room = 64, n;
+    char *at;
+
+    if (json_is_integer(value)) {
+        add_number(out, json_integer_value(value));
+        return;
+    }
+    at = buf_reserve(out, room);
+    n = json_dumpb(value, at, room, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (n > room) {
+        at = buf_reserve(out, n);
+        (void)json_dumpb(value, at, n, JSON_COMPACT | JSON_ENCODE_ANY);
+    }
+    buf_added(out, n);
+}
+
+/* The key of one more member; the first opens the object. */
+static void
+add_key(struct buf *out, char key, bool *open)
+{
+    const char text[] = {*open ? ',' : '{', '"', key, '"', ':'};
+
+    buf_add(out, text, sizeof text);
+    *open = true;
+}
+
+static void
+add_member_text(struct buf *out, char key, const char *text, bool *open)
+{
+    if (!text)
+        return;
+    add_key(out, key, open);
+    add_string(out, text);
+}
+
+static void
+add_member_number(struct buf *out, char key, int64_t number, bool *open)
+{
+    add_key(out, key, open);
+    add_number(out, number);
+}
+
+static void
+add_rare(struct buf *out, const struct store_record *record)
+{
+    bool open = false;
+
+    buf_char(out, ',');
+    if (record->value) {
+        add_key(out, 'v', &open);
+        add_value(out, record->value);
+    }
+    add_member_text(out, 'c', record->cause, &open);
+    add_member_text(out, 'k', record->key, &open);
+    add_member_text(out, 'w', record->cwd, &open);
+    if (record->children)
+        add_member_number(out, 'n', record->children, &open);
+    if (record->code != -1)
+        add_member_number(out, 'x', record->code, &open);
+    if (record->cpu)
+        add_member_number(out, 'u', record->cpu, &open);
+    if (record->memory)
+        add_member_number(out, 'm', record->memory, &open);
+    buf_char(out, '}');
+}
+
+static bool
+has_rare(const struct store_record *record)
+{
+    return record->value || record->cause || record->key || record->cwd ||
+           record->children || record->code != -1 || record->cpu ||
+           record->memory;
+}
+
+/* The name of a task whose children are in the batch, once. */
+static void
+add_name(struct batch *self, uint32_t task, const char *name)
+{
+    size_t old = self->cap;
+
+    if (task >= self->cap) {
+        self->named = mem_grow(self->named, &self->cap, (size_t)task + 1,
+                               sizeof *self->named);
+        memset(self->named + old, 0, (self->cap - old) * sizeof *self->named);
+    }
+    if (self->named[task] == self->round)
+        return;
+    self->named[task] = self->round;
+    buf_text(&self->names, self->names.len ? ",\"" : "{\"");
+    add_number(&self->names, task);
+    buf_text(&self->names, "\":");
+    add_string(&self->names, name);
+}
+
+/* ",TIME" or ",null". */
+static char *
+put_time(char *at, bool known, int64_t moment, int64_t from)
+{
+    *at++ = ',';
+    if (known)
+        return put_number(at, (int64_t)((uint64_t)moment - (uint64_t)from));
+    memcpy(at, "null", 4);
+    return at + 4;
+}
+
+static void
+start(struct batch *self, const struct store_record *record)
+{
+    self->round++;
+    self->at = record->started ? record->started
+               : record->ended ? record->ended
+                               : span_wall();
+}
+
+void
+batch_add(struct batch *self, const struct store_record *record)
+{
+    struct buf *out = &self->records;
+    char *at;
+
+    if (self->n++ == 0)
+        start(self, record);
+    at = buf_reserve(out, 8 * NUMBER_MAX);
+    *at++ = out->len ? ',' : '[';
+    *at++ = '[';
+    at = put_number(at, record->id.task);
+    *at++ = ',';
+    if (record->id.child == PLAN_WHOLE) {
+        buf_added(out, (size_t)(at - (out->data + out->len)));
+        add_string(out, record->task);
+        at = buf_reserve(out, 6 * NUMBER_MAX);
+    } else {
+        if (record->id.task >= self->cap ||
+            self->named[record->id.task] != self->round)
+            add_name(self, record->id.task, record->task);
+        at = put_number(at, record->id.child);
+    }
+    *at++ = ',';
+    at = put_number(at, record->attempt);
+    *at++ = ',';
+    at = put_number(at, (int64_t)record->state);
+    at = put_time(at, record->started != 0, record->started, self->at);
+    at = put_time(at, record->ended != 0, record->ended,
+                  record->started ? record->started : self->at);
+    buf_added(out, (size_t)(at - (out->data + out->len)));
+    if (has_rare(record))
+        add_rare(out, record);
+    buf_char(out, ']');
+}
+
+/* Put a bracket behind the text without counting it: more may follow. */
+static const char *
+closed(struct buf *text, const char *bracket, const char *empty)
+{
+    if (text->len == 0)
+        return empty;
+    memcpy(buf_reserve(text, 1), bracket, 2);
+    return text->data;
+}
+
+const char *
+batch_names(struct batch *self)
+{
+    return closed(&self->names, "}", "{}");
+}
+
+const char *
+batch_records(struct batch *self)
+{
+    return closed(&self->records, "]", "[]");
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "store/db.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "store/schema.h"
+#include "store/store.h"
+
+#define BUSY_PATIENCE (60 * SPAN_SECOND)
+#define BUSY_STEP     (SPAN_MS / 5)
+
+/*
+ * A commit ends with a write, not with an fsync: what was committed survives
+ * any death of the process. A power loss or a crash of the kernel may cost the
+ * commits of its last seconds, but never the database.
+ */
+static const char setup_sql[] = "PRAGMA synchronous = NORMAL;"
+                                "PRAGMA journal_size_limit = 8388608;";
+
+static const char *const stmt_sql[DB_STMT_COUNT] = {
+    [DB_BEGIN] = "BEGIN IMMEDIATE",
+    [DB_COMMIT] = "COMMIT",
+    [DB_ROLLBACK] = "ROLLBACK",
+    [DB_SOURCE_ADD] = "INSERT OR IGNORE INTO source(hash, text) VALUES(?, ?)",
+    [DB_SOURCE_FIND] = "SELECT id FROM source WHERE hash = ?",
+    [DB_SOURCE_DROP] = "DELETE FROM source WHERE id = ?1 AND NOT EXISTS"
+                       " (SELECT 1 FROM run WHERE source = ?1)",
+    [DB_RUN_ADD] = "INSERT INTO run(flow, name, file, source, program, cwd,"
+                   " params, options, state, started, sessions)"
+                   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+    [DB_RUN_RESUME] = "UPDATE run SET state = ?2, sessions = sessions + 1,"
+                      " ended = NULL, output = NULL WHERE id = ?1",
+    [DB_RUN_END] = "UPDATE run SET state = ?2, output = ?3, ended = ?4"
+                   " WHERE id = ?1",
+    [DB_RUN_GET] = "SELECT flow, name, file, program, cwd, params, options,"
+                   " output, state, started, ended, sessions"
+                   " FROM run WHERE id = ?",
+    [DB_RUN_SOURCE] = "SELECT s.id, s.text FROM run r"
+                      " JOIN source s ON s.id = r.source WHERE r.id = ?",
+    [DB_RUN_DELETE] = "DELETE FROM run WHERE id = ?",
+    [DB_RUN_EXISTS] = "SELECT id FROM run WHERE id = ?",
+    [DB_RUN_NEWEST] = "SELECT id FROM run ORDER BY id DESC LIMIT 1",
+    [DB_RUN_NAMED] = "SELECT id FROM run WHERE name = ?"
+                     " ORDER BY id DESC LIMIT 1",
+    [DB_RUN_IDS] = "SELECT id FROM run ORDER BY id DESC LIMIT ?",
+    /* ?1 how many of the newest are kept (-1: all), ?2 the moment before
+     * which a run must have ended to go whatever its place. */
+    [DB_RUN_OLD] = "SELECT id FROM (SELECT id, ended,"
+                   " row_number() OVER (ORDER BY id DESC) AS place FROM run"
+                   " WHERE state IN ('succeeded', 'failed', 'cancelled'))"
+                   " WHERE (?1 >= 0 AND place > ?1) OR ended < ?2"
+                   " ORDER BY id",
+    [DB_BATCH_ADD] = "INSERT INTO batch(run, at, names, records)"
+                     " VALUES(?, ?, ?, ?)",
+    [DB_BATCH_NEXT] = "SELECT id, at, names, records FROM batch"
+                      " WHERE run = ? AND id > ? ORDER BY id LIMIT 1",
+    [DB_BATCH_DELETE] = "DELETE FROM batch WHERE run = ?",
+    [DB_CACHE_GET] = "SELECT value FROM cache WHERE key = ? AND made >= ?",
+    [DB_CACHE_PUT] = "INSERT OR REPLACE INTO cache(key, value, made)"
+                     " VALUES(?, ?, ?)",
+    [DB_CACHE_DROP] = "DELETE FROM cache WHERE made < ?",
+    [DB_VACUUM] = "PRAGMA incremental_vacuum(1024)",
+};
+
+int
+db_damaged(const struct db *self, const char *how, struct err *err)
+{
+    return err_set(err, ERR_INVALID,
+                   "%s is damaged (%s); move its folder away to start a new "
+                   "one, or recover it with: sqlite3 %s .recover",
+                   self->path, how, self->path);
+}
+
+bool
+db_is_full(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
+/* The error for what SQLite has just said. */
+static int
+fail(const struct db *self, struct err *err)
+{
+    int code = sqlite3_errcode(self->handle) & 0xff;
+    int error = code == SQLITE_IOERR || code == SQLITE_CANTOPEN
+                    ? sqlite3_system_errno(self->handle)
+                    : 0;
+
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        return db_damaged(self, sqlite3_errmsg(self->handle), err);
+    if (code == SQLITE_FULL || db_is_full(error))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "can't write %s: %s; free some space and try again",
+                       self->path, strerror(error ? error : ENOSPC));
+    if (code == SQLITE_READONLY)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "can't write %s: it is read-only; choose another "
+                       "folder with --store or LEAT_STORE",
+                       self->path);
+    if (code == SQLITE_CANTOPEN)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "can't open %s: %s; choose another folder with --store "
+                       "or LEAT_STORE",
+                       self->path,
+                       error ? strerror(error) : sqlite3_errmsg(self->handle));
+    if (code == SQLITE_BUSY)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "%s is kept locked by another process; see who with: "
+                       "fuser %s",
+                       self->path, self->path);
+    return err_set(err, ERR_UNAVAILABLE, "can't use %s: %s", self->path,
+                   error ? strerror(error) : sqlite3_errmsg(self->handle));
+}
+
+static void
+nap(int64_t span)
+{
+    struct timespec ts = {.tv_nsec = span * 1000};
+
+    (void)nanosleep(&ts, NULL);
+}
+
+/*
+ * Others hold the write lock for one short commit: look again soon. SQLite's
+ * own handler would sleep up to 100 ms.
+ */
+static int
+on_busy(void *ctx, int count)
+{
+    (void)ctx;
+    if (count >= BUSY_PATIENCE / BUSY_STEP)
+        return 0;
+    nap(BUSY_STEP);
+    return 1;
+}
+
+static int
+exec_sql(struct db *self, const char *sql, struct err *err)
+{
+    if (sqlite3_exec(self->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return fail(self, err);
+    return 0;
+}
+
+int
+db_ask(struct db *self, const char *sql, int64_t *ret, struct err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = -1;
+
+    if (sqlite3_prepare_v2(self->handle, sql, -1, &stmt, NULL) != SQLITE_OK ||
+        sqlite3_step(stmt) != SQLITE_ROW) {
+        (void)fail(self, err);
+        goto out;
+    }
+    *ret = sqlite3_column_int64(stmt, 0);
+    rc = 0;
+out:
+    (void)sqlite3_finalize(stmt);
+    return rc;
+}
+
+/*
+ * Is this a store that we can use? *fresh: it is an empty database, and may
+ * become one.
+ */
+static int
+check(struct db *self, bool *fresh, struct err *err)
+{
+    int64_t app = 0, version = 0, objects = 0;
+
+    if (db_ask(self, "PRAGMA application_id", &app, err) < 0 ||
+        db_ask(self, "PRAGMA user_version", &version, err) < 0)
+        return -1;
+    if (app == 0 && version == 0 &&
+        db_ask(self, "SELECT count(*) FROM sqlite_schema", &objects, err) < 0)
+        return -1;
+    *fresh = app == 0 && version == 0 && objects == 0;
+    if (*fresh)
+        return 0;
+    if (app != SCHEMA_APPLICATION)
+        return err_set(err, ERR_INVALID,
+                       "%s is not a store of leat's but another program's "
+                       "database; choose another folder with --store",
+                       self->path);
+    if (version != STORE_VERSION)
+        return err_set(err, ERR_INVALID,
+                       "%s was written by a newer leat (store version %lld, "
+                       "this one reads %d): update leat, or choose another "
+                       "folder with --store",
+                       self->path, (long long)version, STORE_VERSION);
+    return 0;
+}
+
+/*
+ * SQLite does not call the busy handler where two processes turn to WAL at
+ * once and could wait for each other: one of them must let go and try again.
+ */
+static int
+set_wal(struct db *self, struct err *err)
+{
+    int64_t until = span_mono() + BUSY_PATIENCE;
+    sqlite3_stmt *stmt = NULL;
+    bool wal = false;
+    int rc;
+
+    do {
+        rc = sqlite3_prepare_v2(self->handle, "PRAGMA journal_mode = WAL", -1,
+                                &stmt, NULL);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW)
+            wal =
+                strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+        (void)sqlite3_finalize(stmt);
+        if ((rc & 0xff) == SQLITE_BUSY)
+            nap(BUSY_STEP);
+    } while ((rc & 0xff) == SQLITE_BUSY && span_mono() < until);
+    if (rc != SQLITE_ROW)
+        return fail(self, err);
+    if (!wal)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "%s can't be shared between processes where it is (a "
+                       "network file system?); choose a folder on a local "
+                       "disk with --store or LEAT_STORE",
+                       self->path);
+    return 0;
+}
+
+static int
+make_schema(struct db *self, struct err *err)
+{
+    bool fresh = false;
+    char *sql = NULL;
+    int rc = -1;
+
+    if (exec_sql(self, "PRAGMA auto_vacuum = INCREMENTAL", err) < 0 ||
+        set_wal(self, err) < 0 || db_do(self, DB_BEGIN, err) < 0)
+        return -1;
+    /* Another process may have been faster. */
+    if (check(self, &fresh, err) < 0)
+        goto out;
+    sql =
+        mem_printf("%s PRAGMA application_id = %d; PRAGMA user_version = %d;",
+                   fresh ? schema_sql : "", SCHEMA_APPLICATION, STORE_VERSION);
+    if (exec_sql(self, sql, err) < 0 || db_do(self, DB_COMMIT, err) < 0)
+        goto out;
+    rc = 0;
+out:
+    free(sql);
+    if (rc < 0)
+        db_rollback(self);
+    return rc;
+}
+
+int
+db_open(struct db *self, bool make, struct err *err)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                SQLITE_OPEN_EXRESCODE | (make ? SQLITE_OPEN_CREATE : 0);
+    bool fresh = false;
+    int keep_wal = 1;
+
+    if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK)
+        return fail(self, err);
+    (void)sqlite3_busy_handler(self->handle, on_busy, NULL);
+    if (check(self, &fresh, err) < 0)
+        return -1;
+    if (fresh && !make)
+        return err_set(err, ERR_NOT_FOUND, "%s is empty: nothing has run yet",
+                       self->path);
+    if (fresh && make_schema(self, err) < 0)
+        return -1;
+    /*
+     * A checkpoint costs two fsyncs, and taking its files away and making
+     * them again costs more than all else in a short run: leave them.
+     */
+    (void)sqlite3_db_config(self->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+                            NULL);
+    (void)sqlite3_file_control(self->handle, NULL, SQLITE_FCNTL_PERSIST_WAL,
+                               &keep_wal);
+    return exec_sql(self, setup_sql, err);
+}
+
+void
+db_close(struct db *self)
+{
+    for (size_t i = 0; i < DB_STMT_COUNT; i++)
+        (void)sqlite3_finalize(self->stmts[i]);
+    (void)sqlite3_close(self->handle);
+    free(self->path);
+    *self = (struct db){0};
+}
+
+sqlite3_stmt *
+db_stmt(struct db *self, enum db_stmt which, struct err *err)
+{
+    sqlite3_stmt **stmt = &self->stmts[which];
+
+    if (!*stmt) {
+        if (sqlite3_prepare_v3(self->handle, stmt_sql[which], -1,
+                               SQLITE_PREPARE_PERSISTENT, stmt,
+                               NULL) != SQLITE_OK) {
+            (void)fail(self, err);
+            return NULL;
+        }
+        return *stmt;
+    }
+    (void)sqlite3_reset(*stmt);
+    (void)sqlite3_clear_bindings(*stmt);
+    return *stmt;
+}
+
+int
+db_next(struct db *self, sqlite3_stmt *stmt, bool *row, struct err *err)
+{
+    int rc = sqlite3_step(stmt);
+
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
+        (void)fail(self, err);
+        (void)sqlite3_reset(stmt);
+        return -1;
+    }
+    *row = rc == SQLITE_ROW;
+    if (!*row)
+        (void)sqlite3_reset(stmt);
+    return 0;
+}
+
+int
+db_finish(struct db *self, sqlite3_stmt *stmt, struct err *err)
+{
+    bool row = true;
+
+    while (row) {
+        if (db_next(self, stmt, &row, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int
+db_do(struct db *self, enum db_stmt which, struct err *err)
+{
+    sqlite3_stmt *stmt = db_stmt(self, which, err);
+
+    return stmt ? db_finish(self, stmt, err) : -1;
+}
+
+void
+db_rollback(struct db *self)
+{
+    struct err ignored;
+
+    /* SQLite may have rolled back by itself already. */
+    if (!sqlite3_get_autocommit(self->handle))
+        (void)db_do(self, DB_ROLLBACK, &ignored);
+}
+
+void
+db_bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    (void)sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+void
+db_bind_int(sqlite3_stmt *stmt, int at, int64_t number)
+{
+    (void)sqlite3_bind_int64(stmt, at, number);
+}
+
+void
+db_bind_json(sqlite3_stmt *stmt, int at, const json_t *value)
+{
+    if (value)
+        (void)sqlite3_bind_text(
+            stmt, at, json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY), -1,
+            free);
+}
+
+char *
+db_text(sqlite3_stmt *stmt, int at)
+{
+    return mem_dup((const char *)sqlite3_column_text(stmt, at));
+}
+
+int
+db_json(struct db *self, sqlite3_stmt *stmt, int at, json_t **ret,
+        struct err *err)
+{
+    const char *text = (const char *)sqlite3_column_text(stmt, at);
+    json_t *value;
+
+    if (!text)
+        return 0;
+    value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (!value)
+        return db_damaged(self, "a value in it is not JSON", err);
+    *ret = value;
+    return 0;
+}

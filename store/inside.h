@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * inside - what the files of the store share.
+ */
+#ifndef STORE_INSIDE_H
+#define STORE_INSIDE_H
+
+#include "store/batch.h"
+#include "store/db.h"
+#include "store/outfile.h"
+#include "store/store.h"
+
+/* A run that this handle holds. */
+struct live {
+    uint64_t run;
+    struct outfile out;
+    struct batch batch;
+};
+
+struct store {
+    struct db db;
+    char *folder; /* absolute: a task may change the directory */
+    struct live *lives;
+    size_t nlive, cap;
+    size_t recent; /* the one last asked for */
+    int64_t due;   /* monotonic; SPAN_NEVER: nothing is pending */
+};
+
+/* NULL if this handle does not hold the run. */
+struct live *store_live(struct store *self, uint64_t run);
+
+/* The path of a run's output, a heap string. */
+char *store_output_path(const struct store *self, uint64_t run);
+
+/* Does somebody, this process or another, hold the run? */
+bool store_is_held(struct store *self, uint64_t run);
+
+/* Is there such a run? If not, ERR_NOT_FOUND with the newest there is. */
+int store_must_exist(struct store *self, uint64_t run, struct err *err);
+
+/* The ids that a statement gives, a heap array. */
+int store_ids(struct store *self, sqlite3_stmt *stmt, uint64_t **ret, size_t *n,
+              struct err *err);
+
+#endif
