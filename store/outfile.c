@@ -190,7 +190,7 @@ empty(struct outfile *self, struct err *err)
 int
 outfile_create(struct outfile *self, const char *path, struct err *err)
 {
-    struct outfile made;
+    struct outfile made = {.fd = -1};
 
     if (open_locked(&made, path, err) < 0)
         return -1;
@@ -213,7 +213,7 @@ skip_piece(void *ctx, const struct store_piece *piece)
 int
 outfile_resume(struct outfile *self, const char *path, struct err *err)
 {
-    struct outfile made;
+    struct outfile made = {.fd = -1};
     uint64_t end = 0;
 
     if (open_locked(&made, path, err) < 0)

@@ -808,8 +808,11 @@ pruning_gives_the_room_back(void **state)
     end(box, run, STORE_SUCCEEDED);
     end(box, begin(box, NULL), STORE_SUCCEEDED);
     assert_sql(box, "SELECT page_count > 1000 FROM pragma_page_count", "1\n");
+    free(sql(box, "INSERT INTO batch(run, at, names, records)"
+                  " VALUES(77, 0, '{}', '[]')"));
     assert_int_equal(store_prune(box->store, 1, 0, &removed, &box->err), 0);
     assert_int_equal(removed, 1);
+    assert_sql(box, "SELECT count(*) FROM batch", "0\n");
     assert_sql(box, "SELECT page_count < 50 FROM pragma_page_count", "1\n");
     assert_sql(box, "PRAGMA integrity_check", "ok\n");
 }
