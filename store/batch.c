@@ -182,8 +182,9 @@ put_time(char *at, bool known, int64_t moment, int64_t from)
     *at++ = ',';
     if (known)
         return put_number(at, (int64_t)((uint64_t)moment - (uint64_t)from));
-    memcpy(at, "null", 4);
-    return at + 4;
+    for (const char *null = "null"; *null; null++)
+        *at++ = *null;
+    return at;
 }
 
 static void
