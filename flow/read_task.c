@@ -239,17 +239,19 @@ static void
 add_name(struct reading *self, const struct node *key, const struct node *value,
          void *into)
 {
-    char name[LIMIT_NAME_BYTES + 1];
-    char *checked = NULL;
+    char name[LIMIT_NAME_BYTES + 1] = "";
+    char *refused = NULL;
     uint32_t number;
     const struct flow_param *param;
 
     (void)value;
     (void)into;
-    if (!read_name(self, key, "the name of a task", &checked))
+    if (key->len < sizeof name)
+        memcpy(name, yaml_text(&self->yaml, key), key->len);
+    if (!flow_name_is_valid(name)) {
+        (void)read_name(self, key, "the name of a task", &refused);
         return;
-    (void)snprintf(name, sizeof name, "%s", checked);
-    free(checked);
+    }
     number = flow_add_task(self->flow, name);
     if (number != UINT32_MAX) {
         self->flow->tasks[number].place = yaml_place(key);
