@@ -27,7 +27,7 @@ int api_check(leat_flow *self, struct buf *problems);
 
 /* For local_request.handle, with the leat_flow as its context. */
 bool api_has_handlers(const leat_flow *self);
-enum plan_state api_handle(void *leat_flow, struct run_change *change);
+enum plan_state api_handle(void *flow, struct run_change *change);
 
 /* ---- for the other parts of api ---- */
 
