@@ -3,10 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/span.h"
+#include "flow/file.h"
 #include "lib/api.h"
 
 static json_t *
@@ -308,6 +311,46 @@ a_switch_is_a_case_for_each_task_and_a_merge_ends_it(void **state)
     end(&flow);
 }
 
+/* ---- as a flow file ---- */
+
+static void
+a_flow_of_c_can_be_written_down_and_read_back(void **state)
+{
+    leat_flow *flow = leat_flow_new("f");
+    leat_ref stop = leat_parameter_with(flow, "stop", .type = LEAT_INT,
+                                        .min = LEAT_BOUND(1));
+    leat_ref a = leat_call(flow, draw, {"stop", stop});
+    leat_ref b = leat_map(flow, add, {"numbers", leat_list(flow, a, stop)});
+    leat_ref c = leat_command(flow, "c", "echo $x", {"x", leat_get(a, "k")});
+    struct diags diags = {0};
+    struct flow *again = NULL;
+    json_t *first, *second;
+    char *text;
+
+    (void)state;
+    leat_options(c, .retry = 2, .timeout = "1m", .priority = 3);
+    leat_switch(flow, a, {json_integer(1), b}, {json_integer(2), c});
+    leat_merge(flow, b, c);
+    leat_name(a, "number");
+    leat_flow_set_reference_tasks(flow, b, c);
+    leat_flow_set_limit(flow, "db", 4);
+    leat_flow_set_max_fails(flow, 3);
+    leat_flow_set_help(flow, "what it is for");
+    assert_int_equal(leat_flow_check(flow, NULL), 0);
+    first = flow_to_json(api_flow(flow));
+    text = json_dumps(first, JSON_INDENT(2));
+    if (flow_parse("f", text, strlen(text), &again, &diags) < 0)
+        fail_msg("%s\n%s", diags.list[0].text, text);
+    second = flow_to_json(again);
+    assert_true(json_equal(first, second));
+    json_decref(first);
+    json_decref(second);
+    free(text);
+    diags_release(&diags);
+    flow_destroy(&again);
+    end(&flow);
+}
+
 /* ---- options ---- */
 
 static void
@@ -434,6 +477,7 @@ main(void)
         cmocka_unit_test(a_renamed_task_is_known_by_its_new_name),
         cmocka_unit_test(a_case_is_put_on_what_begins_in_its_block),
         cmocka_unit_test(a_switch_is_a_case_for_each_task_and_a_merge_ends_it),
+        cmocka_unit_test(a_flow_of_c_can_be_written_down_and_read_back),
         cmocka_unit_test(options_of_a_task_are_its_own),
         cmocka_unit_test(an_older_program_sets_only_the_options_it_knows),
         cmocka_unit_test(parameters_carry_what_they_allow),
