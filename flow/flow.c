@@ -11,6 +11,8 @@
 /* Parameters and tasks share one table of names. */
 #define IS_PARAM (UINT32_C(1) << 31)
 
+#define NEAR_NAMES 2000 /* looked through for "did you mean" */
+
 const char *const param_type_names[PARAM_TYPE_COUNT] = {
     [PARAM_STRING] = "string", [PARAM_INT] = "int",   [PARAM_FLOAT] = "float",
     [PARAM_BOOL] = "bool",     [PARAM_PATH] = "path", [PARAM_LIST] = "list",
@@ -246,6 +248,29 @@ flow_find_param(const struct flow *self, const char *name)
     if (number == NAMES_NONE || !(number & IS_PARAM))
         return UINT32_MAX;
     return number & ~IS_PARAM;
+}
+
+const char *
+flow_near(const struct flow *self, const char *name, unsigned kinds)
+{
+    const char **names = mem_alloc(NEAR_NAMES, sizeof *names);
+    const char *near = NULL;
+    size_t n = 0;
+
+    if (kinds & FLOW_NAMES_TASKS) {
+        for (size_t i = 0; i < self->ntask && n < NEAR_NAMES; i++) {
+            if (!self->tasks[i].hidden)
+                names[n++] = self->tasks[i].name;
+        }
+    }
+    if (kinds & FLOW_NAMES_PARAMS) {
+        for (size_t i = 0; i < self->nparam && n < NEAR_NAMES; i++)
+            names[n++] = self->params[i].name;
+    }
+    if (n < NEAR_NAMES)
+        near = names_near(name, names, n);
+    free(names);
+    return near;
 }
 
 bool

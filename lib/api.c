@@ -165,8 +165,7 @@ refresh_names(leat_flow *self)
 
     for (size_t i = 0; i < flow->ntask; i++)
         api_each_ref(&flow->tasks[i], refresh_name, flow);
-    if (flow->output)
-        tmpl_each_ref(flow->output, refresh_name, flow);
+    tmpl_each_ref(flow->output, refresh_name, flow);
     self->renamed = false;
 }
 

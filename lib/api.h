@@ -128,9 +128,6 @@ void *api_append(void *list, uint32_t n, size_t size);
 
 void api_add_need(struct flow_task *task, uint32_t upstream);
 
-/* The options block that belongs to this task alone. */
-struct flow_options *api_own_options(leat_flow *flow, uint32_t task);
-
 /* Call fn for every reference in a task's templates. */
 void api_each_ref(struct flow_task *task, tmpl_ref_fn *fn, void *ctx);
 

@@ -27,31 +27,24 @@ api_add_need(struct flow_task *task, uint32_t upstream)
     task->needs[task->nneeds++] = upstream;
 }
 
-static void
-each_ref(struct tmpl *tmpl, tmpl_ref_fn *fn, void *ctx)
-{
-    if (tmpl)
-        tmpl_each_ref(tmpl, fn, ctx);
-}
-
 void
 api_each_ref(struct flow_task *task, tmpl_ref_fn *fn, void *ctx)
 {
     for (uint32_t i = 0; i < task->neach; i++) {
-        each_ref(task->each[i].values, fn, ctx);
-        each_ref(task->each[i].from, fn, ctx);
-        each_ref(task->each[i].to, fn, ctx);
+        tmpl_each_ref(task->each[i].values, fn, ctx);
+        tmpl_each_ref(task->each[i].from, fn, ctx);
+        tmpl_each_ref(task->each[i].to, fn, ctx);
     }
     for (uint32_t i = 0; i < task->nwith; i++)
-        each_ref(task->with[i].value, fn, ctx);
+        tmpl_each_ref(task->with[i].value, fn, ctx);
     for (uint32_t i = 0; i < task->ncase; i++)
-        each_ref(task->cases[i].of, fn, ctx);
+        tmpl_each_ref(task->cases[i].of, fn, ctx);
     for (uint32_t i = 0; i < task->options->nenv; i++)
-        each_ref(task->options->env[i].value, fn, ctx);
-    each_ref(task->options->cwd, fn, ctx);
-    each_ref(task->argv, fn, ctx);
-    each_ref(task->input, fn, ctx);
-    each_ref(task->creates, fn, ctx);
+        tmpl_each_ref(task->options->env[i].value, fn, ctx);
+    tmpl_each_ref(task->options->cwd, fn, ctx);
+    tmpl_each_ref(task->argv, fn, ctx);
+    tmpl_each_ref(task->input, fn, ctx);
+    tmpl_each_ref(task->creates, fn, ctx);
 }
 
 /* ---- arguments ---- */

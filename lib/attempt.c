@@ -185,7 +185,9 @@ attempt_carry_out(struct local *self, struct plan_id id)
         .value = a.value,
         .cause = a.cause.len > 0 ? buf_str(&a.cause) : NULL,
     };
-    run_report(self->run, id, &outcome, span_mono());
+    /* Only a retry needs to know when. */
+    run_report(self->run, id, &outcome,
+               a.state == PLAN_SUCCEEDED ? 0 : span_mono());
     self->attempt = NULL;
     buf_release(&a.cause);
     free(a.cwd);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -14,11 +15,20 @@
 
 #define PIECE 65536
 
+/*
+ * Asking the kernel after every call whether something was written would cost
+ * more than a short call itself. So the first page of each spool is mapped and
+ * its first byte set to one that text does not begin with: as long as it is
+ * still there, nothing was written.
+ */
+#define FIRST_PAGE 4096
+#define UNTOUCHED  0xff
+
 struct stream {
-    FILE *file;   /* stdout or stderr */
-    int original; /* what 1 or 2 was; -1 before */
-    int spool;    /* what it is now */
-    off_t seen;   /* passed on already */
+    FILE *file;                   /* stdout or stderr */
+    int original;                 /* what 1 or 2 was; -1 before */
+    int spool;                    /* what it is now */
+    volatile unsigned char *page; /* its beginning, or NULL */
 };
 
 struct capture {
@@ -30,22 +40,36 @@ static int
 open_spool(void)
 {
     const char *tmp = getenv("TMPDIR");
-    int fd = open(tmp && *tmp ? tmp : "/tmp",
-                  O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    int fd =
+        open(tmp && *tmp ? tmp : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-    if (fd < 0)
-        fd = memfd_create("leat output", MFD_CLOEXEC);
-    if (fd >= 0)
-        (void)fcntl(fd, F_SETFL, O_APPEND);
-    return fd;
+    return fd >= 0 ? fd : memfd_create("leat output", MFD_CLOEXEC);
+}
+
+static int
+make_empty(struct stream *s)
+{
+    if (lseek(s->spool, 0, SEEK_SET) < 0 || ftruncate(s->spool, FIRST_PAGE) < 0)
+        return -1;
+    s->page[0] = UNTOUCHED;
+    return 0;
 }
 
 static int
 redirect(struct stream *s, int fd)
 {
+    void *page;
+
     (void)fflush(s->file);
     s->spool = open_spool();
     if (s->spool < 0)
+        return -1;
+    page =
+        mmap(NULL, FIRST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, s->spool, 0);
+    if (page == MAP_FAILED)
+        return -1;
+    s->page = page;
+    if (make_empty(s) < 0)
         return -1;
     s->original = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return s->original < 0 ? -1 : dup2(s->spool, fd);
@@ -56,8 +80,8 @@ capture_new(struct capture **ret, struct err *err)
 {
     struct capture *self = mem_alloc(1, sizeof *self);
 
-    self->streams[0] = (struct stream){stdout, -1, -1, 0};
-    self->streams[1] = (struct stream){stderr, -1, -1, 0};
+    self->streams[0] = (struct stream){stdout, -1, -1, NULL};
+    self->streams[1] = (struct stream){stderr, -1, -1, NULL};
     for (int i = 0; i < 2; i++) {
         if (redirect(&self->streams[i], i + 1) < 0) {
             (void)err_system(err, "can't collect what C functions print");
@@ -84,6 +108,8 @@ capture_destroy(struct capture **self_p)
             (void)dup2(s->original, i + 1);
             (void)close(s->original);
         }
+        if (s->page)
+            (void)munmap((void *)(uintptr_t)s->page, FIRST_PAGE);
         if (s->spool >= 0)
             (void)close(s->spool);
     }
@@ -117,9 +143,9 @@ collect(struct stream *s, int stream, capture_fn *fn, void *ctx)
 
     if (__fpending(s->file) > 0)
         (void)fflush(s->file);
-    end = lseek(s->spool, 0, SEEK_END);
-    if (end <= s->seen)
+    else if (s->page[0] == UNTOUCHED)
         return;
+    end = lseek(s->spool, 0, SEEK_CUR);
     if (end > LIMIT_OUTPUT_BYTES + LIMIT_OUTPUT_TAIL) {
         char mark[80];
         int n =
@@ -130,9 +156,9 @@ collect(struct stream *s, int stream, capture_fn *fn, void *ctx)
         fn(ctx, stream, mark, (size_t)n);
         pass_on(s->spool, stream, end - LIMIT_OUTPUT_TAIL, end, fn, ctx);
     } else {
-        pass_on(s->spool, stream, s->seen, end, fn, ctx);
+        pass_on(s->spool, stream, 0, end, fn, ctx);
     }
-    s->seen = ftruncate(s->spool, 0) == 0 ? 0 : end;
+    (void)make_empty(s);
 }
 
 void

@@ -91,7 +91,10 @@ add_value(struct buf *out, const json_t *value)
         at = buf_reserve(out, n);
         (void)json_dumpb(value, at, n, JSON_COMPACT | JSON_ENCODE_ANY);
     }
-    buf_added(out, n);
+    if (n == 0) /* it contains itself */
+        buf_text(out, "null");
+    else
+        buf_added(out, n);
 }
 
 /* The key of one more member; the first opens the object. */

@@ -48,6 +48,7 @@ struct db {
     sqlite3 *handle;
     char *path;
     sqlite3_stmt *stmts[DB_STMT_COUNT]; /* prepared when first needed */
+    int frames;                         /* in the log after our last commit */
 };
 
 /*
