@@ -13,10 +13,8 @@ WERROR ?= -Werror
 PREFIX ?= /usr/local
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
 T      ?= 60
-PYTHON ?= python3
 ECHO   := $(if $(V),,@)
-JOBS   := $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
-MAKEFLAGS += --no-print-directory $(JOBS)
+MAKEFLAGS += --no-print-directory $(if $(MAKELEVEL:0=),,-j$(shell nproc))
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
     -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
@@ -41,7 +39,6 @@ LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
 ALL    := $(BUILD)/all.a
-HELPERS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 SUPPORT := $(BUILD)/support.a
 BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
@@ -81,11 +78,8 @@ fuzz:
 	+$(ECHO)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined \
 	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
 	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
-# the plan beside Prefect 1.4, which PYTHON has
-peers: $(BUILD)/plan_driver
-	$(PYTHON) tests/peers/prefect_plan.py $< $(FLOWS)
 cover:
-	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= CFLAGS='-O0 -g --coverage' \
+	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= WARN= CFLAGS='-O0 -g --coverage' \
 	    LDFLAGS=--coverage test
 	$(ECHO)tools/cover.sh build/cover
 bench: all
@@ -100,8 +94,8 @@ clean:
 	rm -rf build
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
-.PHONY: all programs unit test replay valgrind check demo fuzz peers cover \
-    bench lint format install clean help
+.PHONY: all programs unit test replay valgrind check demo fuzz cover bench \
+    lint format install clean help
 .SECONDARY:
 
 $(BUILD)/headers: Makefile
@@ -117,8 +111,8 @@ $(BUILD)/%.o: %.c Makefile | $(BUILD)/headers
 $(BUILD)/examples/%.o: ALL_CFLAGS += -Ilib
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-$(SUPPORT): $(HELPERS)
 $(ALL): $(OBJ)
+$(SUPPORT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(ALL) $(SUPPORT):
 	$(ECHO)rm -f $@ && ar rcs $@ $^
 # What others link: one object that shows no names but the public ones.
@@ -141,8 +135,6 @@ $(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -lcmocka $(LIBS)
 $(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
                    $(SUPPORT) $(ALL)
-	$(LINK) -pie $(LIBS)
-$(BUILD)/plan_driver: $(BUILD)/tests/peers/plan_driver.o $(ALL)
 	$(LINK) -pie $(LIBS)
 build/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -fsanitize=fuzzer $(LIBS)

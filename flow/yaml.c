@@ -254,6 +254,8 @@ on_scalar(struct reader *self, const yaml_event_t *event)
                   event->data.scalar.length, LIMIT_SCALAR_BYTES);
         return -1;
     }
+    if (memchr(event->data.scalar.value, '\0', event->data.scalar.length))
+        return refuse(self, event, "a string can't hold a NUL character", NULL);
     node = add_node(self, NODE_SCALAR, event->start_mark.index);
     set_text(self, node, event);
     return 0;
@@ -464,6 +466,8 @@ cut(struct reader *self)
             node->len--;
             last->duplicate = true;
         }
+        if (node->kind == NODE_MAP)
+            check_keys(self, node);
     }
 }
 

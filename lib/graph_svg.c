@@ -24,10 +24,12 @@ enum {
     ROW = 16,
     CELL_ROW = 19,
     CELL_GAP = 4,
+    CELL_PAD = 24,
+    STACK = 4, /* how much of the boxes behind shows */
     BAR = 8,
     MERGE_WIDTH = 68,
     MERGE_HEIGHT = 30,
-    HEADER_LEAST = 420, /* how wide it may be above a narrow picture */
+    HEADER_LEAST = 520, /* how wide it may be above a narrow picture */
 };
 
 /* Columns. */
@@ -88,23 +90,26 @@ fit(struct shape *shape, char *text, int most, enum svg_size size, int row)
     free(text);
 }
 
+/* About a square of them, or as many beside each other as there is room. */
 static void
 fit_cells(struct shape *shape, const struct picture_box *box)
 {
-    int n = (int)box->nchild, rows;
+    int n = (int)box->nchild, room;
 
     for (int i = 0; i < n; i++)
-        shape->cell =
-            at_least(shape->cell,
-                     svg_width(box->cells[i].label, CELL_MOST, SVG_TINY) + 16);
-    shape->beside = 1;
+        shape->cell = at_least(
+            shape->cell,
+            svg_width(box->cells[i].label, CELL_MOST, SVG_TINY) + CELL_PAD);
+    room = (shape->width - 2 * PAD + CELL_GAP) / (shape->cell + CELL_GAP);
+    shape->beside = at_least(at_most(room, n), 1);
     while (shape->beside * shape->beside < n)
         shape->beside++;
-    rows = (n + shape->beside - 1) / shape->beside;
     shape->width =
         at_least(shape->width,
                  shape->beside * (shape->cell + CELL_GAP) - CELL_GAP + 2 * PAD);
-    shape->height += rows * (CELL_ROW + CELL_GAP) + CELL_GAP;
+    shape->height +=
+        (n + shape->beside - 1) / shape->beside * (CELL_ROW + CELL_GAP) +
+        CELL_GAP;
 }
 
 static struct shape
@@ -237,35 +242,61 @@ draw_line_label(const struct drawing *self, const struct picture_line *line)
     buf_release(&text);
 }
 
+/* A tooltip: name, state, and cause or value. */
+static void
+draw_title(const struct drawing *self, const char *name, const char *status,
+           const char *note)
+{
+    buf_text(self->out, "<title>");
+    svg_escape(self->out, name);
+    if (status)
+        buf_printf(self->out, "\n%s", status);
+    if (note) {
+        buf_char(self->out, '\n');
+        svg_escape(self->out, note);
+    }
+    buf_text(self->out, "</title>");
+}
+
+static void
+draw_cell(const struct drawing *self, const struct picture_cell *cell, int x,
+          int y, int width)
+{
+    const char *state = plan_state_names[cell->state];
+    /* A sign, for those who can't tell the colours. */
+    const char *sign = !plan_state_is_final(cell->state)    ? ""
+                       : plan_state_is_success(cell->state) ? ""
+                                                            : "\u00d7 ";
+    char *label = mem_printf("%s%s", sign, cell->label);
+    char *status = NULL;
+    char text[SPAN_TEXT];
+
+    if (cell->took > 0)
+        status = mem_printf("%s %s", state, span_format(cell->took, text));
+    buf_printf(self->out, "<g class=\"%s\">", state);
+    draw_title(self, cell->label, status ? status : state, cell->note);
+    buf_printf(self->out,
+               "<rect class=\"cell\" x=\"%d\" y=\"%d\" width=\"%d\" "
+               "height=\"%d\" rx=\"3\"/>"
+               "<rect class=\"strip\" x=\"%d\" y=\"%d\" width=\"4\" "
+               "height=\"%d\" rx=\"2\"/>",
+               x, y, width, CELL_ROW, x, y, CELL_ROW);
+    svg_text(self->out, x + width / 2, y + 13, "tiny", label, CELL_MOST + 2);
+    buf_text(self->out, "</g>\n");
+    free(status);
+    free(label);
+}
+
 static void
 draw_cells(const struct drawing *self, uint32_t number, int x, int y)
 {
     const struct picture_box *box = &self->picture->boxes[number];
     const struct shape *shape = &self->shapes[number];
 
-    for (int i = 0; i < (int)box->nchild; i++) {
-        const struct picture_cell *cell = &box->cells[i];
-        int cx = x + i % shape->beside * (shape->cell + CELL_GAP);
-        int cy = y + i / shape->beside * (CELL_ROW + CELL_GAP);
-        char took[SPAN_TEXT];
-
-        buf_printf(self->out, "<g class=\"%s\"><title>",
-                   plan_state_names[cell->state]);
-        svg_escape(self->out, cell->label);
-        buf_printf(self->out, "\n%s %s", plan_state_names[cell->state],
-                   cell->took > 0 ? span_format(cell->took, took) : "");
-        if (cell->note) {
-            buf_char(self->out, '\n');
-            svg_escape(self->out, cell->note);
-        }
-        buf_printf(self->out,
-                   "</title><rect class=\"cell\" x=\"%d\" y=\"%d\" "
-                   "width=\"%d\" height=\"%d\" rx=\"3\"/>",
-                   cx, cy, shape->cell, CELL_ROW);
-        svg_text(self->out, cx + shape->cell / 2, cy + 13, "tiny", cell->label,
-                 CELL_MOST);
-        buf_text(self->out, "</g>\n");
-    }
+    for (int i = 0; i < (int)box->nchild; i++)
+        draw_cell(self, &box->cells[i],
+                  x + i % shape->beside * (shape->cell + CELL_GAP),
+                  y + i / shape->beside * (CELL_ROW + CELL_GAP), shape->cell);
 }
 
 /* How many of the children are in which state, as parts of a bar. */
@@ -291,24 +322,6 @@ draw_bar(const struct drawing *self, uint32_t number, int x, int y)
 }
 
 static void
-draw_title(const struct drawing *self, const struct picture_box *box)
-{
-    buf_text(self->out, "<title>");
-    svg_escape(self->out, picture_label(box));
-    if (self->picture->run) {
-        char *status = status_text(box);
-
-        buf_printf(self->out, "\n%s", status);
-        free(status);
-    }
-    if (box->note) {
-        buf_char(self->out, '\n');
-        svg_escape(self->out, box->note);
-    }
-    buf_text(self->out, "</title>");
-}
-
-static void
 draw_merge(const struct drawing *self, int x, int y)
 {
     buf_printf(
@@ -327,7 +340,7 @@ draw_frame(const struct drawing *self, const struct shape *shape, int x, int y,
         buf_printf(self->out,
                    "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" "
                    "height=\"%d\" rx=\"6\"/>",
-                   x + 4, y - 4, shape->width, shape->height);
+                   x + STACK, y + STACK, shape->width, shape->height);
     buf_printf(self->out,
                "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" "
                "height=\"%d\" rx=\"6\"/>",
@@ -375,11 +388,13 @@ draw_box(const struct drawing *self, uint32_t number)
     const struct picture_box *box = &self->picture->boxes[number];
     int x = self->left + self->layout->items[number].x;
     int y = box_top(self, number);
+    char *status = self->picture->run ? status_text(box) : NULL;
 
     buf_printf(self->out, "<g class=\"%s%s\">",
                self->picture->run ? plan_state_names[box->state] : "plain",
                self->critical->boxes[number] ? " long" : "");
-    draw_title(self, box);
+    draw_title(self, picture_label(box), status, box->note);
+    free(status);
     if (box->merge) {
         draw_merge(self, x, y);
     } else {
@@ -409,7 +424,7 @@ draw_header(struct drawing *self, bool dry)
     }
     self->top = MARGIN;
     for (int i = 0; i < 3; i++) {
-        int most = room / svg_column(sizes[i]);
+        int most = svg_fit(room, sizes[i]);
 
         if (!lines[i])
             continue;
@@ -429,8 +444,13 @@ draw_all(struct drawing *self)
 {
     svg_begin(self->out, self->width, self->height, self->picture->name);
     draw_header(self, false);
-    for (size_t i = 0; i < self->picture->nline; i++)
-        draw_line(self, i);
+    /* The longest chain on top of the others. */
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < self->picture->nline; i++) {
+            if (self->critical->lines[i] == (k == 1))
+                draw_line(self, i);
+        }
+    }
     for (uint32_t i = 0; i < self->picture->nbox; i++)
         draw_box(self, i);
     for (size_t i = 0; i < self->picture->nline; i++)
