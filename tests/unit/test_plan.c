@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "proto/limits.h"
 #include "tests/support/steps.h"
 
 static const struct plan_task two[] = {PLAIN, PLAIN};
@@ -456,6 +457,22 @@ refuses_an_edge_to_no_task(void **state)
 }
 
 static void
+refuses_more_than_the_limits(void **state)
+{
+    struct plan *p = NULL;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(plan_new(&p, two, LIMIT_TASKS + 1, NULL, 0, NULL, &err),
+                     -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(
+        plan_new(&p, two, 2, a_b, (size_t)UINT32_MAX + 1, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_null(p);
+}
+
+static void
 refuses_a_circle_and_tells_it(void **state)
 {
     static const struct plan_task tasks[] = {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN};
@@ -516,6 +533,7 @@ main(void)
         cmocka_unit_test(after_cancel_nothing_becomes_ready),
         cmocka_unit_test(neighbours_are_listed_once_and_in_order),
         cmocka_unit_test(refuses_an_edge_to_no_task),
+        cmocka_unit_test(refuses_more_than_the_limits),
         cmocka_unit_test(refuses_a_circle_and_tells_it),
         cmocka_unit_test(refuses_a_task_that_depends_on_itself),
     };
