@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/shape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -41,8 +42,9 @@ fit(struct shape *shape, char *text)
 static void
 fit_cells(struct shape *shape, const struct picture_box *box)
 {
-    int n = (int)box->nchild, pitch, rows;
+    int n = (int)box->nchild, pitch, room, rows;
 
+    assert(n > 0);
     for (int i = 0; i < n; i++) {
         int width = SHAPE_CELL_PAD +
                     svg_width(box->cells[i].label, SHAPE_CELL_MOST, SVG_TINY);
@@ -50,9 +52,8 @@ fit_cells(struct shape *shape, const struct picture_box *box)
         shape->cell = width > shape->cell ? width : shape->cell;
     }
     pitch = shape->cell + SHAPE_CELL_GAP;
-    shape->beside = (shape->width - 2 * SHAPE_PAD + SHAPE_CELL_GAP) / pitch;
-    if (shape->beside > n)
-        shape->beside = n;
+    room = (shape->width - 2 * SHAPE_PAD + SHAPE_CELL_GAP) / pitch;
+    shape->beside = room < 1 ? 1 : room > n ? n : room;
     while (shape->beside * shape->beside < n)
         shape->beside++;
     rows = (n + shape->beside - 1) / shape->beside;
