@@ -37,9 +37,9 @@ int
 carry_exit(enum store_run_state state)
 {
     static const int exits[STORE_RUN_STATE_COUNT] = {
-        [STORE_RUNNING] = EXIT_FAILED,   [STORE_SUCCEEDED] = EXIT_OK,
-        [STORE_FAILED] = EXIT_FAILED,    [STORE_CANCELLED] = EXIT_CANCELLED,
-        [STORE_PAUSED] = EXIT_FAILED,    [STORE_INTERRUPTED] = EXIT_FAILED,
+        [STORE_RUNNING] = EXIT_FAILED, [STORE_SUCCEEDED] = EXIT_OK,
+        [STORE_FAILED] = EXIT_FAILED,  [STORE_CANCELLED] = EXIT_CANCELLED,
+        [STORE_PAUSED] = EXIT_FAILED,  [STORE_INTERRUPTED] = EXIT_FAILED,
     };
 
     return exits[state];
@@ -120,8 +120,8 @@ describe(struct carrying *self)
         info->source_len = info->source ? strlen(info->source) : 0;
         json_decref(json);
     } else {
-        info->source = mem_text(flow->source ? flow->source : "",
-                                flow->source_len);
+        info->source =
+            mem_text(flow->source ? flow->source : "", flow->source_len);
         info->source_len = flow->source_len;
     }
 }

@@ -23,12 +23,11 @@ errors_json(const struct diags *diags)
         const struct diag *d = &diags->list[i];
 
         json_array_append_new(
-            list,
-            json_pack("{s:i, s:i, s:o, s:o}", "line", (int)d->place.line,
-                      "column", (int)d->place.col, "text",
-                      json_of_text(d->text, strlen(d->text)), "help",
-                      d->help ? json_of_text(d->help, strlen(d->help))
-                              : json_null()));
+            list, json_pack("{s:i, s:i, s:o, s:o}", "line", (int)d->place.line,
+                            "column", (int)d->place.col, "text",
+                            json_of_text(d->text, strlen(d->text)), "help",
+                            d->help ? json_of_text(d->help, strlen(d->help))
+                                    : json_null()));
     }
     return list;
 }
@@ -52,10 +51,9 @@ tell(const struct checking *self, const char *name, const struct flow *flow,
 
     if (self->files) {
         json_array_append_new(
-            self->files,
-            json_pack("{s:o, s:b, s:o}", "file",
-                      json_of_text(name, strlen(name)), "ok", flow != NULL,
-                      "errors", errors_json(diags)));
+            self->files, json_pack("{s:o, s:b, s:o}", "file",
+                                   json_of_text(name, strlen(name)), "ok",
+                                   flow != NULL, "errors", errors_json(diags)));
         return;
     }
     if (!flow) {
@@ -108,8 +106,7 @@ check_program(const struct checking *self)
 int
 cmd_check(struct cli *cli, const struct args *args)
 {
-    struct checking self = {.cli = cli,
-                            .quiet = args_has(args, OPT_QUIET)};
+    struct checking self = {.cli = cli, .quiet = args_has(args, OPT_QUIET)};
     int code = EXIT_OK;
 
     if (args_has(args, OPT_JSON))
@@ -124,8 +121,8 @@ cmd_check(struct cli *cli, const struct args *args)
     }
     if (!self.files)
         return code;
-    return cli_print_json(cli,
-                          json_pack("{s:s, s:o}", "schema", "leat.check/1",
-                                    "files", self.files),
-                          code);
+    return cli_print_json(
+        cli,
+        json_pack("{s:s, s:o}", "schema", "leat.check/1", "files", self.files),
+        code);
 }

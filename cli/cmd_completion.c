@@ -109,8 +109,7 @@ bash_commands(const struct cli *cli, struct buf *out)
         buf_text(out, "'\n");
         if (command->most > 0 &&
             (command->words != KIND_FLOW || takes_flow(cli, command)))
-            buf_printf(out, "        words=(%s)\n",
-                       bash_words(command->words));
+            buf_printf(out, "        words=(%s)\n", bash_words(command->words));
         buf_text(out, "        ;;\n");
     }
 }
@@ -136,16 +135,15 @@ put_bash(const struct cli *cli, const struct names *names, struct buf *out)
     bash_option_values(out);
     buf_text(out, "    esac\n    case ${COMP_WORDS[1]} in\n");
     bash_commands(cli, out);
-    buf_text(out,
-             "    esac\n"
-             "    if [[ $cur == -* ]]; then\n"
-             "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- "
-             "\"$cur\")\n"
-             "    elif ((${#words[@]})); then\n"
-             "        mapfile -t COMPREPLY < <(compgen \"${words[@]}\" -- "
-             "\"$cur\")\n"
-             "    fi\n"
-             "}\n");
+    buf_text(out, "    esac\n"
+                  "    if [[ $cur == -* ]]; then\n"
+                  "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- "
+                  "\"$cur\")\n"
+                  "    elif ((${#words[@]})); then\n"
+                  "        mapfile -t COMPREPLY < <(compgen \"${words[@]}\" -- "
+                  "\"$cur\")\n"
+                  "    fi\n"
+                  "}\n");
     buf_printf(out, "shopt -s extglob\ncomplete -o bashdefault -F %s %s\n",
                names->function, names->program);
 }
@@ -211,9 +209,8 @@ zsh_option(struct buf *out, const struct opt_spec *spec)
     if (spec->kind) {
         buf_char(out, ':');
         zsh_text(out, spec->value);
-        buf_printf(out, ":%s", spec->kind == KIND_TEXT
-                                   ? ""
-                                   : zsh_action(spec->kind));
+        buf_printf(out, ":%s",
+                   spec->kind == KIND_TEXT ? "" : zsh_action(spec->kind));
     }
     buf_text(out, "' \\\n");
 }
@@ -223,8 +220,8 @@ zsh_commands(const struct cli *cli, struct buf *out)
 {
     for (size_t i = 0; i < cli_ncommand; i++) {
         const struct command *command = &cli_commands[i];
-        bool words = command->most > 0 && (command->words != KIND_FLOW ||
-                                           takes_flow(cli, command));
+        bool words = command->most > 0 &&
+                     (command->words != KIND_FLOW || takes_flow(cli, command));
 
         buf_printf(out, "    %s)\n        _arguments \\\n", command->name);
         for (size_t k = 0; command->options[k] != OPT_COUNT; k++)
@@ -241,8 +238,9 @@ zsh_commands(const struct cli *cli, struct buf *out)
 static void
 put_zsh(const struct cli *cli, const struct names *names, struct buf *out)
 {
-    buf_printf(out, "#compdef %s\n%s() {\n    local -a commands\n"
-                    "    local runs\n    commands=(\n",
+    buf_printf(out,
+               "#compdef %s\n%s() {\n    local -a commands\n"
+               "    local runs\n    commands=(\n",
                names->program, names->function);
     for (size_t i = 0; i < cli_ncommand; i++) {
         buf_printf(out, "        '%s:", cli_commands[i].name);

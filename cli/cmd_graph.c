@@ -9,9 +9,8 @@
 static int
 unknown_format(const struct cli *cli, const char *name)
 {
-    return cli_usage(cli,
-                     "unknown format %s; there are text, svg, dot and mermaid",
-                     name);
+    return cli_usage(
+        cli, "unknown format %s; there are text, svg, dot and mermaid", name);
 }
 
 /* By --format, else by the ending of the file, else text. */
@@ -47,9 +46,8 @@ choose_format(const struct cli *cli, const struct args *args,
             return EXIT_OK;
         }
     }
-    return cli_usage(cli,
-                     "the ending of %s tells no format; say one with --format",
-                     file);
+    return cli_usage(
+        cli, "the ending of %s tells no format; say one with --format", file);
 }
 
 static int

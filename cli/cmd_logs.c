@@ -8,8 +8,8 @@
 #include "cli/lines.h"
 #include "cli/which.h"
 
-#define LOOK_MS    100         /* between looks for more, with -f */
-#define OUT_BYTES  (64u << 10) /* gathered before they are written */
+#define LOOK_MS   100         /* between looks for more, with -f */
+#define OUT_BYTES (64u << 10) /* gathered before they are written */
 
 struct logs {
     const struct cli *cli;

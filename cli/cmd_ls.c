@@ -52,12 +52,9 @@ static enum style
 state_style(enum store_run_state state)
 {
     static const enum style styles[STORE_RUN_STATE_COUNT] = {
-        [STORE_RUNNING] = STYLE_CYAN,
-        [STORE_SUCCEEDED] = STYLE_GREEN,
-        [STORE_FAILED] = STYLE_RED,
-        [STORE_CANCELLED] = STYLE_YELLOW,
-        [STORE_PAUSED] = STYLE_YELLOW,
-        [STORE_INTERRUPTED] = STYLE_YELLOW,
+        [STORE_RUNNING] = STYLE_CYAN,  [STORE_SUCCEEDED] = STYLE_GREEN,
+        [STORE_FAILED] = STYLE_RED,    [STORE_CANCELLED] = STYLE_YELLOW,
+        [STORE_PAUSED] = STYLE_YELLOW, [STORE_INTERRUPTED] = STYLE_YELLOW,
     };
 
     return styles[state];
@@ -117,15 +114,14 @@ cmd_ls(struct cli *cli, const struct args *args)
         return cli_fail(cli, EXIT_UNREACHABLE, "%s", err.msg);
     }
     /* Without a store there simply are no runs yet. */
-    if (rc == 0 &&
-        store_runs(store, args_has(args, OPT_ALL) ? 0 : (size_t)most, add,
-                   &self, &err) < 0)
+    if (rc == 0 && store_runs(store, args_has(args, OPT_ALL) ? 0 : (size_t)most,
+                              add, &self, &err) < 0)
         code = cli_error(cli, &err);
     if (self.json) {
-        code = cli_print_json(cli,
-                              json_pack("{s:s, s:o}", "schema", "leat.runs/1",
-                                        "runs", self.json),
-                              code);
+        code = cli_print_json(
+            cli,
+            json_pack("{s:s, s:o}", "schema", "leat.runs/1", "runs", self.json),
+            code);
     } else {
         put_rows(&self, args_has(args, OPT_QUIET), &out);
         code = cli_print(cli, &out, code);

@@ -30,9 +30,9 @@ become_program(const struct cli *cli, const struct store_run *info,
 
         if (args->list[i].opt == OPT_STORE)
             continue;
-        argv[n++] = spec->kind ? mem_printf("--%s=%s", spec->name,
-                                            args->list[i].text)
-                               : mem_printf("--%s", spec->name);
+        argv[n++] = spec->kind
+                        ? mem_printf("--%s=%s", spec->name, args->list[i].text)
+                        : mem_printf("--%s", spec->name);
     }
     argv[n++] = store;
     argv[n++] = number;
@@ -154,8 +154,7 @@ int
 cmd_retry(struct cli *cli, const struct args *args)
 {
     struct which which = {0};
-    int code =
-        which_run(&which, cli, args->nword > 0 ? args->words[0] : NULL);
+    int code = which_run(&which, cli, args->nword > 0 ? args->words[0] : NULL);
 
     if (code == EXIT_OK && which.history->info.program && !cli->build)
         code = become_program(cli, &which.history->info, args,

@@ -78,8 +78,8 @@ remove_range(struct removing *self, const char *text, struct range *range)
     if (store_runs(self->store, 0, collect, range, &err) < 0)
         fail(self, &err);
     else if (range->n == 0)
-        self->code = cli_fail(self->cli, EXIT_NOT_FOUND,
-                              "there are no runs %s", text);
+        self->code =
+            cli_fail(self->cli, EXIT_NOT_FOUND, "there are no runs %s", text);
     for (size_t i = 0; i < range->n; i++)
         remove_run(self, range->runs[i]);
     free(range->runs);

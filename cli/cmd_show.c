@@ -52,8 +52,7 @@ put_params(struct showing *self)
     const char *name;
     json_t *value;
 
-    json_object_foreach(self->history->info.params, name, value)
-    {
+    json_object_foreach(self->history->info.params, name, value) {
         buf_printf(&self->out, "%s%s=", between, name);
         value_brief(value, VALUE_MOST, &self->out);
         between = ", ";
@@ -166,8 +165,8 @@ put_tasks(struct showing *self)
     const struct flow *flow = self->history->flow;
 
     for (size_t t = 0; t < flow->ntask; t++) {
-        size_t width = utf8_width(flow->tasks[t].name,
-                                  strlen(flow->tasks[t].name));
+        size_t width =
+            utf8_width(flow->tasks[t].name, strlen(flow->tasks[t].name));
 
         if (!flow->tasks[t].hidden && width > self->column &&
             width <= NAME_MOST)
@@ -193,10 +192,8 @@ int
 cmd_show(struct cli *cli, const struct args *args)
 {
     struct which which = {0};
-    struct showing self = {.cli = cli,
-                           .verbose = args_has(args, OPT_VERBOSE)};
-    int code =
-        which_run(&which, cli, args->nword > 0 ? args->words[0] : NULL);
+    struct showing self = {.cli = cli, .verbose = args_has(args, OPT_VERBOSE)};
+    int code = which_run(&which, cli, args->nword > 0 ? args->words[0] : NULL);
 
     self.history = which.history;
     if (code == EXIT_OK && args_has(args, OPT_JSON)) {

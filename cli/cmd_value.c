@@ -25,8 +25,7 @@ value_of(const struct history *history, struct plan_id id)
 }
 
 static int
-explain(const struct cli *cli, const struct which *which,
-        enum plan_state state)
+explain(const struct cli *cli, const struct which *which, enum plan_state state)
 {
     struct buf name = {0};
     int code;
@@ -36,8 +35,8 @@ explain(const struct cli *cli, const struct which *which,
                     "`%s` has no value: it is %s in run %" PRIu64
                     "; see %s why %" PRIu64 "/%s",
                     buf_str(&name), plan_state_names[state],
-                    which->history->info.id, cli->name,
-                    which->history->info.id, buf_str(&name));
+                    which->history->info.id, cli->name, which->history->info.id,
+                    buf_str(&name));
     buf_release(&name);
     return code;
 }
@@ -50,10 +49,9 @@ find(const struct cli *cli, const struct which *which, json_t **ret)
 
     if (which->whole) {
         if (history->info.state != STORE_SUCCEEDED)
-            return cli_fail(cli, EXIT_NOT_FOUND,
-                            "run %" PRIu64 " has no output: it is %s",
-                            history->info.id,
-                            store_run_state_names[history->info.state]);
+            return cli_fail(
+                cli, EXIT_NOT_FOUND, "run %" PRIu64 " has no output: it is %s",
+                history->info.id, store_run_state_names[history->info.state]);
         *ret = history->info.output ? json_incref(history->info.output)
                                     : json_null();
         return EXIT_OK;

@@ -52,8 +52,7 @@ cmd_wait(struct cli *cli, const struct args *args)
     }
     if (code == EXIT_OK) {
         for (size_t i = 0; i < args->nword; i++) {
-            int one =
-                wait_for(cli, store, runs[i], args_has(args, OPT_QUIET));
+            int one = wait_for(cli, store, runs[i], args_has(args, OPT_QUIET));
 
             code = code == EXIT_OK ? one : code;
         }

@@ -16,12 +16,9 @@ int
 cli_exit(enum err_code code)
 {
     static const int exits[ERR_CODE_COUNT] = {
-        [ERR_INVALID] = EXIT_INVALID,
-        [ERR_LIMIT] = EXIT_INVALID,
-        [ERR_NOT_FOUND] = EXIT_NOT_FOUND,
-        [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
-        [ERR_DENIED] = EXIT_DENIED,
-        [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
+        [ERR_INVALID] = EXIT_INVALID,     [ERR_LIMIT] = EXIT_INVALID,
+        [ERR_NOT_FOUND] = EXIT_NOT_FOUND, [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
+        [ERR_DENIED] = EXIT_DENIED,       [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
         [ERR_SYSTEM] = EXIT_UNREACHABLE,
     };
 
@@ -213,11 +210,9 @@ run_command(struct cli *self, int argc, char **argv)
         0)
         return cli_usage(self, "%s", err.msg);
     if (args_text(&args, OPT_STORE))
-        config_set_store(&self->config, args_text(&args, OPT_STORE),
-                         FROM_FLAG);
+        config_set_store(&self->config, args_text(&args, OPT_STORE), FROM_FLAG);
     if (args_has(&args, OPT_HELP))
-        code = show_help(self, command,
-                         args.nword == 1 ? args.words[0] : NULL);
+        code = show_help(self, command, args.nword == 1 ? args.words[0] : NULL);
     else if ((code = check_words(self, args.nword)) == EXIT_OK)
         code = command->run(self, &args);
     args_release(&args);

@@ -454,16 +454,17 @@ too_many_failures_end_the_run(void **state)
         {"m[1]", PLAN_FAILED, NULL}, {"m[3]", PLAN_FAILED, NULL}, {0}};
 
     (void)state;
-    check_run("leat: 1\nname: test\nmax-fails: 1\ntasks:\n"
-              "  m: { each: { i: 1..5 }, run: x }\n  after: { run: x }\n",
-              NULL, script,
-              "m mapped\n"
-              "m[1] running\nm[1] failed: scripted\n"
-              "m[2] running\nm[2] succeeded\n"
-              "m[3] running\nm[3] failed: scripted\n"
-              "m[4] cancelled: the run was cancelled\n"
-              "m[5] cancelled: the run was cancelled\n"
-              "after cancelled: the run was cancelled\n");
+    check_run(
+        "leat: 1\nname: test\nmax-fails: 1\ntasks:\n"
+        "  m: { each: { i: 1..5 }, run: x }\n  after: { run: x }\n",
+        NULL, script,
+        "m mapped\n"
+        "m[1] running\nm[1] failed: scripted\n"
+        "m[2] running\nm[2] succeeded\n"
+        "m[3] running\nm[3] failed: scripted\n"
+        "m[4] cancelled: max-fails: more than 1 failure ended the run\n"
+        "m[5] cancelled: max-fails: more than 1 failure ended the run\n"
+        "after cancelled: max-fails: more than 1 failure ended the run\n");
 }
 
 static void
