@@ -194,8 +194,6 @@ length_of(const struct measure *self, const struct flow_task *task)
     for (uint32_t i = 0; i < task->neach; i++) {
         int64_t n;
 
-        if (task->each[i].unmapped)
-            continue;
         n = length_of_key(self, task, &task->each[i]);
         if (n == ORDER_UNKNOWN)
             return ORDER_UNKNOWN;
