@@ -307,8 +307,11 @@ flow_parse(const char *name, const char *text, size_t len, struct flow **ret,
     diags->len = len;
     reading.flow = new_flow(name, text, len);
     if (yaml_read(&reading.yaml, text, len, diags)) {
+        bool whole = !reading.yaml.cut;
+
         read_flow(&reading, &reading.yaml.nodes[0]);
-        if (!reading.yaml.cut && diags->n < LIMIT_ERRORS)
+        yaml_release(&reading.yaml); /* flow_check takes its memory */
+        if (whole && diags->n < LIMIT_ERRORS)
             rc = flow_check(reading.flow, diags);
     } else if (diags->n == before) {
         diags_add(diags, (struct flow_place){0}, NULL,

@@ -273,15 +273,19 @@ flow_near(const struct flow *self, const char *name, unsigned kinds)
     return near;
 }
 
+static bool
+is_name_char(char c, bool first)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           (!first && ((c >= '0' && c <= '9') || c == '-'));
+}
+
 bool
 flow_name_is_valid(const char *name)
 {
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    static const char rest[] = "abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-";
-    size_t n = strspn(name, rest);
+    size_t n = 0;
 
-    return n > 0 && n <= LIMIT_NAME_BYTES && name[n] == '\0' &&
-           strchr(first, name[0]);
+    while (is_name_char(name[n], n == 0))
+        n++;
+    return n > 0 && n <= LIMIT_NAME_BYTES && name[n] == '\0';
 }

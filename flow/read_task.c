@@ -239,17 +239,19 @@ static void
 add_name(struct reading *self, const struct node *key, const struct node *value,
          void *into)
 {
-    char name[LIMIT_NAME_BYTES + 1];
-    char *checked = NULL;
+    char name[LIMIT_NAME_BYTES + 1] = "";
+    char *refused = NULL;
     uint32_t number;
     const struct flow_param *param;
 
     (void)value;
     (void)into;
-    if (!read_name(self, key, "the name of a task", &checked))
+    if (key->len < sizeof name)
+        memcpy(name, yaml_text(&self->yaml, key), key->len);
+    if (!flow_name_is_valid(name)) {
+        (void)read_name(self, key, "the name of a task", &refused);
         return;
-    (void)snprintf(name, sizeof name, "%s", checked);
-    free(checked);
+    }
     number = flow_add_task(self->flow, name);
     if (number != UINT32_MAX) {
         self->flow->tasks[number].place = yaml_place(key);
@@ -261,21 +263,32 @@ add_name(struct reading *self, const struct node *key, const struct node *value,
               name, param->place.line, param->place.col);
 }
 
+/*
+ * Keys come in the order in which they became tasks; a key that was refused is
+ * not the next task's. Looking a million names up again would take longer.
+ */
+static struct flow_task *
+next_task(struct reading *self, const struct node *key, uint32_t *next)
+{
+    struct flow_task *task;
+
+    if (*next >= self->flow->ntask)
+        return NULL;
+    task = &self->flow->tasks[*next];
+    if (task->place.line != key->line || task->place.col != key->col)
+        return NULL;
+    ++*next;
+    return task;
+}
+
 static void
 add_body(struct reading *self, const struct node *key, const struct node *value,
          void *into)
 {
-    char *name = read_copy(self, key);
-    uint32_t number = flow_find_task(self->flow, name);
-    struct read_target target = {0};
+    struct read_target target = {.task = next_task(self, key, into)};
     uint64_t seen;
 
-    (void)into;
-    free(name);
-    if (number == UINT32_MAX) /* its name was refused */
-        return;
-    target.task = &self->flow->tasks[number];
-    if (!read_keys(self, value, &task_table, &target, &seen))
+    if (!target.task || !read_keys(self, value, &task_table, &target, &seen))
         return;
     check_kind(self, key, value, seen);
     if (target.options)
@@ -313,6 +326,8 @@ add_merges(struct reading *self)
 void
 read_tasks(struct reading *self, const struct node *node, void *into)
 {
+    uint32_t next = 0;
+
     if (node->kind == NODE_MAP && node->len / 2 > LIMIT_TASKS) {
         diags_add(self->diags, yaml_place(node), NULL,
                   "%u tasks; %u are the most", node->len / 2, LIMIT_TASKS);
@@ -322,6 +337,6 @@ read_tasks(struct reading *self, const struct node *node, void *into)
     if (!read_entries(self, node, "names of tasks and what they do", add_name,
                       into))
         return;
-    read_entries(self, node, "", add_body, into);
+    read_entries(self, node, "", add_body, &next);
     add_merges(self);
 }

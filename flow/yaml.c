@@ -466,6 +466,8 @@ cut(struct reader *self)
             node->len--;
             last->duplicate = true;
         }
+        if (node->kind == NODE_MAP)
+            check_keys(self, node);
     }
 }
 

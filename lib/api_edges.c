@@ -156,6 +156,16 @@ api_bind(struct api_call *call, uint32_t i, const leat_arg *args, bool map)
     call->arg = NULL;
 }
 
+/* What a merge waits for are its branches; anything else is a problem. */
+static bool
+is_merge(const struct api_call *call, uint32_t task)
+{
+    if (call->flow->flow->tasks[task].kind != FLOW_MERGE)
+        return false;
+    api_problem(call, "a merge takes nothing but its branches");
+    return true;
+}
+
 void
 leat_bind_v(leat_ref task, const char *where, const leat_arg *args)
 {
@@ -165,7 +175,7 @@ leat_bind_v(leat_ref task, const char *where, const leat_arg *args)
     if (task.kind <= API_BAD || !api_may_add(&call))
         return;
     i = api_task(&call, task);
-    if (i != UINT32_MAX)
+    if (i != UINT32_MAX && !is_merge(&call, i))
         api_bind(&call, i, args, false);
 }
 
@@ -181,7 +191,7 @@ set_edge(struct api_call *call, leat_ref down, leat_ref up, const char *key)
     if (!flow || !api_may_add(call))
         return;
     to = api_task(call, down);
-    if (to == UINT32_MAX)
+    if (to == UINT32_MAX || is_merge(call, to))
         return;
     if (key) {
         api_bind(call, to, args, false);

@@ -3,6 +3,8 @@
  * api_run - runs of a flow, and what became of them.
  */
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,17 +37,47 @@ leat_local(void)
 
 /* ---- running ---- */
 
+/* Where 1 and 2 lead: while C functions run they lead elsewhere. */
+struct output {
+    int fds[2]; /* -1: closed */
+};
+
+static void
+output_init(struct output *self)
+{
+    (void)fflush(stdout);
+    for (int i = 0; i < 2; i++)
+        self->fds[i] = fcntl(i + 1, F_DUPFD_CLOEXEC, 3);
+}
+
+static void
+output_release(struct output *self)
+{
+    for (int i = 0; i < 2; i++) {
+        if (self->fds[i] >= 0)
+            (void)close(self->fds[i]);
+    }
+}
+
 static void
 pass_on(void *ctx, const struct run *run, struct plan_id id, int stream,
         const char *data, size_t n)
 {
-    FILE *to = stream == 1 ? stdout : stderr;
+    const struct output *self = ctx;
+    int fd = self->fds[stream == 1 ? 0 : 1];
 
-    (void)ctx;
     (void)run;
     (void)id;
-    (void)fwrite(data, 1, n, to);
-    (void)fflush(to);
+    while (n > 0) {
+        ssize_t done = write(fd, data, n);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return;
+        data += done;
+        n -= (size_t)done;
+    }
 }
 
 /* Everything that a run needs and that is gone after it. */
@@ -126,7 +158,8 @@ static int
 carry_out(leat_flow *flow, const leat_run_options *options,
           const struct begun *begun, struct local_result *ret, leat_err *err)
 {
-    const struct local_watch watch = {.output = pass_on};
+    struct output output;
+    const struct local_watch watch = {.output = pass_on, .ctx = &output};
     const struct local_request request = {
         .flow = flow->flow,
         .params = begun->params,
@@ -141,8 +174,12 @@ carry_out(leat_flow *flow, const leat_run_options *options,
         .no_cache = options->no_cache,
     };
     struct err why;
+    int rc;
 
-    if (local_run(&request, ret, &why) == 0)
+    output_init(&output);
+    rc = local_run(&request, ret, &why);
+    output_release(&output);
+    if (rc == 0)
         return 0;
     local_result_release(ret);
     return api_fail(err, why.code, why.msg);

@@ -69,7 +69,10 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                      " VALUES(?, ?, ?, ?)",
     [DB_BATCH_NEXT] = "SELECT id, at, names, records FROM batch"
                       " WHERE run = ? AND id > ? ORDER BY id LIMIT 1",
-    [DB_BATCH_DELETE] = "DELETE FROM batch WHERE run = ?",
+    [DB_BATCH_DELETE] = "DELETE FROM batch WHERE id IN"
+                        " (SELECT id FROM batch WHERE run = ? LIMIT 8)",
+    [DB_BATCH_STRAY] = "SELECT DISTINCT run FROM batch"
+                       " WHERE run NOT IN (SELECT id FROM run)",
     [DB_CACHE_GET] = "SELECT value FROM cache WHERE key = ? AND made >= ?",
     [DB_CACHE_PUT] = "INSERT OR REPLACE INTO cache(key, value, made)"
                      " VALUES(?, ?, ?)",

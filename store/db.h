@@ -37,6 +37,7 @@ enum db_stmt {
     DB_BATCH_ADD,
     DB_BATCH_NEXT,
     DB_BATCH_DELETE,
+    DB_BATCH_STRAY,
     DB_CACHE_GET,
     DB_CACHE_PUT,
     DB_CACHE_DROP,

@@ -306,11 +306,12 @@ set_resumed(struct store *self, uint64_t run, struct err *err)
 int
 store_run_resume(struct store *self, uint64_t run, struct err *err)
 {
+    const struct live *held = store_live(self, run);
     char *path = store_output_path(self, run);
     struct outfile out = {.fd = -1};
     int rc = -1;
 
-    assert(!store_live(self, run));
+    assert(!held);
     if (store_must_exist(self, run, err) < 0)
         goto out;
     if (outfile_resume(&out, path, err) < 0) {

@@ -45,7 +45,7 @@
 #define STORE_VERSION   1
 #define STORE_FLUSH_DUE (10 * SPAN_MS) /* a record waits no longer than this */
 /* A cache entry older than this is dropped by store_prune. */
-#define STORE_CACHE_KEEP (400 * 86400 * SPAN_SECOND)
+#define STORE_CACHE_KEEP (INT64_C(400) * 86400 * SPAN_SECOND)
 
 struct store;
 

@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_STORE_BOX_H
 #define TESTS_UNIT_STORE_BOX_H
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -162,6 +163,89 @@ assert_sql(const struct box *box, const char *text, const char *expected)
     assert_string_equal(got, expected);
     free(got);
 }
+
+/* A message with FOLDER for the test's folder. */
+static inline void
+assert_message(const struct box *box, enum err_code code, const char *expected)
+{
+    size_t n = strlen(box->folder);
+    struct buf got = {0};
+
+    for (const char *s = box->err.msg; *s; s++) {
+        if (strncmp(s, box->folder, n) == 0) {
+            buf_text(&got, "FOLDER");
+            s += n - 1;
+        } else {
+            buf_char(&got, *s);
+        }
+    }
+    assert_string_equal(buf_str(&got), expected);
+    assert_int_equal(box->err.code, code);
+    buf_release(&got);
+}
+
+static inline void
+overwrite(const struct box *box, const char *below, const char *data, size_t n,
+          off_t at)
+{
+    char *path = mem_printf("%s/%s", box->folder, below);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, data, n, at), n);
+    (void)close(fd);
+    free(path);
+}
+
+struct heard {
+    struct buf text;
+    size_t most;
+};
+
+static inline bool
+hear(void *ctx, const struct store_piece *piece)
+{
+    struct heard *heard = ctx;
+
+    assert_true(piece->when > 0);
+    buf_printf(&heard->text, "%u.%d.%u.%d:", piece->id.task,
+               (int)piece->id.child, piece->attempt, piece->stream);
+    buf_add(&heard->text, piece->data, piece->n);
+    buf_char(&heard->text, ' ');
+    return --heard->most > 0;
+}
+
+static inline void
+say(struct box *box, uint64_t run, struct plan_id id, int stream,
+    const char *text)
+{
+    if (store_output(box->store, run, id, 1, stream, text, strlen(text),
+                     &box->err) < 0)
+        fail_msg("%s", box->err.msg);
+}
+
+/* What is heard from an offset on. */
+static inline void
+assert_heard(struct box *box, uint64_t run, const struct plan_id *only,
+             uint64_t *offset, const char *expected)
+{
+    struct heard heard = {.most = SIZE_MAX};
+
+    if (store_pieces(box->store, run, only, offset, hear, &heard, &box->err) <
+        0)
+        fail_msg("%s", box->err.msg);
+    assert_string_equal(buf_str(&heard.text), expected);
+    buf_release(&heard.text);
+}
+
+static inline char *
+output_path(const struct box *box, uint64_t run)
+{
+    return mem_printf("%s/output/%llu", box->path, (unsigned long long)run);
+}
+
+/* A task of its own. */
+static const struct plan_id whole = {4, PLAN_WHOLE};
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
