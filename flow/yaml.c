@@ -471,6 +471,14 @@ cut(struct reader *self)
     }
 }
 
+/* libyaml has no words of its own for most tabs. */
+static bool
+is_tab(const struct reader *self)
+{
+    return self->cursor.at < self->tree->len &&
+           self->tree->text[self->cursor.at] == '\t';
+}
+
 static void
 read_events(struct reader *self)
 {
@@ -484,8 +492,11 @@ read_events(struct reader *self)
             const char *help;
             const char *what = yaml_error(&self->parser, &index, &help);
 
-            diags_add(self->diags, place_of(self, index), mem_dup(help), "%s",
-                      what);
+            struct flow_place place = place_of(self, index);
+
+            if (is_tab(self))
+                what = yaml_error_tab(&help);
+            diags_add(self->diags, place, mem_dup(help), "%s", what);
             cut(self);
             return;
         }
@@ -538,12 +549,6 @@ check_bytes(struct reader *self)
     size_t at;
     unsigned char c;
 
-    if (tree->len > LIMIT_FILE_BYTES) {
-        diags_add(self->diags, (struct flow_place){0}, NULL,
-                  "the file has %zu bytes; %u are the most", tree->len,
-                  LIMIT_FILE_BYTES);
-        return false;
-    }
     at = find_bad_byte(tree->text, tree->len, &self->ascii);
     if (at == tree->len)
         return true;

@@ -16,13 +16,9 @@ static const struct row {
     /* CONTEXT: said of the problem's place if that is in the same line. */
     const char *near;
 } rows[] = {
-    {"tab character", NULL, PROBLEM, "a tab where spaces indent",
-     "YAML is indented with spaces only", NULL},
     {"cannot start any token", "next token", PROBLEM,
      "nothing can begin with this character here",
-     "indent with spaces, not tabs; put quotes around a string that begins "
-     "with it",
-     NULL},
+     "put quotes around a string that begins with it", NULL},
     {"mapping values are not allowed", NULL, PROBLEM,
      "a second `:` where a value stands",
      "put quotes around a value that holds `: `, or check the indentation",
@@ -130,4 +126,11 @@ yaml_error(const yaml_parser_t *parser, size_t *index, const char **help)
         return row->near;
     *index = parser->context_mark.index;
     return row->text;
+}
+
+const char *
+yaml_error_tab(const char **help)
+{
+    *help = "YAML is indented with spaces only";
+    return "a tab where spaces indent";
 }
