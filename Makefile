@@ -14,8 +14,7 @@ PREFIX ?= /usr/local
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
 T      ?= 60
 ECHO   := $(if $(V),,@)
-JOBS   := $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
-MAKEFLAGS += --no-print-directory $(JOBS)
+MAKEFLAGS += --no-print-directory $(if $(MAKELEVEL:0=),,-j$(shell nproc))
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
     -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
@@ -40,7 +39,7 @@ LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
 ALL    := $(BUILD)/all.a
-SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+SUPPORT := $(BUILD)/support.a
 BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
 EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
@@ -80,7 +79,7 @@ fuzz:
 	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
 	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
 cover:
-	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= CFLAGS='-O0 -g --coverage' \
+	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= WARN= CFLAGS='-O0 -g --coverage' \
 	    LDFLAGS=--coverage test
 	$(ECHO)tools/cover.sh build/cover
 bench: all
@@ -113,6 +112,8 @@ $(BUILD)/examples/%.o: ALL_CFLAGS += -Ilib
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 $(ALL): $(OBJ)
+$(SUPPORT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+$(ALL) $(SUPPORT):
 	$(ECHO)rm -f $@ && ar rcs $@ $^
 # What others link: one object that shows no names but the public ones.
 $(BUILD)/lib/libleat.a: $(OBJ)

@@ -96,8 +96,7 @@ static void
 read_mapping(struct reader *self, const char *key, const struct node *node)
 {
     bool amounts = strcmp(key, "resources") == 0;
-    json_t *map =
-        amounts ? self->config->resources : self->config->labels;
+    json_t *map = amounts ? self->config->resources : self->config->labels;
     const struct node *at;
 
     if (node->kind != NODE_MAP) {

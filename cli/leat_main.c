@@ -10,17 +10,15 @@
 #include "base/names.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/input.h"
 
 int
 cli_exit(enum err_code code)
 {
     static const int exits[ERR_CODE_COUNT] = {
-        [ERR_INVALID] = EXIT_INVALID,
-        [ERR_LIMIT] = EXIT_INVALID,
-        [ERR_NOT_FOUND] = EXIT_NOT_FOUND,
-        [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
-        [ERR_DENIED] = EXIT_DENIED,
-        [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
+        [ERR_INVALID] = EXIT_INVALID,     [ERR_LIMIT] = EXIT_INVALID,
+        [ERR_NOT_FOUND] = EXIT_NOT_FOUND, [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
+        [ERR_DENIED] = EXIT_DENIED,       [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
         [ERR_SYSTEM] = EXIT_UNREACHABLE,
     };
 
@@ -151,15 +149,33 @@ unknown_command(const struct cli *self, const char *name)
 }
 
 static int
-show_help(const struct cli *self, const struct command *command)
+show_help(const struct cli *self, const struct command *command,
+          const char *flow)
 {
+    struct input input = {0};
     struct buf out = {0};
-    int code;
+    int code = EXIT_OK;
 
     cli_help(self, command, &out);
-    code = cli_print(self, &out, EXIT_OK);
+    if (command && command->takes_flow && (flow || self->build)) {
+        code = input_flow(&input, self, self->build ? NULL : flow);
+        if (code == EXIT_OK)
+            input_describe(input.flow, self, &out);
+        input_release(&input);
+    }
+    code = cli_print(self, &out, code);
     buf_release(&out);
     return code;
+}
+
+int
+cli_show_help(const struct cli *self, const char *name)
+{
+    const struct command *command = name ? cli_find(name) : NULL;
+
+    if (name && !command)
+        return unknown_command(self, name);
+    return show_help(self, command, NULL);
 }
 
 /* A program that is a flow takes no flow, but maybe a run in its place. */
@@ -194,13 +210,10 @@ run_command(struct cli *self, int argc, char **argv)
         0)
         return cli_usage(self, "%s", err.msg);
     if (args_text(&args, OPT_STORE))
-        config_set_store(&self->config, args_text(&args, OPT_STORE),
-                         FROM_FLAG);
+        config_set_store(&self->config, args_text(&args, OPT_STORE), FROM_FLAG);
     if (args_has(&args, OPT_HELP))
-        code = show_help(self, command);
-    else
-        code = check_words(self, args.nword);
-    if (code == EXIT_OK && !args_has(&args, OPT_HELP))
+        code = show_help(self, command, args.nword == 1 ? args.words[0] : NULL);
+    else if ((code = check_words(self, args.nword)) == EXIT_OK)
         code = command->run(self, &args);
     args_release(&args);
     return code;
@@ -212,7 +225,7 @@ dispatch(struct cli *self, int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "--help";
 
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        return show_help(self, NULL);
+        return show_help(self, NULL, NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
     self->command = cli_find(name);
@@ -226,10 +239,12 @@ dispatch(struct cli *self, int argc, char **argv)
 int
 leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
 {
-    struct cli cli = {.name = name, .build = build};
+    struct cli cli = {.name = "leat", .build = build, .flow = name};
     struct buf problems = {0};
     int code;
 
+    if (build)
+        cli.name = argc > 0 ? argv[0] : name;
     term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
     term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
     if (config_load(&cli.config, &problems) < 0) {

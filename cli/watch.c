@@ -10,9 +10,9 @@
 #include "base/utf8.h"
 #include "cli/bar.h"
 
-#define COLUMN_MOST 24               /* longer names are not waited for */
-#define DRAW_EVERY  (100 * SPAN_MS)  /* between two pictures of the bar */
-#define TAIL_BYTES  400              /* of a line in a report */
+#define COLUMN_MOST 24              /* longer names are not waited for */
+#define DRAW_EVERY  (100 * SPAN_MS) /* between two pictures of the bar */
+#define TAIL_BYTES  400             /* of a line in a report */
 
 /* ---- writing ---- */
 

@@ -19,6 +19,7 @@
 #include "proto/limits.h"
 
 #define DRAIN       (LIMIT_DRAIN_MS * SPAN_MS)
+#define READS       (1 + 1)            /* a full pipe, and its end */
 #define MEMORY_MORE (INT64_C(1) << 20) /* the kernel's counters are not exact */
 /* A call's value, and what it says besides. */
 #define RESULT_BYTES (LIMIT_VALUE_BYTES + (64u << 10))
@@ -46,7 +47,11 @@ new_attempt(struct attempt_host *host, const struct exec_spec *spec)
     self->done.tag = spec->tag;
     for (int i = 0; i < FROM_COUNT; i++)
         self->sources[i] = (struct attempt_source){
-            .attempt = self, .from = (enum attempt_from)i, .fd = -1};
+            .attempt = self,
+            .from = (enum attempt_from)i,
+            .fd = -1,
+            .theirs = -1,
+        };
     for (int i = 0; i < EXEC_STREAM_COUNT; i++) {
         self->outputs[i].fn = pass_on;
         self->outputs[i].ctx = &self->sources[i];
@@ -77,6 +82,7 @@ close_source(struct attempt *self, enum attempt_from from)
 {
     int *fd = &self->sources[from].fd;
 
+    close_fd(&self->sources[from].theirs);
     if (*fd < 0)
         return;
     /* A fork of this process may hold it open: closing would not do. */
@@ -107,7 +113,10 @@ lift(int fd)
     return above;
 }
 
-/* A pipe to read from here; *theirs is the end for the child. */
+/*
+ * A pipe to read from here. The child's end stays open here as well until main
+ * has ended: else the pipe would end a moment before it, and wake us for that.
+ */
 static int
 add_pipe(struct attempt *self, enum attempt_from from, int *theirs)
 {
@@ -115,7 +124,7 @@ add_pipe(struct attempt *self, enum attempt_from from, int *theirs)
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
-    *theirs = lift(ends[1]);
+    *theirs = self->sources[from].theirs = lift(ends[1]);
     /* Not blocking: the task may open and read its own output. */
     if (add_source(self, from, lift(ends[0])) < 0 || *theirs < 0 ||
         fcntl(self->sources[from].fd, F_SETFL, O_NONBLOCK) < 0)
@@ -154,16 +163,6 @@ open_ends(struct attempt *self, const struct exec_spec *spec,
         (spec->call && add_pipe(self, FROM_RESULT, &spawn->result) < 0))
         return short_of(err, "a pipe");
     return 0;
-}
-
-static void
-close_ends(const struct attempt_host *host, struct spawn *spawn)
-{
-    if (spawn->fds[0] != host->null)
-        close_fd(&spawn->fds[0]);
-    close_fd(&spawn->fds[1]);
-    close_fd(&spawn->fds[2]);
-    close_fd(&spawn->result);
 }
 
 /* What main will seem to have used from the start: see exec_usage.memory. */
@@ -237,7 +236,8 @@ attempt_start(struct attempt **ret, struct attempt_host *host,
     self = NULL;
     rc = 0;
 out:
-    close_ends(host, &spawn);
+    if (spawn.fds[0] != host->null)
+        close_fd(&spawn.fds[0]);
     attempt_destroy(&self);
     return rc;
 }
@@ -270,14 +270,15 @@ add_result(struct attempt *self, size_t n)
     return true;
 }
 
-static void
+/* False if there was nothing to read. */
+static bool
 read_stream(struct attempt *self, enum attempt_from from, int64_t now)
 {
     ssize_t n = read(self->sources[from].fd, self->host->chunk, ATTEMPT_CHUNK);
     bool fits = true;
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (n <= 0)
         close_source(self, from);
     else if (from == FROM_RESULT)
@@ -286,6 +287,25 @@ read_stream(struct attempt *self, enum attempt_from from, int64_t now)
         fits = output_add(&self->outputs[from], self->host->chunk, (size_t)n);
     if (!fits)
         attempt_stop(self, EXEC_OUTPUT_LIMIT, false, now);
+    return n > 0;
+}
+
+/*
+ * Take what main has left in the pipes. They end here unless somebody else
+ * holds them, who may also fill them for ever.
+ */
+static void
+read_rest(struct attempt *self, int64_t now)
+{
+    for (int i = FROM_STDOUT; i <= FROM_RESULT; i++) {
+        enum attempt_from from = (enum attempt_from)i;
+        int most = READS;
+
+        close_fd(&self->sources[from].theirs);
+        while (self->sources[from].fd >= 0 && most-- > 0 &&
+               read_stream(self, from, now))
+            continue;
+    }
 }
 
 static void
@@ -309,6 +329,7 @@ reap_main(struct attempt *self, int64_t now)
         self->stage = ATTEMPT_DRAINING;
         self->deadline = self->drain_until;
     }
+    read_rest(self, now);
 }
 
 void
@@ -322,7 +343,7 @@ attempt_event(struct attempt *self, enum attempt_from from, int64_t now)
         close_source(self, from);
         self->look = true;
     } else {
-        read_stream(self, from, now);
+        (void)read_stream(self, from, now);
     }
 }
 
@@ -357,11 +378,23 @@ sweep(struct attempt *self, int sig)
         watch(self, one);
 }
 
+/* Once for all attempts that have ended at the same time. */
+static bool
+is_mark_gone(struct attempt *self)
+{
+    struct attempt_host *host = self->host;
+
+    if (!host->has_marks)
+        host->has_marks = tree_marks_read(&host->marks, self->tree.mark);
+    return host->has_marks && !tree_marks_has(&host->marks, self->tree.mark);
+}
+
 static void
 look_around(struct attempt *self)
 {
     self->look = false;
-    if (tree_is_childless())
+    if (tree_is_childless() || (self->stage == ATTEMPT_DRAINING &&
+                                self->tree.mark != 0 && is_mark_gone(self)))
         self->gone = true;
     else
         sweep(self, self->stage == ATTEMPT_KILL_SENT ? SIGKILL : 0);

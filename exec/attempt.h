@@ -25,7 +25,9 @@ struct attempt_host {
     int epoll;
     int null; /* /dev/null */
     struct spawn_context spawn;
-    rlim_t mark;               /* of the next attempt */
+    rlim_t mark; /* of the next attempt */
+    struct tree_marks marks;
+    bool has_marks;            /* they were read in this turn of the loop */
     char *chunk;               /* ATTEMPT_CHUNK bytes to read into */
     exec_output_fn *on_output; /* or NULL */
     void *ctx;
@@ -47,7 +49,8 @@ struct attempt;
 struct attempt_source {
     struct attempt *attempt;
     enum attempt_from from;
-    int fd; /* -1: none */
+    int fd;     /* -1: none */
+    int theirs; /* the other end of a pipe, held here too; -1: closed */
 };
 
 enum attempt_stage {

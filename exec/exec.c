@@ -26,7 +26,8 @@ struct exec {
     struct attempt_list ended; /* to be handed out */
     size_t n;                  /* in both */
     int timerfd;
-    int64_t armed; /* when the timer fires, or SPAN_NEVER */
+    int64_t armed;  /* when the timer fires, or SPAN_NEVER */
+    int64_t tidied; /* when orphans were last looked for */
 };
 
 /*
@@ -133,6 +134,7 @@ exec_destroy(struct exec **self_p)
     close_fd(self->timerfd);
     close_fd(self->host.epoll);
     close_fd(self->host.null);
+    tree_marks_release(&self->host.marks);
     spawn_release(&self->host.spawn);
     free(self->host.chunk);
     free(self);
@@ -162,6 +164,7 @@ advance(struct exec *self, int64_t now)
     struct attempt *attempt = TAILQ_FIRST(&self->running);
     int64_t next = now + HOUSEKEEP;
 
+    self->host.has_marks = false;
     while (attempt) {
         struct attempt *after = TAILQ_NEXT(attempt, link);
 
@@ -243,19 +246,29 @@ hand_out(struct exec *self, struct exec_done *ret)
     return true;
 }
 
+/* Reap now and then what long attempts have orphaned. */
 static void
-on_timer(struct exec *self)
+tidy(struct exec *self, int64_t now)
 {
     struct attempt *attempt;
-    uint64_t times;
 
-    (void)!read(self->timerfd, &times, sizeof times);
-    self->armed = SPAN_NEVER;
+    if (now < self->tidied + HOUSEKEEP)
+        return;
+    self->tidied = now;
     if (!tree_has_ended_child())
         return;
     TAILQ_FOREACH(attempt, &self->running, link) {
         attempt_tidy(attempt);
     }
+}
+
+static void
+disarm(struct exec *self)
+{
+    uint64_t times;
+
+    (void)!read(self->timerfd, &times, sizeof times);
+    self->armed = SPAN_NEVER;
 }
 
 /* False if it was interrupted. */
@@ -273,8 +286,9 @@ wait_for_events(struct exec *self, int ms)
         if (source)
             attempt_event(source->attempt, source->from, now);
         else
-            on_timer(self);
+            disarm(self);
     }
+    tidy(self, now);
     advance(self, now);
     return n >= 0;
 }

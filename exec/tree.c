@@ -105,36 +105,85 @@ read_proc(pid_t pid, struct proc *ret)
     return state != 'X' && state != 'x';
 }
 
-static int
-read_procs(struct procs *ret)
+/* The next process that a reading of /proc comes to; 0: no more. */
+static pid_t
+next_pid(DIR *dir)
 {
-    DIR *dir = opendir("/proc");
     const struct dirent *entry;
 
-    if (!dir)
-        return -1;
     while ((entry = readdir(dir))) {
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
 
-        if (pid <= 0 || *end)
-            continue;
+        if (pid > 0 && *end == '\0')
+            return (pid_t)pid;
+    }
+    return 0;
+}
+
+static int
+read_procs(struct procs *ret)
+{
+    DIR *dir = opendir("/proc");
+    pid_t pid;
+
+    if (!dir)
+        return -1;
+    while ((pid = next_pid(dir))) {
         ret->list =
             mem_grow(ret->list, &ret->cap, ret->n + 1, sizeof *ret->list);
-        if (read_proc((pid_t)pid, &ret->list[ret->n]))
+        if (read_proc(pid, &ret->list[ret->n]))
             ret->n++;
     }
     (void)closedir(dir);
     return 0;
 }
 
-static bool
-has_mark(const struct tree *self, pid_t pid)
+static rlim_t
+mark_of(pid_t pid)
 {
     struct rlimit limit;
 
-    return self->mark != 0 && prlimit(pid, RLIMIT_RTTIME, NULL, &limit) == 0 &&
-           limit.rlim_cur == self->mark;
+    return prlimit(pid, RLIMIT_RTTIME, NULL, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+bool
+tree_marks_read(struct tree_marks *self, rlim_t like)
+{
+    DIR *dir = opendir("/proc");
+    pid_t pid;
+
+    self->n = 0;
+    if (!dir)
+        return false;
+    while ((pid = next_pid(dir))) {
+        rlim_t mark = mark_of(pid);
+
+        if (mark >> 32 != like >> 32)
+            continue;
+        self->list =
+            mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
+        self->list[self->n++] = mark;
+    }
+    (void)closedir(dir);
+    return true;
+}
+
+bool
+tree_marks_has(const struct tree_marks *self, rlim_t mark)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        if (self->list[i] == mark)
+            return true;
+    }
+    return false;
+}
+
+void
+tree_marks_release(struct tree_marks *self)
+{
+    free(self->list);
+    *self = (struct tree_marks){0};
 }
 
 /* Once main is reaped its number may be used again, by a new session too. */
@@ -168,9 +217,9 @@ find_members(const struct tree *self, struct procs *procs)
     for (size_t i = 0; i < procs->n; i++) {
         struct proc *p = &procs->list[i];
 
-        p->member =
-            p->pid != here && ((by_session && p->session == self->main) ||
-                               has_mark(self, p->pid));
+        p->member = p->pid != here &&
+                    ((by_session && p->session == self->main) ||
+                     (self->mark != 0 && mark_of(p->pid) == self->mark));
         more = more || p->member;
     }
     while (more) {

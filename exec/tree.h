@@ -30,6 +30,21 @@ rlim_t tree_first_mark(void);
 /* Has this process no children at all? Cheap. */
 bool tree_is_childless(void);
 
+/*
+ * The marks of all processes there are, for a quick answer to who is left
+ * while other attempts run.
+ */
+struct tree_marks {
+    rlim_t *list;
+    size_t n;
+    size_t cap;
+};
+
+/* Only marks that come from tree_first_mark's `like`. False without /proc. */
+bool tree_marks_read(struct tree_marks *self, rlim_t like);
+bool tree_marks_has(const struct tree_marks *self, rlim_t mark);
+void tree_marks_release(struct tree_marks *self);
+
 /* Is there an ended child, of whatever tree, to be waited for? Cheap. */
 bool tree_has_ended_child(void);
 

@@ -557,7 +557,7 @@ typedef struct leat_state_change {
  * A state handler returns the state to change to: change->to, or another.
  * Prefect's rules hold: handlers are called in the order they were given, those
  * of the task before those of the flow, each with the state that the one before
- * has returned; and a handler that fails fails the task.
+ * has returned; one that fails fails the task, and no other is called.
  */
 typedef leat_state leat_handler(const leat_state_change *change, void *arg);
 

@@ -102,8 +102,14 @@ static enum plan_state
 on_handle(void *ctx, struct run_change *change)
 {
     const struct local *self = ctx;
+    enum plan_state state;
 
-    return self->request->handle(self->request->handle_ctx, change);
+    if (self->capture)
+        capture_pause(self->capture);
+    state = self->request->handle(self->request->handle_ctx, change);
+    if (self->capture)
+        capture_resume(self->capture);
+    return state;
 }
 
 void
