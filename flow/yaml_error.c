@@ -72,8 +72,6 @@ static const struct row {
     {"<document start>", NULL, PROBLEM,
      "the document has ended; nothing can follow here",
      "check the indentation and the brackets above", NULL},
-    {"control characters", NULL, PROBLEM, "this character can't be in a file",
-     NULL, NULL},
     {"", "anchor", PROBLEM, "expected a name after `&`",
      "quote a string that begins with `&`", NULL},
     {"", "alias", PROBLEM, "expected a name after `*`",
@@ -114,10 +112,9 @@ yaml_error(const yaml_parser_t *parser, size_t *index, const char **help)
 {
     const char *problem = or_empty(parser->problem);
     const struct row *row = find_row(problem, or_empty(parser->context));
-    bool reading = parser->error == YAML_READER_ERROR;
 
     *help = row ? row->help : NULL;
-    *index = reading ? parser->mark.index : parser->problem_mark.index;
+    *index = parser->problem_mark.index;
     if (!row)
         return problem;
     if (row->where == PROBLEM || !parser->context)

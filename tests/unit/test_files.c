@@ -296,9 +296,12 @@ bytes_that_are_no_text_are_refused(void **state)
          "      | ^~~~\n"
          "help: flow files are UTF-8\n"},
         {"help: \xc2\x81\n", 9,
-         "x.yaml:1:7: this character can't be in a file\n"
+         "x.yaml:1:7: byte 6 of the file begins a character that can't be in "
+         "it\n"
          "    1 | help: \\xc2\\x81\n"
-         "      |       ^~~~\n"},
+         "      |       ^~~~\n"
+         "help: in a string with \"...\" write it as an escape: \\u0080, "
+         "\\ufeff\n"},
         {"leat: 1\nhelp: \"\x1b[31m\"\n", 21,
          "x.yaml:2:8: byte 15 of the file is a control character, 0x1b\n"
          "    2 | help: \"\\x1b[31m\"\n"
