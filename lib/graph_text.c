@@ -86,7 +86,7 @@ cell_text(const struct picture_cell *cell)
     struct buf out = {0};
 
     buf_printf(&out, "%s ", signs[cell->state].sign);
-    picture_cut(&out, cell->label, CELL_COLUMNS);
+    picture_cut_front(&out, cell->label, CELL_COLUMNS);
     return buf_take(&out);
 }
 

@@ -80,6 +80,8 @@ void picture_status(const struct picture_box *box, struct buf *out);
 
 /* Add text, cut to so many columns with an ellipsis. */
 void picture_cut(struct buf *out, const char *text, size_t columns);
+/* The same at the front: of paths and numbers the end tells most. */
+void picture_cut_front(struct buf *out, const char *text, size_t columns);
 
 /* The lines as edges for a layout, a heap array. */
 struct layout_edge *picture_edges(const struct picture *self);
