@@ -49,7 +49,7 @@ struct picture_line {
 
 struct picture {
     char *name;
-    char *run;    /* "run 7 failed, 3.2 s"; NULL: before a run */
+    char *run;    /* "run 7 failed 3.2 s, begun ..."; NULL: before a run */
     char *params; /* "stop = 5, name = x"; or NULL */
     struct picture_box *boxes;
     struct picture_line *lines; /* each pair once, sorted by from */
