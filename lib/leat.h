@@ -636,6 +636,7 @@ LEAT_API json_t *leat_result_output(const leat_result *result);
 /* A child of a mapped task, from 0; only for asking what became of it. */
 LEAT_API leat_ref leat_child(leat_ref task, size_t index);
 
+/* Before its flow is destroyed. Takes NULL inside, and sets it. */
 LEAT_API void leat_result_destroy(leat_result **result_p);
 
 /* ---- programs ---- */
