@@ -657,12 +657,12 @@ LEAT_API int leat_main(int argc, char **argv, const char *name,
  * LEAT_FLOW(my_flow, flow) { leat_call(flow, ...); }
  */
 #define LEAT_FLOW(name, flow)                                   \
-    static void leat_build_##name(leat_flow *flow);             \
+    static void leat_build_##name(leat_flow *);                 \
     int main(int argc, char **argv)                             \
     {                                                           \
         return leat_main(argc, argv, #name, leat_build_##name); \
     }                                                           \
-    static void leat_build_##name(leat_flow *flow)
+    static void leat_build_##name(leat_flow *(flow))
 
 #ifdef __cplusplus
 }
