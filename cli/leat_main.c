@@ -250,7 +250,8 @@ leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
     term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
     term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
     if (config_load(&cli.config, &problems) < 0) {
-        code = cli_fail(&cli, EXIT_USAGE, "%s", buf_str(&problems));
+        (void)term_write(&cli.err, &problems);
+        code = EXIT_USAGE;
     } else {
         term_init(&cli.err, STDERR_FILENO, cli.config.colour);
         term_init(&cli.out, STDOUT_FILENO, cli.config.colour);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # leat each: GNU parallel's habits.
+# shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 
 # The commands' output is the result; lines are as they were written.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # --json of every command that reads.
+# shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 command -v jq >/dev/null || skip "there is no jq"
 

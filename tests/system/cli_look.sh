@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # Looking back: ls, show, logs, value, why, wait, plan, graph, rm.
+# shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 
 # Before the first run there is nothing, and that is said.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # leat run: output, parameters, exit codes, what is printed where.
+# shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 
 cat >sum.yaml <<'END'
@@ -105,7 +106,7 @@ tasks:
 END
 exits 1 leat run --name bad fails.yaml
 expect '' out
-sed -n '/^$/,$p' err | sed -E 's/ in [0-9.]+ [a-z]+$/ in T/; s/^(.*line )[0-9]+$/\1N/; s/logs [0-9]+/logs N/; s/^run [0-9]+/run N/' >report
+sed -n '/^$/,$p' err | sed -E 's/ in [0-9.]+ [a-z]+$/ in T/; s/^(.*(line|retry) )[0-9]+$/\1N/; s/logs [0-9]+/logs N/; s/^run [0-9]+/run N/' >report
 expect '
 fetch failed: exit code 3
   at fails.yaml:4
@@ -135,7 +136,8 @@ exits 0 leat run esc.yaml
 holds 'a | \x1b[31mred' err
 
 # A time-out of the whole run; a task that asks for what there is not.
-printf 'leat: 1\nname: long\ntasks: { a: { run: read -r x <&9 9<><(:), grace: 100ms } }\n' >long.yaml
+mkfifo never
+printf 'leat: 1\nname: long\ntasks: { a: { run: read -r x <>never, grace: 1h } }\n' >long.yaml
 exits 124 leat run long.yaml --timeout 100ms
 grep -Eq '^run [0-9]+ timed out: 1 task, 1 cancelled in ' err || fail "no end"
 printf 'leat: 1\nname: big\ntasks: { a: { run: "true", resources: { licence: 2 } } }\n' >big.yaml
@@ -144,7 +146,7 @@ holds 'task `a` asks for 2 licence' err
 exits 8 leat run big.yaml --resource licence=1
 exits 0 leat run big.yaml --resource licence=2
 exits 2 leat run big.yaml --resource licence=two
-holds -- '--resource wants NAME=AMOUNT, the amount a number above 0' err
+holds '--resource wants NAME=AMOUNT, the amount a number above 0' err
 
 # Without a store nothing is kept; a store that can't be used says so.
 n=$(leat ls -q --all | wc -l)
@@ -155,4 +157,4 @@ lacks 'leat retry' err
 [[ $(leat ls -q --all | wc -l) == "$n" ]] || fail "it was kept"
 touch file
 exits 5 leat run --store file/x sum.yaml
-holds -- '--no-store runs without keeping anything' err
+holds '--no-store runs without keeping anything' err

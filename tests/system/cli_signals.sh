@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # Ctrl-C: once cancels, twice kills; what ran is gone each time.
+# shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 set -m # background jobs must not ignore SIGINT
 
@@ -16,7 +17,7 @@ mkfifo never
 
 # begin ARG...: leat in the background; its task says when it has begun
 begin() {
-    LEAT_STORE=$work/store.db "$LEAT" "$@" 2>err &
+    LEAT_STORE=$work/store "$LEAT" "$@" 2>err &
     job=$!
     read -r task <ready
 }
@@ -61,6 +62,6 @@ holds 'deaf : cancelled' err
 [[ ! -e ran ]] || fail "it went on"
 
 # With standard error gone the run goes on.
-printf 'leat: 1\nname: pipe\ntasks: { a: { run: echo one; echo two }, b: { needs: [a], run: touch done } }\n' >pipe.yaml
+printf 'leat: 1\nname: pipe\ntasks: { a: { run: echo one; echo two }, b: { needs: [a], run: touch finished } }\n' >pipe.yaml
 leat run pipe.yaml 2> >(:)
-[[ -e done ]] || fail "it did not go on"
+[[ -e finished ]] || fail "it did not go on"

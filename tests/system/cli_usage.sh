@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # Wrong command lines, help, completion, settings.
+# shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 
 commands=$(leat | sed -n 's/^  \([a-z]*\)  .*/\1/p')
@@ -47,13 +48,13 @@ exits 2 leat ls x
 expect 'leat ls: takes no argument
 see leat ls --help' err
 exits 2 leat run x -p stop
-holds -- '--param wants NAME=VALUE, not "stop"' err
+holds '--param wants NAME=VALUE, not "stop"' err
 
 # The help of run shows the parameters of a flow, and the store in force.
 printf 'leat: 1\nname: f\nparams: { n: { type: int, default: 3, help: how many } }\ntasks: { a: { run: "true" } }\n' >f.yaml
 exits 0 leat run f.yaml --help
 holds 'n                       an integer; default 3; how many' out
-holds 'The store is '"$work/store.db"' (from LEAT_STORE).' out
+holds 'The store is '"$work/store"' (from LEAT_STORE).' out
 exits 0 leat ls --help --store elsewhere
 holds 'The store is elsewhere (from --store).' out
 
@@ -77,7 +78,7 @@ resources: { licence: -1 }
 labels: [a]
 END
 exits 2 leat ls
-expect 'leat: WORK/config/leat/config.yaml:1:7: `keep` wants a number of runs, or 0 for all
+expect 'WORK/config/leat/config.yaml:1:7: `keep` wants a number of runs, or 0 for all
     1 | keep: many
       |       ^~~~
 WORK/config/leat/config.yaml:2:9: `colour` wants auto, always or never
@@ -92,7 +93,7 @@ WORK/config/leat/config.yaml:5:23: `licence` is not an amount above 0
       |                       ^~
 WORK/config/leat/config.yaml:6:9: `labels` is a mapping of names to texts
     6 | labels: [a]
-      |         ^~~
+      |         ^
 5 errors' <(sed "s|$work|WORK|" err)
 cat >config/leat/config.yaml <<'END'
 colour: always
@@ -116,7 +117,7 @@ holds "can't write to standard output: No space left on device" err
 # Completion is loaded, and completes.
 leat completion bash >completion.bash
 complete_bash() {
-    LEAT_STORE=$work/store.db PATH=${LEAT%/*}:$PATH bash -c '
+    LEAT_STORE=$work/store PATH=${LEAT%/*}:$PATH bash -c '
         source ./completion.bash
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         _leat
