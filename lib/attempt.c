@@ -62,8 +62,9 @@ check_created(struct local *self, const char *cwd)
 
     if (!path)
         return;
-    a->value = json_string(path);
-    if (!exists(cwd, path)) {
+    if (exists(cwd, path)) {
+        a->value = json_string(path);
+    } else {
         attempt_fail(a, PLAN_FAILED, "");
         buf_printf(&a->cause, "it ended well but did not create %s", path);
     }
