@@ -8,7 +8,7 @@ leat: 1
 params: { x: { type: int, default: 1 }, log: { type: path } }
 tasks:
   text: { cache: { for: 1h }, run: 'echo text >>"$log"; echo $x', value: text }
-  none: { cache: { for: 1h }, run: 'echo none >>"$log"' }
+  none: { cache: { for: 1h }, run: 'echo none >>"$log"', value: none }
   map: { each: { i: [1, 2] }, cache: { for: 1h }, run: 'echo map$i >>"$log"; echo $i', value: int }
   brief: { cache: { for: 1us }, run: 'echo brief >>"$log"' }
   fails: { cache: { for: 1h }, run: 'echo fails >>"$log"; exit 1' }
