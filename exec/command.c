@@ -58,8 +58,7 @@ add_argv(struct command *self, const json_t *list, struct err *err)
     size_t i;
     json_t *value;
 
-    json_array_foreach((json_t *)(uintptr_t)list, i, value)
-    {
+    json_array_foreach((json_t *)(uintptr_t)list, i, value) {
         struct buf text = {0};
         size_t len;
 
@@ -256,8 +255,7 @@ add_env(struct command *self, const json_t *env, size_t reserved,
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)env, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)env, name, value) {
         struct buf text = {0};
         int rc;
 
@@ -293,8 +291,7 @@ add_bindings(struct command *self, const json_t *bindings, size_t reserved,
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)bindings, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)bindings, name, value) {
         struct buf text = {0};
         int rc;
 

@@ -98,9 +98,13 @@ add_cycle(const struct flow *self, const uint32_t *cycle, struct diags *diags)
     }
     if (shown > SHOWN_CYCLE)
         buf_printf(&path, "(%zu more) -> ", shown - SHOWN_CYCLE);
-    diags_add(diags, self->tasks[cycle[0]].place, NULL,
-              "these tasks wait for each other in a circle: %s%s",
-              buf_str(&path), self->tasks[cycle[0]].name);
+    if (shown == 1) /* with itself, by a merge of its own */
+        diags_add(diags, self->tasks[cycle[0]].place, NULL,
+                  "task `%s` depends on itself", self->tasks[cycle[0]].name);
+    else
+        diags_add(diags, self->tasks[cycle[0]].place, NULL,
+                  "these tasks wait for each other in a circle: %s%s",
+                  buf_str(&path), self->tasks[cycle[0]].name);
     buf_release(&path);
 }
 

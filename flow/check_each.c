@@ -186,7 +186,8 @@ check_each(const struct flow *self, const struct flow_task *task,
 
     if (task->zip && task->neach < 2)
         diags_add(diags, task->place, NULL,
-                  "task `%s` has `zip: true` but not two keys of `each`",
+                  "task `%s` has `zip: true`, which needs at least two keys "
+                  "of `each`",
                   task->name);
     if (task->flatten && task->neach != 1)
         diags_add(diags, task->place, NULL,

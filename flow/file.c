@@ -290,6 +290,17 @@ release(struct reading *self)
     flow_destroy(&self->flow);
 }
 
+/* Before anything of that size is copied. */
+static bool
+is_small_enough(size_t len, struct diags *diags)
+{
+    if (len <= LIMIT_FILE_BYTES)
+        return true;
+    diags_add(diags, (struct flow_place){0}, NULL,
+              "the file has %zu bytes; %u are the most", len, LIMIT_FILE_BYTES);
+    return false;
+}
+
 int
 flow_parse(const char *name, const char *text, size_t len, struct flow **ret,
            struct diags *diags)
@@ -305,6 +316,8 @@ flow_parse(const char *name, const char *text, size_t len, struct flow **ret,
     diags->file = name;
     diags->text = text;
     diags->len = len;
+    if (!is_small_enough(len, diags))
+        return -1;
     reading.flow = new_flow(name, text, len);
     if (yaml_read(&reading.yaml, text, len, diags)) {
         bool whole = !reading.yaml.cut;

@@ -146,6 +146,16 @@ set_trigger(json_t *into, const struct flow_options *self,
     set(into, "trigger", json);
 }
 
+/* Whole bytes stay digits, however many they are. */
+static json_t *
+amount_json(double amount)
+{
+    json_int_t whole = (json_int_t)amount;
+
+    return differ((double)whole, amount) ? json_real(amount)
+                                         : json_integer(whole);
+}
+
 static json_t *
 resources_json(const struct flow_options *self)
 {
@@ -153,7 +163,7 @@ resources_json(const struct flow_options *self)
 
     for (uint32_t i = 0; i < self->nresource; i++)
         set(json, self->resources[i].name,
-            json_real(self->resources[i].amount));
+            amount_json(self->resources[i].amount));
     return json;
 }
 
@@ -366,18 +376,25 @@ set_needs(json_t *into, const struct flow *self, const struct flow_task *task)
     set(into, "needs", json);
 }
 
+static json_t *
+case_json(const struct flow_case *condition)
+{
+    return json_pack("{s:o,s:O}", "of", tmpl_to_json(condition->of), "is",
+                     condition->is);
+}
+
 static void
 set_cases(json_t *into, const struct flow_task *task)
 {
     json_t *json;
 
-    if (task->ncase == 0)
+    if (task->ncase == 1)
+        set(into, "case", case_json(&task->cases[0]));
+    if (task->ncase < 2)
         return;
     json = json_array();
     for (uint32_t i = 0; i < task->ncase; i++)
-        json_array_append_new(json, json_pack("{s:o,s:O}", "of",
-                                              tmpl_to_json(task->cases[i].of),
-                                              "is", task->cases[i].is));
+        json_array_append_new(json, case_json(&task->cases[i]));
     set(into, "case", json);
 }
 

@@ -34,11 +34,11 @@ static void
 describe_range(const struct flow_param *param, struct buf *out)
 {
     if (param->has_min) {
-        buf_text(out, param->has_max ? " from " : ", at least ");
+        buf_text(out, param->has_max ? " from " : " of at least ");
         add_number(out, param->min);
     }
     if (param->has_max) {
-        buf_text(out, param->has_min ? " to " : ", at most ");
+        buf_text(out, param->has_min ? " to " : " of at most ");
         add_number(out, param->max);
     }
 }

@@ -38,7 +38,7 @@ struct tally {
     uint64_t nstate;
     uint64_t nsuccess; /* skipped ones too */
     uint64_t nskipped;
-    bool has_upstream; /* if only a map without children */
+    bool has_upstream; /* true even if that is one map without children */
 };
 
 /* How children of one map see those of another: see struct plan_link. */
@@ -61,6 +61,8 @@ struct children {
     struct tally shared; /* what all children see alike */
     struct bits ready;
 };
+
+static_assert(sizeof(struct children) <= 192, "a map is not large");
 
 struct task {
     uint8_t state;   /* enum plan_state */

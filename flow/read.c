@@ -22,15 +22,17 @@ show(const struct reading *self, const struct node *node, struct buf *out)
     const char *text = yaml_text(&self->yaml, node);
 
     if (node->kind != NODE_SCALAR) {
-        buf_text(out, node->kind == NODE_LIST ? "a list" : "a mapping");
+        buf_printf(out, "%s %s", node->len > 0 ? "a" : "an empty",
+                   node->kind == NODE_LIST ? "list" : "mapping");
     } else if (node->len == 0) {
         buf_text(out, node->plain ? "nothing" : "an empty string");
     } else {
         size_t n = node->len > SHOWN ? utf8_valid(text, SHOWN) : node->len;
 
-        buf_char(out, '`');
+        buf_text(out, node->plain ? "`" : "`\"");
         buf_add(out, text, n);
-        buf_text(out, n < node->len ? "...`" : "`");
+        buf_text(out, n < node->len ? "..." : node->plain ? "" : "\"");
+        buf_char(out, '`');
     }
 }
 
@@ -119,6 +121,7 @@ read_one_key(struct reading *self, const struct node *key,
     const struct read_key *row = find_key(self, key, keys->table);
 
     if (!row) {
+        keys->seen |= READ_UNKNOWN;
         refuse_key(self, key, keys->table);
         return;
     }
@@ -132,8 +135,10 @@ read_keys(struct reading *self, const struct node *map,
           const struct read_table *table, void *into, uint64_t *seen)
 {
     struct keys keys = {table, into, 0};
-    bool ok = read_entries(self, map, table->what, read_one_key, &keys);
+    char *what = mem_printf("the keys of %s", table->what);
+    bool ok = read_entries(self, map, what, read_one_key, &keys);
 
+    free(what);
     if (seen)
         *seen = keys.seen;
     return ok;
@@ -373,7 +378,7 @@ read_task_name(struct reading *self, const struct node *node, const char *name)
     uint32_t number = flow_find_task(self->flow, name);
     const char *near;
 
-    if (number != UINT32_MAX)
+    if (number != UINT32_MAX || self->yaml.cut) /* may stand in the rest */
         return number;
     near = flow_near(self->flow, name, FLOW_NAMES_TASKS);
     diags_add(self->diags, yaml_place(node),

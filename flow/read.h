@@ -60,7 +60,7 @@ struct read_key {
 struct read_table {
     const char *what; /* "a task", for messages */
     const struct read_key *keys;
-    size_t n; /* at most 64 */
+    size_t n; /* at most 63 */
     const struct read_table *more;
 };
 
@@ -71,8 +71,11 @@ extern const struct read_table read_options_table;
 
 /*
  * Read a mapping's keys, each by its row. Unknown keys are reported. *seen
- * (may be NULL) gets a bit for each row of the first table that was there.
+ * (may be NULL) gets a bit for each row of the first table that was there, and
+ * READ_UNKNOWN if there was another: then do not say that something lacks.
  */
+#define READ_UNKNOWN (UINT64_C(1) << 63)
+
 bool read_keys(struct reading *self, const struct node *map,
                const struct read_table *table, void *into, uint64_t *seen);
 

@@ -152,7 +152,7 @@ read_each_text(struct reading *self, const struct node *node,
         return;
     tmpl_destroy(&each->values);
     diags_add(self->diags, yaml_place(node),
-              mem_printf("allowed is %s", each_allowed),
+              mem_printf("allowed are %s", each_allowed),
               "a string is not a list");
 }
 

@@ -120,7 +120,7 @@ read_retry(struct reading *self, const struct node *value, void *into)
         read_times(self, value, &retry);
     else
         read_keys(self, value, &retry_table, &retry, &seen);
-    if (!(seen & 1) && !value->cut && value->kind == NODE_MAP)
+    if (!(seen & (1 | READ_UNKNOWN)) && !value->cut && value->kind == NODE_MAP)
         diags_add(self->diags, yaml_place(value), NULL,
                   "`retry` needs `times`: how often to try again");
     options->retry = retry;
@@ -194,7 +194,7 @@ read_max_parallel(struct reading *self, const struct node *value, void *into)
 {
     int64_t number;
 
-    if (read_int(self, value, 1, LIMIT_CHILDREN, &number))
+    if (read_int(self, value, 0, LIMIT_CHILDREN, &number))
         own(self, into)->max_parallel = (uint32_t)number;
 }
 
@@ -335,7 +335,8 @@ read_trigger_name(struct reading *self, const struct node *value,
     if (read_is(self, value, "some-successful") ||
         read_is(self, value, "some-failed"))
         diags_add(self->diags, yaml_place(value),
-                  mem_dup("trigger: { some-successful: { at-least: 2 } }"),
+                  mem_printf("trigger: { %.*s: { at-least: 2 } }",
+                             (int)value->len, yaml_text(&self->yaml, value)),
                   "this trigger needs to know how many");
     else if (read_choice(self, value, "a trigger", names, n, &found))
         options->trigger = found < TRIGGER_SOME_SUCCESSFUL
@@ -394,12 +395,15 @@ read_memory(struct reading *self, const struct node *value, const char *what,
             double *ret)
 {
     char *text = NULL;
+    double bytes = 0;
     bool ok;
 
     if (!read_text(self, value, what, &text))
         return false;
-    ok = parse_bytes(text, ret);
-    if (!ok)
+    ok = parse_bytes(text, &bytes);
+    if (ok)
+        *ret = floor(bytes);
+    else
         read_expected(self, value, what);
     free(text);
     return ok;

@@ -173,7 +173,7 @@ add_case(struct reading *self, const struct node *value, void *into)
     struct flow_case condition = {0};
     uint64_t seen;
 
-    if (read_keys(self, value, &case_table, &condition, &seen) && seen != 3 &&
+    if (read_keys(self, value, &case_table, &condition, &seen) && seen < 3 &&
         !value->cut)
         diags_add(self->diags, yaml_place(value),
                   mem_dup("case: { of: \"${a}\", is: b }"),
@@ -223,7 +223,7 @@ check_kind(struct reading *self, const struct node *key,
 
     if (kinds && !(kinds & (kinds - 1)))
         return;
-    if (!kinds && !value->cut)
+    if (!kinds && !value->cut && !(seen & READ_UNKNOWN))
         diags_add(self->diags, yaml_place(key),
                   mem_dup("give it `run`, a script, or `argv`, a program and "
                           "its arguments"),

@@ -9,8 +9,7 @@
 #include "flow/read.h"
 #include "flow/value.h"
 
-static const char any_value[] =
-    "a value: a string, a number, a list, a mapping, true, false or null";
+static const char any_value[] = "a value (null or \"\" if there is none)";
 
 /* ---- constants ---- */
 

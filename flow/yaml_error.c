@@ -16,13 +16,9 @@ static const struct row {
     /* CONTEXT: said of the problem's place if that is in the same line. */
     const char *near;
 } rows[] = {
-    {"tab character", NULL, PROBLEM, "a tab where spaces indent",
-     "YAML is indented with spaces only", NULL},
     {"cannot start any token", "next token", PROBLEM,
      "nothing can begin with this character here",
-     "indent with spaces, not tabs; put quotes around a string that begins "
-     "with it",
-     NULL},
+     "put quotes around a string that begins with it", NULL},
     {"mapping values are not allowed", NULL, PROBLEM,
      "a second `:` where a value stands",
      "put quotes around a value that holds `: `, or check the indentation",
@@ -76,8 +72,6 @@ static const struct row {
     {"<document start>", NULL, PROBLEM,
      "the document has ended; nothing can follow here",
      "check the indentation and the brackets above", NULL},
-    {"control characters", NULL, PROBLEM, "this character can't be in a file",
-     NULL, NULL},
     {"", "anchor", PROBLEM, "expected a name after `&`",
      "quote a string that begins with `&`", NULL},
     {"", "alias", PROBLEM, "expected a name after `*`",
@@ -118,10 +112,9 @@ yaml_error(const yaml_parser_t *parser, size_t *index, const char **help)
 {
     const char *problem = or_empty(parser->problem);
     const struct row *row = find_row(problem, or_empty(parser->context));
-    bool reading = parser->error == YAML_READER_ERROR;
 
     *help = row ? row->help : NULL;
-    *index = reading ? parser->mark.index : parser->problem_mark.index;
+    *index = parser->problem_mark.index;
     if (!row)
         return problem;
     if (row->where == PROBLEM || !parser->context)
@@ -130,4 +123,11 @@ yaml_error(const yaml_parser_t *parser, size_t *index, const char **help)
         return row->near;
     *index = parser->context_mark.index;
     return row->text;
+}
+
+const char *
+yaml_error_tab(const char **help)
+{
+    *help = "YAML is indented with spaces only";
+    return "a tab where spaces indent";
 }

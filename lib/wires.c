@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/wires.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -141,6 +142,7 @@ wanted_port(const struct wires *self, const struct gap *gap, uint32_t net,
         before += other.sum * mine.n < mine.sum * other.n ||
                   (other.sum * mine.n == mine.sum * other.n && k < net);
     }
+    assert(n > 0); /* this net itself, at least */
     step = 2 * half / n < PORT_STEP ? 2 * half / n : PORT_STEP;
     return middle + (2 * before - (n - 1)) * step / 2;
 }

@@ -11,7 +11,6 @@
  * value is a list of LENGTH items. What is not told to end otherwise succeeds.
  * A map is expanded as Prefect does it.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,26 +33,29 @@ struct driver {
     struct plan *plan;
 };
 
+static double
+number(void)
+{
+    char word[32];
+
+    return scanf("%31s", word) == 1 ? strtod(word, NULL) : 0;
+}
+
 static void
 read_task(struct driver *self)
 {
     struct plan_task task = {0};
-    uint32_t mapped;
-    uint32_t skips;
-    uint32_t trigger;
-    uint32_t length;
 
-    if (scanf("%" SCNu32 "%" SCNu32 "%" SCNu32 "%lf%lf%" SCNu32, &mapped,
-              &skips, &trigger, &task.at_least, &task.at_most, &length) != 6)
-        return;
-    task.mapped = mapped != 0;
-    task.skip_on_skip = skips != 0;
-    task.trigger = (uint8_t)trigger;
+    task.mapped = number() > 0;
+    task.skip_on_skip = number() > 0;
+    task.trigger = (uint8_t)number();
+    task.at_least = number();
+    task.at_most = number();
     self->tasks = mem_grow(self->tasks, &self->cap_task, self->ntask + 1,
                            sizeof *self->tasks);
     self->lengths = mem_grow(self->lengths, &self->cap_length, self->ntask + 1,
                              sizeof *self->lengths);
-    self->lengths[self->ntask] = length;
+    self->lengths[self->ntask] = (uint32_t)number();
     self->tasks[self->ntask++] = task;
 }
 
@@ -62,8 +64,8 @@ read_edge(struct driver *self, bool over)
 {
     struct plan_edge edge;
 
-    if (scanf("%" SCNu32 "%" SCNu32, &edge.from, &edge.to) != 2)
-        return;
+    edge.from = (uint32_t)number();
+    edge.to = (uint32_t)number();
     edge.kind = over ? PLAN_EDGE_CHILD : PLAN_EDGE_WHOLE;
     self->edges = mem_grow(self->edges, &self->cap_edge, self->nedge + 1,
                            sizeof *self->edges);
@@ -77,14 +79,12 @@ static void
 read_fate(struct driver *self)
 {
     struct fate fate;
-    int32_t child;
-    uint32_t state;
+    double child;
 
-    if (scanf("%" SCNu32 "%" SCNd32 "%" SCNu32, &fate.id.task, &child,
-              &state) != 3)
-        return;
+    fate.id.task = (uint32_t)number();
+    child = number();
     fate.id.child = child < 0 ? PLAN_WHOLE : (uint32_t)child;
-    fate.state = (enum plan_state)state;
+    fate.state = (enum plan_state)number();
     self->fates = mem_grow(self->fates, &self->cap_fate, self->nfate + 1,
                            sizeof *self->fates);
     self->fates[self->nfate++] = fate;
