@@ -28,7 +28,8 @@ receive(void *ctx, const char *data, size_t n)
     struct sink *sink = ctx;
     struct buf two = {0};
 
-    buf_add(&two, sink->last.data + sink->cut, sink->last.len - sink->cut);
+    if (sink->last.len > sink->cut)
+        buf_add(&two, sink->last.data + sink->cut, sink->last.len - sink->cut);
     sink->cut = two.len;
     buf_add(&two, data, n);
     buf_release(&sink->last);
