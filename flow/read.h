@@ -101,7 +101,7 @@ bool read_is_scalar(struct reading *self, const struct node *node,
 bool read_is(const struct reading *self, const struct node *node,
              const char *word);
 
-/* Heap strings. */
+/* Heap strings; *ret is freed first. */
 char *read_copy(const struct reading *self, const struct node *node);
 bool read_text(struct reading *self, const struct node *node, const char *what,
                char **ret);
