@@ -14,8 +14,7 @@ PREFIX ?= /usr/local
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
 T      ?= 60
 ECHO   := $(if $(V),,@)
-JOBS   := $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
-MAKEFLAGS += --no-print-directory $(JOBS)
+MAKEFLAGS += --no-print-directory $(if $(MAKELEVEL:0=),,-j$(shell nproc))
 
 WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
     -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
@@ -40,10 +39,10 @@ LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
 SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
 OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
 ALL    := $(BUILD)/all.a
-SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+SUPPORT := $(BUILD)/support.a
 BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
-EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c bench/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
@@ -80,7 +79,7 @@ fuzz:
 	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
 	$(ECHO)tests/fuzz/run.sh $(T) $(FUZZ:%=build/fuzz/%)
 cover:
-	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= CFLAGS='-O0 -g --coverage' \
+	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= WARN= CFLAGS='-O0 -g --coverage' \
 	    LDFLAGS=--coverage test
 	$(ECHO)tools/cover.sh build/cover
 bench: all
@@ -109,10 +108,12 @@ $(BUILD)/%.o: %.c Makefile | $(BUILD)/headers
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(ECHO)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/examples/%.o: ALL_CFLAGS += -Ilib
+$(BUILD)/examples/%.o $(BUILD)/bench/%.o: ALL_CFLAGS += -Ilib
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 $(ALL): $(OBJ)
+$(SUPPORT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+$(ALL) $(SUPPORT):
 	$(ECHO)rm -f $@ && ar rcs $@ $^
 # What others link: one object that shows no names but the public ones.
 $(BUILD)/lib/libleat.a: $(OBJ)
@@ -128,7 +129,7 @@ $(BUILD)/lib/libleat.so.0: $(OBJ)
 	@ln -sf $(@F) $(@:.0=)
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
 	$(LINK) -pie $(LIBS)
-$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/lib/libleat.a
+$(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
 	$(LINK) -pie $(LIBS)
 $(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -lcmocka $(LIBS)

@@ -15,7 +15,7 @@
 #define SPAN_MS     INT64_C(1000)
 #define SPAN_SECOND INT64_C(1000000)
 #define SPAN_NEVER  INT64_MAX
-#define SPAN_TEXT   32 /* room for any formatted span or moment */
+#define SPAN_TEXT   48 /* room for any formatted span or moment */
 
 int64_t span_mono(void); /* microseconds since some fixed moment */
 int64_t span_wall(void); /* microseconds since 1970, UTC */

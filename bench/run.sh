@@ -13,7 +13,7 @@ benches=("$@")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export LEAT=$root/build/bin/leat EXAMPLES=$root/build/examples
-export PAIR=$root/bench/pair.py LEAT_STORE=$work/store.db LC_ALL=C.UTF-8
+export PAIR=$root/bench/pair.py LEAT_STORE=$work/store LC_ALL=C.UTF-8
 
 echo "$(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)," \
     "Linux $(uname -r), $(date -u +%F)"

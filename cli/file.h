@@ -16,8 +16,7 @@
 int file_read(const char *name, char **text, size_t *len, struct err *err);
 
 /* Write a file anew. ERR_DENIED, ERR_NOT_FOUND (its folder), ERR_SYSTEM. */
-int file_write(const char *name, const char *text, size_t len,
-               struct err *err);
+int file_write(const char *name, const char *text, size_t len, struct err *err);
 
 /* The name of a file in messages: "-" has one too. */
 const char *file_name(const char *name);

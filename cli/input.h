@@ -12,7 +12,7 @@
 #include "flow/flow.h"
 
 struct input {
-    struct flow *flow; /* checked; owned, or of `program` */
+    struct flow *flow;  /* checked; owned, or of `program` */
     leat_flow *program; /* the flow of a program; or NULL */
     json_t *params;     /* all of the flow's, or NULL */
 };

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "cli/input.h"
 #include "cli/file.h"
+#include "cli/input.h"
 #include "cli/node.h"
 #include "flow/params.h"
 #include "flow/yaml.h"
@@ -189,10 +189,9 @@ static bool
 is_told(const struct gather *self, const char *line)
 {
     for (size_t i = 0; i < self->flow->nparam; i++) {
-        char *start =
-            mem_printf("parameter `%s` is required", self->flow->params[i].name);
-        bool told =
-            self->told[i] && strncmp(line, start, strlen(start)) == 0;
+        char *start = mem_printf("parameter `%s` is required",
+                                 self->flow->params[i].name);
+        bool told = self->told[i] && strncmp(line, start, strlen(start)) == 0;
 
         free(start);
         if (told)

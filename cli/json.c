@@ -120,13 +120,12 @@ json_of_item(const struct history_item *item, const struct buf *name)
     json_object_set_new(out, "ended", json_of_moment(item->ended));
     json_object_set_new(out, "seconds",
                         json_of_seconds(item->started, item->ended));
-    json_object_set_new(out, "code",
-                        item->code < 0 ? json_null() : json_integer(item->code));
+    json_object_set_new(
+        out, "code", item->code < 0 ? json_null() : json_integer(item->code));
     json_object_set_new(out, "cause", text_or_null(item->cause));
     json_object_set_new(out, "value", value_or_null(item->value));
-    json_object_set_new(
-        out, "cpu_seconds",
-        json_real((double)item->cpu / (double)SPAN_SECOND));
+    json_object_set_new(out, "cpu_seconds",
+                        json_real((double)item->cpu / (double)SPAN_SECOND));
     json_object_set_new(out, "memory_bytes", json_integer(item->memory));
     return out;
 }
@@ -169,10 +168,10 @@ json_of_history(const struct history *history)
 static json_t *
 json_of_instance(const struct run *run, struct plan_id id)
 {
-    json_t *value = id.child == PLAN_WHOLE &&
-                            plan_state(run_plan(run), id) == PLAN_MAPPED
-                        ? NULL
-                        : run_value(run, id);
+    json_t *value =
+        id.child == PLAN_WHOLE && plan_state(run_plan(run), id) == PLAN_MAPPED
+            ? NULL
+            : run_value(run, id);
     const char *cause = run_cause(run, id);
     struct history_item item = {
         .state = plan_state(run_plan(run), id),

@@ -10,17 +10,15 @@
 #include "base/names.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "cli/input.h"
 
 int
 cli_exit(enum err_code code)
 {
     static const int exits[ERR_CODE_COUNT] = {
-        [ERR_INVALID] = EXIT_INVALID,
-        [ERR_LIMIT] = EXIT_INVALID,
-        [ERR_NOT_FOUND] = EXIT_NOT_FOUND,
-        [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
-        [ERR_DENIED] = EXIT_DENIED,
-        [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
+        [ERR_INVALID] = EXIT_INVALID,     [ERR_LIMIT] = EXIT_INVALID,
+        [ERR_NOT_FOUND] = EXIT_NOT_FOUND, [ERR_UNAVAILABLE] = EXIT_UNREACHABLE,
+        [ERR_DENIED] = EXIT_DENIED,       [ERR_IMPOSSIBLE] = EXIT_IMPOSSIBLE,
         [ERR_SYSTEM] = EXIT_UNREACHABLE,
     };
 
@@ -123,10 +121,11 @@ cli_print_json(const struct cli *self, json_t *document, int code)
 }
 
 const struct command *
-cli_find(const char *name)
+cli_find(const struct cli *self, const char *name)
 {
     for (size_t i = 0; i < cli_ncommand; i++) {
-        if (strcmp(cli_commands[i].name, name) == 0)
+        if (strcmp(cli_commands[i].name, name) == 0 &&
+            !(self->build && cli_commands[i].only_leat))
             return &cli_commands[i];
     }
     return NULL;
@@ -151,15 +150,34 @@ unknown_command(const struct cli *self, const char *name)
 }
 
 static int
-show_help(const struct cli *self, const struct command *command)
+show_help(const struct cli *self, const struct command *command,
+          const char *flow)
 {
+    struct input input = {0};
     struct buf out = {0};
-    int code;
+    int code = EXIT_OK;
 
     cli_help(self, command, &out);
-    code = cli_print(self, &out, EXIT_OK);
+    if (command ? command->takes_flow && (flow || self->build)
+                : self->build != NULL) {
+        code = input_flow(&input, self, self->build ? NULL : flow);
+        if (code == EXIT_OK)
+            input_describe(input.flow, self, &out);
+        input_release(&input);
+    }
+    code = cli_print(self, &out, code);
     buf_release(&out);
     return code;
+}
+
+int
+cli_show_help(const struct cli *self, const char *name)
+{
+    const struct command *command = name ? cli_find(self, name) : NULL;
+
+    if (name && !command)
+        return unknown_command(self, name);
+    return show_help(self, command, NULL);
 }
 
 /* A program that is a flow takes no flow, but maybe a run in its place. */
@@ -194,13 +212,10 @@ run_command(struct cli *self, int argc, char **argv)
         0)
         return cli_usage(self, "%s", err.msg);
     if (args_text(&args, OPT_STORE))
-        config_set_store(&self->config, args_text(&args, OPT_STORE),
-                         FROM_FLAG);
+        config_set_store(&self->config, args_text(&args, OPT_STORE), FROM_FLAG);
     if (args_has(&args, OPT_HELP))
-        code = show_help(self, command);
-    else
-        code = check_words(self, args.nword);
-    if (code == EXIT_OK && !args_has(&args, OPT_HELP))
+        code = show_help(self, command, args.nword == 1 ? args.words[0] : NULL);
+    else if ((code = check_words(self, args.nword)) == EXIT_OK)
         code = command->run(self, &args);
     args_release(&args);
     return code;
@@ -212,10 +227,10 @@ dispatch(struct cli *self, int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "--help";
 
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        return show_help(self, NULL);
+        return show_help(self, NULL, NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
-    self->command = cli_find(name);
+    self->command = cli_find(self, name);
     if (!self->command && name[0] == '-')
         return cli_usage(self, "unknown option %s before a command", name);
     if (!self->command)
@@ -226,14 +241,17 @@ dispatch(struct cli *self, int argc, char **argv)
 int
 leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
 {
-    struct cli cli = {.name = name, .build = build};
+    struct cli cli = {.name = "leat", .build = build, .flow = name};
     struct buf problems = {0};
     int code;
 
+    if (build)
+        cli.name = argc > 0 ? argv[0] : name;
     term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
     term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
     if (config_load(&cli.config, &problems) < 0) {
-        code = cli_fail(&cli, EXIT_USAGE, "%s", buf_str(&problems));
+        (void)term_write(&cli.err, &problems);
+        code = EXIT_USAGE;
     } else {
         term_init(&cli.err, STDERR_FILENO, cli.config.colour);
         term_init(&cli.out, STDOUT_FILENO, cli.config.colour);

@@ -4,5 +4,5 @@
 int
 main(int argc, char **argv)
 {
-    return leat_main(argc, argv, "leat", 0);
+    return leat_main(argc, argv, NULL, NULL);
 }

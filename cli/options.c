@@ -44,7 +44,8 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
     [OPT_ALL] = {'a', "all", KIND_NONE, NULL, "show all"},
     [OPT_FOLLOW] = {'f', "follow", KIND_NONE, NULL,
                     "go on until the run has ended"},
-    [OPT_ATTEMPT] = {0, "attempt", KIND_NUMBER, "N", "only of the N-th attempt"},
+    [OPT_ATTEMPT] = {0, "attempt", KIND_NUMBER, "N",
+                     "only of the N-th attempt"},
     [OPT_RAW] = {0, "raw", KIND_NONE, NULL,
                  "the bytes as they were written, without names"},
     [OPT_FROM] = {0, "from", KIND_TASK, "TASK",
@@ -137,7 +138,8 @@ refuse(const struct parser *self, int value, const char *word, struct err *err)
     if (optopt != 0)
         return err_set(err, ERR_INVALID, "unknown option -%c", optopt);
     word += strspn(word, "-");
-    (void)strncat(name, word, strcspn(word, "=") < 63 ? strcspn(word, "=") : 63);
+    (void)strncat(name, word,
+                  strcspn(word, "=") < 63 ? strcspn(word, "=") : 63);
     near = names_near(name, self->names, self->n);
     if (near)
         return err_set(err, ERR_INVALID,

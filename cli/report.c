@@ -25,7 +25,8 @@ struct reach {
 static bool
 was_stopped(const struct plan *plan, uint32_t task)
 {
-    enum plan_state state = plan_state(plan, (struct plan_id){task, PLAN_WHOLE});
+    enum plan_state state =
+        plan_state(plan, (struct plan_id){task, PLAN_WHOLE});
 
     if (state == PLAN_MAPPED)
         return plan_children_in(plan, task, PLAN_TRIGGER_FAILED) > 0;
@@ -223,11 +224,12 @@ put_state(const struct watch *watch, const struct local_result *result,
           struct buf *out)
 {
     static const enum style styles[STORE_RUN_STATE_COUNT] = {
-        [STORE_SUCCEEDED] = STYLE_GREEN, [STORE_FAILED] = STYLE_RED,
-        [STORE_CANCELLED] = STYLE_YELLOW, [STORE_PAUSED] = STYLE_YELLOW};
-    const char *state = result->timed_out
-                            ? "timed out"
-                            : store_run_state_names[result->state];
+        [STORE_SUCCEEDED] = STYLE_GREEN,
+        [STORE_FAILED] = STYLE_RED,
+        [STORE_CANCELLED] = STYLE_YELLOW,
+        [STORE_PAUSED] = STYLE_YELLOW};
+    const char *state =
+        result->timed_out ? "timed out" : store_run_state_names[result->state];
 
     if (result->id > 0)
         buf_printf(out, "run %" PRIu64 " ", result->id);

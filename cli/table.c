@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cli/cli.h"
 
-#define NO_OPTIONS (const enum opt[]){OPT_HELP, OPT_COUNT}
-#define OPTIONS(...) (const enum opt[]){__VA_ARGS__, OPT_HELP, OPT_COUNT}
+#define NO_OPTIONS          \
+    (const enum opt[])      \
+    {                       \
+        OPT_HELP, OPT_COUNT \
+    }
+#define OPTIONS(...)                     \
+    (const enum opt[])                   \
+    {                                    \
+        __VA_ARGS__, OPT_HELP, OPT_COUNT \
+    }
 
 /* Where a run is kept and what this machine is: run, retry, each. */
-#define OPTIONS_RUN                                                            \
-    OPT_QUIET, OPT_VERBOSE, OPT_JSON, OPT_ENV, OPT_TIMEOUT, OPT_LABEL,         \
+#define OPTIONS_RUN                                                    \
+    OPT_QUIET, OPT_VERBOSE, OPT_JSON, OPT_ENV, OPT_TIMEOUT, OPT_LABEL, \
         OPT_RESOURCE, OPT_STORE
 
 const struct command cli_commands[] = {
@@ -14,12 +22,11 @@ const struct command cli_commands[] = {
         .name = "run",
         .summary = "execute a flow",
         .usage = "FLOW [-p NAME=VALUE]...",
-        .more =
-            "FLOW is a flow file, or - for standard input. Parameters are\n"
-            "taken from -p, then -P, then LEAT_PARAM_NAME, then the flow's\n"
-            "defaults. Progress and what tasks write go to standard error,\n"
-            "the flow's output to standard output. Ctrl-C cancels the run,\n"
-            "a second one kills what still runs.",
+        .flow = "FLOW is a flow file, or - for standard input.",
+        .more = "Parameters are taken from -p, then -P, then LEAT_PARAM_NAME,\n"
+                "then the flow's defaults. Progress and what tasks write go\n"
+                "to standard error, the flow's output to standard output.\n"
+                "Ctrl-C cancels the run, a second one kills what still runs.",
         .examples = "@ run nightly.yaml -p day=monday\n"
                     "x=$(@ run -q sum.yaml)\n",
         .options = OPTIONS(OPT_PARAM, OPT_PARAMS, OPT_NAME, OPTIONS_RUN,
@@ -104,8 +111,8 @@ const struct command cli_commands[] = {
                 "last run.",
         .examples = "@ logs 12/train[8,3]\n"
                     "@ logs -f last\n",
-        .options = OPTIONS(OPT_FOLLOW, OPT_ATTEMPT, OPT_RAW, OPT_JSON,
-                           OPT_STORE),
+        .options =
+            OPTIONS(OPT_FOLLOW, OPT_ATTEMPT, OPT_RAW, OPT_JSON, OPT_STORE),
         .words = KIND_TASK,
         .most = 1,
         .run = cmd_logs,
@@ -192,12 +199,13 @@ const struct command cli_commands[] = {
         .examples = "@ each -- gzip -9 {} ::: *.log\n"
                     "@ each 'convert {} {.}.png && rm {}' ::: *.gif\n"
                     "ls | @ each wc -l\n",
-        .options = OPTIONS(OPT_NULL, OPT_DRY_RUN, OPT_TAG, OPT_NO_TAG,
-                           OPT_MAX_FAILS, OPT_RETRY, OPT_LIMIT, OPT_NAME,
-                           OPTIONS_RUN, OPT_NO_STORE),
+        .options =
+            OPTIONS(OPT_NULL, OPT_DRY_RUN, OPT_TAG, OPT_NO_TAG, OPT_MAX_FAILS,
+                    OPT_RETRY, OPT_LIMIT, OPT_NAME, OPTIONS_RUN, OPT_NO_STORE),
         .words = KIND_TEXT,
         .least = 1,
         .most = CLI_WORDS_ANY,
+        .only_leat = true,
         .stop = true,
         .run = cmd_each,
     },

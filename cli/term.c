@@ -75,7 +75,7 @@ term_put(const struct term *self, struct buf *out, enum style style,
          const char *text)
 {
     static const char *const codes[STYLE_COUNT] = {
-        [STYLE_BOLD] = "1",  [STYLE_DIM] = "2",     [STYLE_RED] = "31",
+        [STYLE_BOLD] = "1",   [STYLE_DIM] = "2",     [STYLE_RED] = "31",
         [STYLE_GREEN] = "32", [STYLE_YELLOW] = "33", [STYLE_CYAN] = "36"};
     bool styled = self->colour && codes[style];
 
@@ -128,11 +128,11 @@ enum style
 term_state_style(enum plan_state state)
 {
     static const enum style styles[PLAN_STATE_COUNT] = {
-        [PLAN_RUNNING] = STYLE_CYAN,       [PLAN_RETRYING] = STYLE_YELLOW,
-        [PLAN_PAUSED] = STYLE_YELLOW,      [PLAN_SUCCEEDED] = STYLE_GREEN,
-        [PLAN_CACHED] = STYLE_GREEN,       [PLAN_SKIPPED] = STYLE_YELLOW,
-        [PLAN_FAILED] = STYLE_RED,         [PLAN_TIMED_OUT] = STYLE_RED,
-        [PLAN_CRASHED] = STYLE_RED,        [PLAN_TRIGGER_FAILED] = STYLE_RED,
+        [PLAN_RUNNING] = STYLE_CYAN,     [PLAN_RETRYING] = STYLE_YELLOW,
+        [PLAN_PAUSED] = STYLE_YELLOW,    [PLAN_SUCCEEDED] = STYLE_GREEN,
+        [PLAN_CACHED] = STYLE_GREEN,     [PLAN_SKIPPED] = STYLE_YELLOW,
+        [PLAN_FAILED] = STYLE_RED,       [PLAN_TIMED_OUT] = STYLE_RED,
+        [PLAN_CRASHED] = STYLE_RED,      [PLAN_TRIGGER_FAILED] = STYLE_RED,
         [PLAN_CANCELLED] = STYLE_YELLOW,
     };
 

@@ -11,6 +11,8 @@
 /* Parameters and tasks share one table of names. */
 #define IS_PARAM (UINT32_C(1) << 31)
 
+#define NEAR_NAMES 2000 /* looked through for "did you mean" */
+
 const char *const param_type_names[PARAM_TYPE_COUNT] = {
     [PARAM_STRING] = "string", [PARAM_INT] = "int",   [PARAM_FLOAT] = "float",
     [PARAM_BOOL] = "bool",     [PARAM_PATH] = "path", [PARAM_LIST] = "list",
@@ -248,15 +250,42 @@ flow_find_param(const struct flow *self, const char *name)
     return number & ~IS_PARAM;
 }
 
+const char *
+flow_near(const struct flow *self, const char *name, unsigned kinds)
+{
+    const char **names = mem_alloc(NEAR_NAMES, sizeof *names);
+    const char *near = NULL;
+    size_t n = 0;
+
+    if (kinds & FLOW_NAMES_TASKS) {
+        for (size_t i = 0; i < self->ntask && n < NEAR_NAMES; i++) {
+            if (!self->tasks[i].hidden)
+                names[n++] = self->tasks[i].name;
+        }
+    }
+    if (kinds & FLOW_NAMES_PARAMS) {
+        for (size_t i = 0; i < self->nparam && n < NEAR_NAMES; i++)
+            names[n++] = self->params[i].name;
+    }
+    if (n < NEAR_NAMES)
+        near = names_near(name, names, n);
+    free(names);
+    return near;
+}
+
+static bool
+is_name_char(char c, bool first)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           (!first && ((c >= '0' && c <= '9') || c == '-'));
+}
+
 bool
 flow_name_is_valid(const char *name)
 {
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    static const char rest[] = "abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-";
-    size_t n = strspn(name, rest);
+    size_t n = 0;
 
-    return n > 0 && n <= LIMIT_NAME_BYTES && name[n] == '\0' &&
-           strchr(first, name[0]);
+    while (is_name_char(name[n], n == 0))
+        n++;
+    return n > 0 && n <= LIMIT_NAME_BYTES && name[n] == '\0';
 }

@@ -137,10 +137,10 @@ struct flow_task {
     bool flatten;        /* each: un-nest the list first */
     bool referred;       /* some reference uses its value */
     bool has_value_kind; /* value: was written */
-    char *script;        /* FLOW_SCRIPT */
-    struct tmpl *argv;   /* FLOW_ARGV: TMPL_LIST */
-    flow_fn *call;       /* FLOW_CALL; NULL when read back from a store */
-    void *data;          /* FLOW_CALL: for the function; borrowed */
+    char *script; /* FLOW_SCRIPT; FLOW_CALL: the function's name, or NULL */
+    struct tmpl *argv; /* FLOW_ARGV: TMPL_LIST */
+    flow_fn *call;     /* FLOW_CALL; NULL when read back from a store */
+    void *data;        /* FLOW_CALL: for the function; borrowed */
     struct flow_each *each;
     struct flow_bind *with;
     uint32_t *needs; /* tasks; for FLOW_MERGE its branches in order */
@@ -197,6 +197,18 @@ uint32_t flow_add_param(struct flow *self, const char *name);
 /* The number of a task or parameter, or UINT32_MAX. */
 uint32_t flow_find_task(const struct flow *self, const char *name);
 uint32_t flow_find_param(const struct flow *self, const char *name);
+
+enum flow_names {
+    FLOW_NAMES_TASKS = 1 << 0,
+    FLOW_NAMES_PARAMS = 1 << 1,
+};
+
+/*
+ * The task or parameter that a person who typed `name` most likely meant, or
+ * NULL; also NULL if there are too many to look through.
+ */
+const char *flow_near(const struct flow *self, const char *name,
+                      unsigned kinds);
 
 /* True if name may name a task or parameter: [A-Za-z_][A-Za-z0-9_-]*, short. */
 bool flow_name_is_valid(const char *name);

@@ -34,11 +34,11 @@ static void
 describe_range(const struct flow_param *param, struct buf *out)
 {
     if (param->has_min) {
-        buf_text(out, param->has_max ? " from " : ", at least ");
+        buf_text(out, param->has_max ? " from " : " of at least ");
         add_number(out, param->min);
     }
     if (param->has_max) {
-        buf_text(out, param->has_min ? " to " : ", at most ");
+        buf_text(out, param->has_min ? " to " : " of at most ");
         add_number(out, param->max);
     }
 }
@@ -293,8 +293,7 @@ check_names(const struct flow *flow, const json_t *given, struct buf *problems)
 
     for (size_t i = 0; i < flow->nparam; i++)
         names[i] = flow->params[i].name;
-    json_object_foreach((json_t *)(uintptr_t)given, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)given, name, value) {
         const char *near;
 
         if (flow_find_param(flow, name) != UINT32_MAX)

@@ -27,8 +27,8 @@ state_of(const struct plan *self, struct plan_id id)
     t = &self->tasks[id.task];
     if (id.child == PLAN_WHOLE)
         return &t->state;
-    assert(t->map && id.child < t->map->nchild);
-    return &t->map->states[id.child];
+    assert(t->children && id.child < t->children->nchild);
+    return &t->children->states[id.child];
 }
 
 static void
@@ -37,8 +37,8 @@ enter(struct plan *self, struct plan_id id, enum plan_state state)
     uint8_t *at = state_of(self, id);
 
     if (id.child != PLAN_WHOLE) {
-        self->tasks[id.task].map->count[*at]--;
-        self->tasks[id.task].map->count[state]++;
+        self->tasks[id.task].children->count[*at]--;
+        self->tasks[id.task].children->count[state]++;
     }
     self->count[*at]--;
     self->count[state]++;
@@ -49,7 +49,7 @@ enter(struct plan *self, struct plan_id id, enum plan_state state)
 static void
 offer(struct plan *self, const struct task *t)
 {
-    const struct map *m = t->map;
+    const struct children *m = t->children;
     bool can_start = t->state == PLAN_READY;
 
     if (m)
@@ -68,8 +68,8 @@ make_ready(struct plan *self, struct plan_id id)
     struct task *t = &self->tasks[id.task];
 
     enter(self, id, PLAN_READY);
-    if (t->map)
-        bits_add(&t->map->ready, id.child);
+    if (t->children)
+        bits_add(&t->children->ready, id.child);
     offer(self, t);
 }
 
@@ -126,7 +126,7 @@ decide_task(struct plan *self, uint32_t task)
 static void
 decide_child(struct plan *self, struct plan_id id)
 {
-    const struct map *m = self->tasks[id.task].map;
+    const struct children *m = self->tasks[id.task].children;
     struct tally seen = plan_tally_child(self, m, id.child);
 
     decide(self, id, &seen);
@@ -137,7 +137,7 @@ static void
 wake_viewers(struct plan *self, uint32_t task, const struct view *view,
              uint32_t j)
 {
-    struct map *m = self->tasks[task].map;
+    struct children *m = self->tasks[task].children;
     uint64_t step = (uint64_t)view->stride * view->count;
 
     if (j >= view->count)
@@ -153,7 +153,7 @@ wake_viewers(struct plan *self, uint32_t task, const struct view *view,
 static void
 wake_children(struct plan *self, uint32_t task, struct plan_id ended)
 {
-    const struct map *m = self->tasks[task].map;
+    const struct children *m = self->tasks[task].children;
     uint32_t i = plan_find_view(m, ended.task);
 
     for (; i < m->nview && m->views[i].from == ended.task; i++)
@@ -198,10 +198,10 @@ child_ended(struct plan *self, struct plan_id id)
         uint32_t edge = self->out.edge[i];
 
         if (edge_kind(edge) == PLAN_EDGE_CHILD &&
-            self->tasks[edge_task(edge)].map)
+            self->tasks[edge_task(edge)].children)
             wake_children(self, edge_task(edge), id);
     }
-    if (--t->map->nopen == 0)
+    if (--t->children->nopen == 0)
         task_ended(self, id.task);
 }
 
@@ -316,7 +316,7 @@ plan_destroy(struct plan **self_p)
     if (!self)
         return;
     for (uint32_t t = 0; t < self->ntask; t++)
-        plan_map_destroy(&self->tasks[t].map);
+        plan_children_destroy(&self->tasks[t].children);
     free(self->tasks);
     free(self->in.begin);
     free(self->in.edge);
@@ -360,9 +360,9 @@ plan_take(struct plan *self, struct plan_id *ret)
         return false;
     id = whole(self->order[rank]);
     t = &self->tasks[id.task];
-    if (t->map) {
-        id.child = bits_least(&t->map->ready);
-        bits_remove(&t->map->ready, id.child);
+    if (t->children) {
+        id.child = bits_least(&t->children->ready);
+        bits_remove(&t->children->ready, id.child);
     }
     enter(self, id, PLAN_RUNNING);
     offer(self, t);
@@ -385,7 +385,7 @@ static void
 start_alike(struct plan *self, uint32_t task)
 {
     const struct task *t = &self->tasks[task];
-    struct map *m = t->map;
+    struct children *m = t->children;
     enum plan_decision instead;
     bool ready = plan_may_start(t, &m->shared, &instead);
 
@@ -405,7 +405,7 @@ start_alike(struct plan *self, uint32_t task)
 static void
 start_children(struct plan *self, uint32_t task)
 {
-    struct map *m = self->tasks[task].map;
+    struct children *m = self->tasks[task].children;
 
     bits_init(&m->ready, m->nchild, false);
     for (uint32_t k = 0; k < m->nchild; k++) {
@@ -427,14 +427,14 @@ plan_expand(struct plan *self, uint32_t task, uint32_t n,
         return;
     }
     t = &self->tasks[task];
-    t->map = plan_map_new(self, task, n, links, nlink);
+    t->children = plan_children_new(self, task, n, links, nlink);
     enter(self, whole(task), PLAN_MAPPED);
     self->count[PLAN_WAITING] += n;
     if (t->has_child_edges)
         cross_edges(self, task, true);
     if (n == 0)
         task_ended(self, task);
-    else if (t->map->nview > 0)
+    else if (t->children->nview > 0)
         start_children(self, task);
     else
         start_alike(self, task);

@@ -38,7 +38,7 @@ struct tally {
     uint64_t nstate;
     uint64_t nsuccess; /* skipped ones too */
     uint64_t nskipped;
-    bool has_upstream; /* if only a map without children */
+    bool has_upstream; /* true even if that is one map without children */
 };
 
 /* How children of one map see those of another: see struct plan_link. */
@@ -50,7 +50,7 @@ struct view {
 };
 
 /* The children of an expanded task. */
-struct map {
+struct children {
     uint32_t nchild;
     uint32_t nopen; /* children that are not finished */
     uint32_t count[PLAN_STATE_COUNT];
@@ -62,6 +62,8 @@ struct map {
     struct bits ready;
 };
 
+static_assert(sizeof(struct children) <= 192, "a map is not large");
+
 struct task {
     uint8_t state;   /* enum plan_state */
     uint8_t trigger; /* enum plan_trigger */
@@ -71,7 +73,7 @@ struct task {
     uint32_t waits;           /* edges in that still hold it up */
     uint32_t rank;            /* place in the order of starting */
     uint32_t max_parallel;
-    struct map *map; /* NULL before it is expanded */
+    struct children *children; /* NULL before it is expanded */
     double at_least;
     double at_most;
 };
@@ -122,7 +124,7 @@ tally_add(struct tally *self, enum plan_state state)
 }
 
 /* Add all children of a finished map. */
-void plan_tally_map(struct tally *self, const struct map *map);
+void plan_tally_children(struct tally *self, const struct children *children);
 
 /*
  * What a task sees, or all children of a map alike: not the children of maps
@@ -131,8 +133,8 @@ void plan_tally_map(struct tally *self, const struct map *map);
 struct tally plan_tally_upstream(const struct plan *plan, uint32_t task);
 
 /* What one child sees; all it has to wait for is finished. */
-struct tally plan_tally_child(const struct plan *plan, const struct map *self,
-                              uint32_t child);
+struct tally plan_tally_child(const struct plan *plan,
+                              const struct children *self, uint32_t child);
 
 /*
  * Whether a task, or child, that sees these states may start; if not, what is
@@ -142,11 +144,12 @@ bool plan_may_start(const struct task *task, const struct tally *seen,
                     enum plan_decision *instead);
 
 /* n waiting children, `ready` not made yet. */
-struct map *plan_map_new(const struct plan *plan, uint32_t task, uint32_t n,
-                         const struct plan_link *links, size_t nlink);
-void plan_map_destroy(struct map **self_p);
+struct children *plan_children_new(const struct plan *plan, uint32_t task,
+                                   uint32_t n, const struct plan_link *links,
+                                   size_t nlink);
+void plan_children_destroy(struct children **self_p);
 
 /* Where the views of the map `from` begin, if there are any. */
-uint32_t plan_find_view(const struct map *self, uint32_t from);
+uint32_t plan_find_view(const struct children *self, uint32_t from);
 
 #endif

@@ -10,22 +10,23 @@ plan_state(const struct plan *self, struct plan_id id)
     t = &self->tasks[id.task];
     if (id.child == PLAN_WHOLE)
         return t->state;
-    assert(t->map && id.child < t->map->nchild);
-    return t->map->states[id.child];
+    assert(t->children && id.child < t->children->nchild);
+    return t->children->states[id.child];
 }
 
 uint32_t
 plan_children(const struct plan *self, uint32_t task)
 {
     assert(task < self->ntask);
-    return self->tasks[task].map ? self->tasks[task].map->nchild : 0;
+    return self->tasks[task].children ? self->tasks[task].children->nchild : 0;
 }
 
 uint32_t
 plan_children_in(const struct plan *self, uint32_t task, enum plan_state state)
 {
     assert(task < self->ntask && state < PLAN_STATE_COUNT);
-    return self->tasks[task].map ? self->tasks[task].map->count[state] : 0;
+    return self->tasks[task].children ? self->tasks[task].children->count[state]
+                                      : 0;
 }
 
 uint64_t
@@ -42,7 +43,8 @@ plan_task_is_finished(const struct plan *self, uint32_t task)
 
     assert(task < self->ntask);
     t = &self->tasks[task];
-    return t->map ? t->map->nopen == 0 : plan_state_is_final(t->state);
+    return t->children ? t->children->nopen == 0
+                       : plan_state_is_final(t->state);
 }
 
 bool
@@ -51,9 +53,9 @@ plan_task_is_success(const struct plan *self, uint32_t task)
     struct tally seen = {0};
 
     assert(task < self->ntask);
-    if (!self->tasks[task].map)
+    if (!self->tasks[task].children)
         return plan_state_is_success(self->tasks[task].state);
-    plan_tally_map(&seen, self->tasks[task].map);
+    plan_tally_children(&seen, self->tasks[task].children);
     return seen.nsuccess == seen.nstate;
 }
 

@@ -43,13 +43,13 @@ plan_state_is_success(enum plan_state state)
 }
 
 void
-plan_tally_map(struct tally *self, const struct map *map)
+plan_tally_children(struct tally *self, const struct children *children)
 {
-    self->nstate += map->nchild;
-    self->nsuccess += map->count[PLAN_SUCCEEDED];
-    self->nsuccess += map->count[PLAN_CACHED];
-    self->nsuccess += map->count[PLAN_SKIPPED];
-    self->nskipped += map->count[PLAN_SKIPPED];
+    self->nstate += children->nchild;
+    self->nsuccess += children->count[PLAN_SUCCEEDED];
+    self->nsuccess += children->count[PLAN_CACHED];
+    self->nsuccess += children->count[PLAN_SKIPPED];
+    self->nskipped += children->count[PLAN_SKIPPED];
 }
 
 struct tally
@@ -61,10 +61,10 @@ plan_tally_upstream(const struct plan *plan, uint32_t task)
     for (uint32_t i = plan->in.begin[task]; i < end; i++) {
         const struct task *from = &plan->tasks[edge_task(plan->in.edge[i])];
 
-        if (!from->map)
+        if (!from->children)
             tally_add(&seen, from->state);
         else if (edge_kind(plan->in.edge[i]) == PLAN_EDGE_WHOLE)
-            plan_tally_map(&seen, from->map);
+            plan_tally_children(&seen, from->children);
     }
     return seen;
 }

@@ -128,14 +128,54 @@ is_failure(enum plan_state state)
            state == PLAN_CRASHED;
 }
 
+/* Tell of everything that plan_cancel has ended. */
+static void
+announce_cancelled(struct run *self, uint32_t task, const char *cause)
+{
+    struct run_change change = {
+        .id = {task, PLAN_WHOLE}, .state = PLAN_CANCELLED, .cause = cause};
+    enum plan_state state = plan_state(self->plan, change.id);
+    uint32_t n = state == PLAN_MAPPED ? plan_children(self->plan, task) : 0;
+
+    if (state == PLAN_CANCELLED) {
+        change.attempt = run_attempts(self, change.id);
+        announce(self, &change);
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        change.id.child = k;
+        change.attempt = run_attempts(self, change.id);
+        if (plan_state(self->plan, change.id) == PLAN_CANCELLED)
+            announce(self, &change);
+    }
+}
+
+static void
+cancel(struct run *self, const char *cause)
+{
+    if (self->cancelled)
+        return;
+    self->cancelled = true;
+    timers_clear(&self->timers);
+    plan_cancel(self->plan);
+    for (size_t t = 0; t < self->flow->ntask; t++)
+        announce_cancelled(self, (uint32_t)t, cause);
+}
+
 static void
 count_failure(struct run *self, enum plan_state state)
 {
+    uint32_t most = self->flow->max_fails;
+    char cause[80];
+
     if (!is_failure(state))
         return;
     self->failures++;
-    if (self->flow->has_max_fails && self->failures > self->flow->max_fails)
-        run_cancel(self);
+    if (!self->flow->has_max_fails || self->failures <= most)
+        return;
+    (void)snprintf(cause, sizeof cause,
+                   "max-fails: more than %u failure%s ended the run", most,
+                   most == 1 ? "" : "s");
+    cancel(self, cause);
 }
 
 /* A handler may answer anything; what makes no sense here is a failure. */
@@ -293,6 +333,18 @@ start(struct run *self, struct plan_id id)
 
 /* ---- decisions of the plan ---- */
 
+static bool
+all_skipped(const struct run *self, const struct flow_task *merge)
+{
+    for (uint32_t i = 0; i < merge->nneeds; i++) {
+        struct plan_id branch = {merge->needs[i], PLAN_WHOLE};
+
+        if (plan_state(self->plan, branch) != PLAN_SKIPPED)
+            return false;
+    }
+    return true;
+}
+
 static void
 expand(struct run *self, uint32_t task)
 {
@@ -304,6 +356,10 @@ expand(struct run *self, uint32_t task)
     uint32_t nlink = 0;
     struct err err;
 
+    if (spec->kind == FLOW_MERGE && all_skipped(self, spec)) {
+        finish(self, id, PLAN_SKIPPED, NULL, "all its branches were skipped");
+        return;
+    }
     if (run_expand(self, task, &map, &err) < 0) {
         finish(self, id, PLAN_FAILED, NULL, err.msg);
         return;
@@ -507,38 +563,10 @@ run_report(struct run *self, struct plan_id id,
     finish(self, id, state, outcome->value, outcome->cause);
 }
 
-/* Tell of everything that plan_cancel has ended. */
-static void
-announce_cancelled(struct run *self, uint32_t task)
-{
-    struct run_change change = {.id = {task, PLAN_WHOLE},
-                                .state = PLAN_CANCELLED,
-                                .cause = "the run was cancelled"};
-    enum plan_state state = plan_state(self->plan, change.id);
-    uint32_t n = state == PLAN_MAPPED ? plan_children(self->plan, task) : 0;
-
-    if (state == PLAN_CANCELLED) {
-        change.attempt = run_attempts(self, change.id);
-        announce(self, &change);
-    }
-    for (uint32_t k = 0; k < n; k++) {
-        change.id.child = k;
-        change.attempt = run_attempts(self, change.id);
-        if (plan_state(self->plan, change.id) == PLAN_CANCELLED)
-            announce(self, &change);
-    }
-}
-
 void
 run_cancel(struct run *self)
 {
-    if (self->cancelled)
-        return;
-    self->cancelled = true;
-    timers_clear(&self->timers);
-    plan_cancel(self->plan);
-    for (size_t t = 0; t < self->flow->ntask; t++)
-        announce_cancelled(self, (uint32_t)t);
+    cancel(self, "the run was cancelled");
 }
 
 void

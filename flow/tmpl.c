@@ -283,7 +283,8 @@ read_path(struct reader *self, struct ref *ref)
             return fail(self, "a reference is a name and a path, such as "
                               "${a.field[0]}, and nothing more");
     }
-    self->at++;
+    if (rc == 0)
+        self->at++;
     return rc;
 }
 

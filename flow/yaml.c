@@ -254,6 +254,8 @@ on_scalar(struct reader *self, const yaml_event_t *event)
                   event->data.scalar.length, LIMIT_SCALAR_BYTES);
         return -1;
     }
+    if (memchr(event->data.scalar.value, '\0', event->data.scalar.length))
+        return refuse(self, event, "a string can't hold a NUL character", NULL);
     node = add_node(self, NODE_SCALAR, event->start_mark.index);
     set_text(self, node, event);
     return 0;
@@ -464,7 +466,17 @@ cut(struct reader *self)
             node->len--;
             last->duplicate = true;
         }
+        if (node->kind == NODE_MAP)
+            check_keys(self, node);
     }
+}
+
+/* libyaml has no words of its own for most tabs. */
+static bool
+is_tab(const struct reader *self)
+{
+    return self->cursor.at < self->tree->len &&
+           self->tree->text[self->cursor.at] == '\t';
 }
 
 static void
@@ -480,8 +492,11 @@ read_events(struct reader *self)
             const char *help;
             const char *what = yaml_error(&self->parser, &index, &help);
 
-            diags_add(self->diags, place_of(self, index), mem_dup(help), "%s",
-                      what);
+            struct flow_place place = place_of(self, index);
+
+            if (is_tab(self))
+                what = yaml_error_tab(&help);
+            diags_add(self->diags, place, mem_dup(help), "%s", what);
             cut(self);
             return;
         }
@@ -496,13 +511,39 @@ read_events(struct reader *self)
 
 /* ---- bytes ---- */
 
+/* ASCII that may stand in a flow file. */
 static bool
 is_text(unsigned char c)
 {
-    return c >= 0x20 ? c != 0x7f : c == '\n' || c == '\t' || c == '\r';
+    return c >= 0x20 ? c < 0x7f : c == '\n' || c == '\t' || c == '\r';
 }
 
-/* The first byte that can't be in a text, or len. */
+/* YAML has no C1 controls but U+0085, nor U+FEFF, U+FFFE and U+FFFF. */
+static bool
+is_refused(const unsigned char *c, size_t n)
+{
+    if (n >= 2 && c[0] == 0xc2)
+        return c[1] < 0xa0 && c[1] != 0x85;
+    if (n < 3 || c[0] != 0xef)
+        return false;
+    return (c[1] == 0xbb && c[2] == 0xbf) || (c[1] == 0xbf && c[2] >= 0xbe);
+}
+
+/* Of a run of bytes that are not ASCII the first bad one, or n. */
+static size_t
+find_bad_character(const char *text, size_t n)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    size_t valid = utf8_valid(text, n);
+
+    for (size_t i = 0; i < valid; i++) {
+        if (is_refused(c + i, valid - i))
+            return i;
+    }
+    return valid;
+}
+
+/* The first byte that can't be in a flow file, or len. */
 static size_t
 find_bad_byte(const char *text, size_t len, bool *ascii)
 {
@@ -510,10 +551,9 @@ find_bad_byte(const char *text, size_t len, bool *ascii)
 
     *ascii = true;
     while (at < len) {
-        size_t from = at;
+        size_t from = at, good;
 
-        while (at < len && (unsigned char)text[at] < 0x80 &&
-               is_text((unsigned char)text[at]))
+        while (at < len && is_text((unsigned char)text[at]))
             at++;
         from = at;
         while (at < len && (unsigned char)text[at] >= 0x80)
@@ -521,8 +561,9 @@ find_bad_byte(const char *text, size_t len, bool *ascii)
         if (at == from)
             break;
         *ascii = false;
-        if (utf8_valid(text + from, at - from) < at - from)
-            return from + utf8_valid(text + from, at - from);
+        good = find_bad_character(text + from, at - from);
+        if (good < at - from)
+            return from + good;
     }
     return at;
 }
@@ -534,12 +575,6 @@ check_bytes(struct reader *self)
     size_t at;
     unsigned char c;
 
-    if (tree->len > LIMIT_FILE_BYTES) {
-        diags_add(self->diags, (struct flow_place){0}, NULL,
-                  "the file has %zu bytes; %u are the most", tree->len,
-                  LIMIT_FILE_BYTES);
-        return false;
-    }
     at = find_bad_byte(tree->text, tree->len, &self->ascii);
     if (at == tree->len)
         return true;
@@ -553,6 +588,12 @@ check_bytes(struct reader *self)
                   mem_dup("in a string with \"...\" write it as an escape: "
                           "\\e, \\x07"),
                   "byte %zu of the file is a control character, 0x%02x", at, c);
+    else if (is_refused((const unsigned char *)tree->text + at, tree->len - at))
+        diags_add(self->diags, place_of(self, at),
+                  mem_dup("in a string with \"...\" write it as an escape: "
+                          "\\u0080, \\ufeff"),
+                  "byte %zu of the file begins a character that can't be in it",
+                  at);
     else
         diags_add(self->diags, place_of(self, at),
                   mem_dup("flow files are UTF-8"),

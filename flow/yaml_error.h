@@ -15,4 +15,7 @@
 const char *yaml_error(const yaml_parser_t *parser, size_t *index,
                        const char **help);
 
+/* The same where a tab stands. */
+const char *yaml_error_tab(const char **help);
+
 #endif

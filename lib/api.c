@@ -165,8 +165,7 @@ refresh_names(leat_flow *self)
 
     for (size_t i = 0; i < flow->ntask; i++)
         api_each_ref(&flow->tasks[i], refresh_name, flow);
-    if (flow->output)
-        tmpl_each_ref(flow->output, refresh_name, flow);
+    tmpl_each_ref(flow->output, refresh_name, flow);
     self->renamed = false;
 }
 
@@ -182,17 +181,31 @@ close_blocks(leat_flow *self)
     }
 }
 
+/* Lines are parted, not ended, by newlines. */
+static void
+new_line(struct buf *problems)
+{
+    if (problems->len > 0)
+        buf_char(problems, '\n');
+}
+
+static void
+add_dropped(struct buf *problems, size_t n)
+{
+    if (n > 0)
+        buf_printf(problems, "\nand %zu more", n);
+}
+
 static void
 add_diags(const struct diags *diags, struct buf *problems)
 {
     for (size_t i = 0; i < diags->n; i++) {
+        new_line(problems);
         buf_text(problems, diags->list[i].text);
         if (diags->list[i].help)
             buf_printf(problems, " (%s)", diags->list[i].help);
-        buf_char(problems, '\n');
     }
-    if (diags->dropped > 0)
-        buf_printf(problems, "and %zu more\n", diags->dropped);
+    add_dropped(problems, diags->dropped);
 }
 
 static int
@@ -219,10 +232,11 @@ api_check(leat_flow *self, struct buf *problems)
     close_blocks(self);
     if (self->nproblem == 0)
         return self->checked ? 0 : check_flow(self, problems);
-    for (size_t i = 0; i < self->nproblem; i++)
-        buf_printf(problems, "%s\n", self->problems[i]);
-    if (self->dropped > 0)
-        buf_printf(problems, "and %zu more\n", self->dropped);
+    for (size_t i = 0; i < self->nproblem; i++) {
+        new_line(problems);
+        buf_text(problems, self->problems[i]);
+    }
+    add_dropped(problems, self->dropped);
     return -1;
 }
 

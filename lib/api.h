@@ -22,12 +22,12 @@ leat_flow *api_build(const char *name, leat_build_fn *build);
 
 struct flow *api_flow(leat_flow *self);
 
-/* As leat_flow_check; all problems, one a line, are added to *problems. */
+/* As leat_flow_check; *problems gets all of them, with newlines between. */
 int api_check(leat_flow *self, struct buf *problems);
 
 /* For local_request.handle, with the leat_flow as its context. */
 bool api_has_handlers(const leat_flow *self);
-enum plan_state api_handle(void *leat_flow, struct run_change *change);
+enum plan_state api_handle(void *flow, struct run_change *change);
 
 /* ---- for the other parts of api ---- */
 
@@ -127,9 +127,6 @@ void api_bind(struct api_call *call, uint32_t i, const leat_arg *args,
 void *api_append(void *list, uint32_t n, size_t size);
 
 void api_add_need(struct flow_task *task, uint32_t upstream);
-
-/* The options block that belongs to this task alone. */
-struct flow_options *api_own_options(leat_flow *flow, uint32_t task);
 
 /* Call fn for every reference in a task's templates. */
 void api_each_ref(struct flow_task *task, tmpl_ref_fn *fn, void *ctx);

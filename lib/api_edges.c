@@ -27,31 +27,24 @@ api_add_need(struct flow_task *task, uint32_t upstream)
     task->needs[task->nneeds++] = upstream;
 }
 
-static void
-each_ref(struct tmpl *tmpl, tmpl_ref_fn *fn, void *ctx)
-{
-    if (tmpl)
-        tmpl_each_ref(tmpl, fn, ctx);
-}
-
 void
 api_each_ref(struct flow_task *task, tmpl_ref_fn *fn, void *ctx)
 {
     for (uint32_t i = 0; i < task->neach; i++) {
-        each_ref(task->each[i].values, fn, ctx);
-        each_ref(task->each[i].from, fn, ctx);
-        each_ref(task->each[i].to, fn, ctx);
+        tmpl_each_ref(task->each[i].values, fn, ctx);
+        tmpl_each_ref(task->each[i].from, fn, ctx);
+        tmpl_each_ref(task->each[i].to, fn, ctx);
     }
     for (uint32_t i = 0; i < task->nwith; i++)
-        each_ref(task->with[i].value, fn, ctx);
+        tmpl_each_ref(task->with[i].value, fn, ctx);
     for (uint32_t i = 0; i < task->ncase; i++)
-        each_ref(task->cases[i].of, fn, ctx);
+        tmpl_each_ref(task->cases[i].of, fn, ctx);
     for (uint32_t i = 0; i < task->options->nenv; i++)
-        each_ref(task->options->env[i].value, fn, ctx);
-    each_ref(task->options->cwd, fn, ctx);
-    each_ref(task->argv, fn, ctx);
-    each_ref(task->input, fn, ctx);
-    each_ref(task->creates, fn, ctx);
+        tmpl_each_ref(task->options->env[i].value, fn, ctx);
+    tmpl_each_ref(task->options->cwd, fn, ctx);
+    tmpl_each_ref(task->argv, fn, ctx);
+    tmpl_each_ref(task->input, fn, ctx);
+    tmpl_each_ref(task->creates, fn, ctx);
 }
 
 /* ---- arguments ---- */
@@ -163,6 +156,16 @@ api_bind(struct api_call *call, uint32_t i, const leat_arg *args, bool map)
     call->arg = NULL;
 }
 
+/* What a merge waits for are its branches; anything else is a problem. */
+static bool
+is_merge(const struct api_call *call, uint32_t task)
+{
+    if (call->flow->flow->tasks[task].kind != FLOW_MERGE)
+        return false;
+    api_problem(call, "a merge takes nothing but its branches");
+    return true;
+}
+
 void
 leat_bind_v(leat_ref task, const char *where, const leat_arg *args)
 {
@@ -172,7 +175,7 @@ leat_bind_v(leat_ref task, const char *where, const leat_arg *args)
     if (task.kind <= API_BAD || !api_may_add(&call))
         return;
     i = api_task(&call, task);
-    if (i != UINT32_MAX)
+    if (i != UINT32_MAX && !is_merge(&call, i))
         api_bind(&call, i, args, false);
 }
 
@@ -188,7 +191,7 @@ set_edge(struct api_call *call, leat_ref down, leat_ref up, const char *key)
     if (!flow || !api_may_add(call))
         return;
     to = api_task(call, down);
-    if (to == UINT32_MAX)
+    if (to == UINT32_MAX || is_merge(call, to))
         return;
     if (key) {
         api_bind(call, to, args, false);

@@ -148,6 +148,7 @@ call_fn(struct api_call *call, leat_fn *fn, const leat_arg *args, bool map)
     if (!api_may_add(call))
         return api_bad(flow);
     i = api_add_counted(flow, call->name);
+    flow->flow->tasks[i].script = cut_name(call->name);
     call->name = flow->flow->tasks[i].name;
     flow->flow->tasks[i].kind = FLOW_CALL;
     flow->flow->tasks[i].call = (flow_fn *)fn;
@@ -240,7 +241,8 @@ split_words(struct tmpl *words)
     if (words->kind != TMPL_CONST || !json_is_array(words->value))
         return words;
     list = tmpl_list();
-    json_array_foreach(words->value, i, word) {
+    json_array_foreach(words->value, i, word)
+    {
         struct tmpl *part = tmpl_const(json_incref(word));
 
         tmpl_append(list, &part);

@@ -137,7 +137,8 @@ leat_handler_fail(const leat_state_change *change, const char *fmt, ...)
     siglongjmp(handling->unwind, 1);
 }
 
-static void
+/* False if the handler failed: then no other is called. */
+static bool
 call_one(leat_flow *self, const struct api_handler *handler,
          struct run_change *change)
 {
@@ -153,34 +154,38 @@ call_one(leat_flow *self, const struct api_handler *handler,
         .cause = change->cause,
         .handling = &handling,
     };
-    leat_state state;
 
-    if (sigsetjmp(handling.unwind, 0) != 0) {
-        change->state = PLAN_FAILED;
-        change->cause = self->handler_cause;
-        return;
-    }
-    state = handler->fn(&shown, handler->arg);
-    change->state = (enum plan_state)state;
-    if ((unsigned)state >= PLAN_STATE_COUNT) {
+    if (sigsetjmp(handling.unwind, 0) == 0) {
+        leat_state state = handler->fn(&shown, handler->arg);
+
+        if ((unsigned)state < PLAN_STATE_COUNT) {
+            change->state = (enum plan_state)state;
+            return true;
+        }
         (void)snprintf(self->handler_cause, sizeof self->handler_cause,
                        "its state handler returned %d, which is no state",
                        (int)state);
-        change->state = PLAN_FAILED;
-        change->cause = self->handler_cause;
     }
+    change->state = PLAN_FAILED;
+    change->cause = self->handler_cause;
+    return false;
+}
+
+static bool
+call_all(leat_flow *self, uint32_t task, struct run_change *change)
+{
+    for (size_t i = first_of(self, task);
+         i < self->nhandler && self->handlers[i].task == task; i++) {
+        if (!call_one(self, &self->handlers[i], change))
+            return false;
+    }
+    return true;
 }
 
 enum plan_state
-api_handle(void *leat_flow_, struct run_change *change)
+api_handle(void *flow, struct run_change *change)
 {
-    leat_flow *self = leat_flow_;
-    uint32_t of[2] = {change->id.task, PLAN_NONE};
-
-    for (int k = 0; k < 2; k++) {
-        for (size_t i = first_of(self, of[k]);
-             i < self->nhandler && self->handlers[i].task == of[k]; i++)
-            call_one(self, &self->handlers[i], change);
-    }
+    if (call_all(flow, change->id.task, change))
+        (void)call_all(flow, PLAN_NONE, change);
     return change->state;
 }

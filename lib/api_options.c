@@ -179,6 +179,8 @@ set_resources(const struct setting *self)
         return;
     for (uint32_t i = 0; i < to->nresource; i++)
         free(to->resources[i].name);
+    free(to->resources);
+    to->resources = NULL;
     for (to->nresource = 0; from->name; from++) {
         if (!(from->amount > 0) || !isfinite(from->amount)) {
             api_problem(self->call, "resources: %s: %g is not above 0",
@@ -202,6 +204,8 @@ set_tags(const struct setting *self)
         return;
     for (uint32_t i = 0; i < to->ntag; i++)
         free(to->tags[i]);
+    free(to->tags);
+    to->tags = NULL;
     for (to->ntag = 0; *from; from++) {
         to->tags = api_append(to->tags, to->ntag, sizeof *to->tags);
         to->tags[to->ntag++] = mem_dup(*from);
@@ -218,6 +222,8 @@ set_binds(const struct setting *self, const leat_arg *from,
         free((*list)[i].name);
         tmpl_destroy(&(*list)[i].value);
     }
+    free(*list);
+    *list = NULL;
     for (*n = 0; from->name; from++) {
         struct tmpl *value;
 
@@ -280,8 +286,9 @@ set_command(const struct setting *self)
     set_codes(self, "exit_retry", from->exit_retry, &self->to->exit_retry);
 }
 
-struct flow_options *
-api_own_options(leat_flow *flow, uint32_t task)
+/* The options block that belongs to this task alone. */
+static struct flow_options *
+own_options(leat_flow *flow, uint32_t task)
 {
     struct flow_task *t = &flow->flow->tasks[task];
 
@@ -305,7 +312,7 @@ leat_options_v(leat_ref task, const char *where,
     if (i == UINT32_MAX)
         return;
     memcpy(&from, options, size < sizeof from ? size : sizeof from);
-    setting.to = api_own_options(task.flow, i);
+    setting.to = own_options(task.flow, i);
     setting.task = &task.flow->flow->tasks[i];
     set_retry(&setting);
     set_trigger(&setting);

@@ -2,9 +2,7 @@
 /*
  * api_ref - references of the C API, and the templates that they become.
  */
-#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "lib/api.h"
@@ -155,7 +153,8 @@ parse_list(const struct api_call *call, const json_t *value)
     json_t *element;
     size_t i;
 
-    json_array_foreach(value, i, element) {
+    json_array_foreach(value, i, element)
+    {
         struct tmpl *part = parse(call, element);
 
         if (part)
@@ -171,7 +170,8 @@ parse_object(const struct api_call *call, json_t *value)
     const char *key;
     json_t *field;
 
-    json_object_foreach(value, key, field) {
+    json_object_foreach(value, key, field)
+    {
         struct tmpl *part = parse(call, field);
 
         if (part)
@@ -249,6 +249,10 @@ leat_get(leat_ref ref, const char *field)
 
     if (kind_of(ref) == API_NONE)
         return ref;
+    if (!field) {
+        api_problem(&call, "the field's name is NULL");
+        return api_bad(ref.flow);
+    }
     return add_step(&call, ref, (struct ref_step){mem_dup(field), 0});
 }
 

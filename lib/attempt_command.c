@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "exec/command.h"
 #include "lib/local_impl.h"
+#include "proto/limits.h"
 
 static bool
 has_code(const struct flow_codes *codes, int code)
@@ -274,20 +275,18 @@ attempt_condition_holds(struct local *self, const struct material *m)
 {
     struct attempt *a = self->attempt;
     struct exec_done done = {0};
-    char text[80];
+    char text[LIMIT_CAUSE_BYTES];
     bool go_on;
 
     if (run_command(self, m, a->task->when, &done) < 0)
         return false;
     go_on = done.end == EXEC_EXITED && done.code == 0;
-    if (!go_on && done.end == EXEC_EXITED && done.code < 255) {
-        (void)snprintf(text, sizeof text, "when: exit code %d", done.code);
-        attempt_fail(a, PLAN_SKIPPED, text);
-    } else if (!go_on) {
+    if (!go_on) {
         attempt_judge(a, &done);
-        if (a->state == PLAN_SUCCEEDED || a->state == PLAN_SKIPPED ||
-            a->state == PLAN_RETRYING)
-            attempt_fail(a, PLAN_FAILED, "when: exit code 255");
+        if (done.end == EXEC_EXITED)
+            a->state = done.code < 255 ? PLAN_SKIPPED : PLAN_FAILED;
+        (void)snprintf(text, sizeof text, "when: %s", done.text);
+        attempt_fail(a, a->state, text);
     }
     exec_done_release(&done);
     return go_on;

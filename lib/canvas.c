@@ -139,6 +139,26 @@ trim(struct buf *out)
         out->data[--out->len] = '\0';
 }
 
+/* *next is the first text that has not been printed. */
+static void
+print_row(const struct canvas *self, int row, bool colour, size_t *next,
+          struct buf *out)
+{
+    for (int column = 0; column < self->columns;) {
+        const struct text *text = &self->texts[*next];
+
+        if (*next < self->ntext && text->row == row && text->column == column) {
+            column += add_text(text, colour, out);
+            (*next)++;
+        } else {
+            buf_text(out, glyph(cell_at(self, row, column)));
+            column++;
+        }
+    }
+    trim(out);
+    buf_char(out, '\n');
+}
+
 void
 canvas_print(struct canvas *self, bool colour, struct buf *out)
 {
@@ -146,20 +166,6 @@ canvas_print(struct canvas *self, bool colour, struct buf *out)
 
     if (self->ntext > 0)
         qsort(self->texts, self->ntext, sizeof *self->texts, compare_texts);
-    for (int row = 0; row < self->rows; row++) {
-        for (int column = 0; column < self->columns;) {
-            const struct text *text =
-                next < self->ntext ? &self->texts[next] : NULL;
-
-            if (text && text->row == row && text->column == column) {
-                column += add_text(text, colour, out);
-                next++;
-                continue;
-            }
-            buf_text(out, glyph(cell_at(self, row, column)));
-            column++;
-        }
-        trim(out);
-        buf_char(out, '\n');
-    }
+    for (int row = 0; row < self->rows; row++)
+        print_row(self, row, colour, &next, out);
 }

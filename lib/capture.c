@@ -118,6 +118,27 @@ capture_destroy(struct capture **self_p)
 }
 
 static void
+lead(struct stream *s, int fd, int where)
+{
+    (void)fflush(s->file);
+    (void)dup2(where, fd);
+}
+
+void
+capture_pause(struct capture *self)
+{
+    for (int i = 0; i < 2; i++)
+        lead(&self->streams[i], i + 1, self->streams[i].original);
+}
+
+void
+capture_resume(struct capture *self)
+{
+    for (int i = 0; i < 2; i++)
+        lead(&self->streams[i], i + 1, self->streams[i].spool);
+}
+
+static void
 pass_on(int fd, int stream, off_t from, off_t to, capture_fn *fn, void *ctx)
 {
     char *piece = mem_alloc(1, PIECE);

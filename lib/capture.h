@@ -23,6 +23,13 @@ int capture_new(struct capture **ret, struct err *err);
 void capture_destroy(struct capture **self_p);
 
 /*
+ * Let 1 and 2 lead where they led before, for code that belongs to no task,
+ * and back again.
+ */
+void capture_pause(struct capture *self);
+void capture_resume(struct capture *self);
+
+/*
  * Pass on what was printed since the last time. Past LIMIT_OUTPUT_BYTES the
  * middle of a stream is left out, with a line that says how much.
  */

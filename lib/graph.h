@@ -25,13 +25,14 @@ extern const char *const graph_format_names[GRAPH_FORMAT_COUNT];
 struct graph_options {
     enum graph_format format;
     bool colour;    /* TEXT: with terminal colours */
-    unsigned width; /* TEXT: columns to keep within where possible */
+    unsigned width; /* TEXT: columns to keep within; 0: 80 */
 };
 
 /*
  * Draw a checked flow; with a history (of the same flow) each task with its
- * state, attempts and duration. Children of a map are drawn one by one up to a
- * few dozen, else as one box with counts. ERR_LIMIT if there are too many tasks
+ * state, attempts and duration. TEXT and SVG show the children of a map one by
+ * one up to a few dozen, else counts. TEXT becomes a list by layers if the
+ * picture would be too wide or too large. ERR_LIMIT if there are too many tasks
  * to draw in that format.
  */
 int graph_draw(const struct flow *flow, const struct history *history,

@@ -3,40 +3,24 @@
 #include "lib/picture.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "base/span.h"
-#include "base/utf8.h"
 #include "lib/critical.h"
+#include "lib/shape.h"
 #include "lib/svg.h"
 
 /* Pixels. */
 enum {
     MARGIN = 24,
-    HEADER = 22, /* of a line above the picture */
-    GAP = 28,    /* between boxes */
+    HEADER = 22,        /* of a line above the picture */
+    HEADER_LEAST = 520, /* how wide it may be above a narrow picture */
+    GAP = 28,           /* between boxes */
     BEND = 16,
     FALL = 44, /* from one layer to the next, at least */
     FALL_MOST = 110,
-    PAD = 12,
-    NAME_ROW = 18,
-    ROW = 16,
-    CELL_ROW = 19,
-    CELL_GAP = 4,
-    BAR = 8,
-    MERGE_WIDTH = 68,
-    MERGE_HEIGHT = 30,
-    HEADER_LEAST = 420, /* how wide it may be above a narrow picture */
-};
-
-/* Columns. */
-enum { NAME_MOST = 40, LINE_MOST = 64, CELL_MOST = 14 };
-
-struct shape {
-    int width, height;
-    int beside; /* cells in a row */
-    int cell;   /* width of one */
+    FALL_PER = 10, /* one pixel more for so many sideways */
+    STACK = 4,     /* how much of the boxes behind shows */
 };
 
 struct drawing {
@@ -51,102 +35,36 @@ struct drawing {
 };
 
 static int
-at_most(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int
 at_least(int a, int b)
 {
     return a > b ? a : b;
 }
 
-static char *
-each_text(const struct picture_box *box)
+/* How far each layer is above the next: the wider its lines lead sideways, the
+ * more room they get to fall. */
+static int *
+find_falls(const struct layout *l)
 {
-    return mem_printf("each %s", box->each);
-}
-
-static char *
-status_text(const struct picture_box *box)
-{
-    struct buf out = {0};
-
-    picture_status(box, &out);
-    return buf_take(&out);
-}
-
-/* Make room for a line of text; frees it. */
-static void
-fit(struct shape *shape, char *text, int most, enum svg_size size, int row)
-{
-    int width = svg_width(text, most, size) + 2 * PAD;
-
-    shape->width = at_least(shape->width, width);
-    shape->height += row;
-    free(text);
-}
-
-static void
-fit_cells(struct shape *shape, const struct picture_box *box)
-{
-    int n = (int)box->nchild, rows;
-
-    for (int i = 0; i < n; i++)
-        shape->cell =
-            at_least(shape->cell,
-                     svg_width(box->cells[i].label, CELL_MOST, SVG_TINY) + 16);
-    shape->beside = 1;
-    while (shape->beside * shape->beside < n)
-        shape->beside++;
-    rows = (n + shape->beside - 1) / shape->beside;
-    shape->width =
-        at_least(shape->width,
-                 shape->beside * (shape->cell + CELL_GAP) - CELL_GAP + 2 * PAD);
-    shape->height += rows * (CELL_ROW + CELL_GAP) + CELL_GAP;
-}
-
-static struct shape
-make_shape(const struct picture *picture, const struct picture_box *box)
-{
-    struct shape shape = {.height = 2 * PAD - 8};
-
-    if (box->merge)
-        return (struct shape){.width = MERGE_WIDTH, .height = MERGE_HEIGHT};
-    fit(&shape, mem_dup(box->name), NAME_MOST, SVG_NAME, NAME_ROW);
-    if (box->each)
-        fit(&shape, each_text(box), LINE_MOST, SVG_SMALL, ROW);
-    if (box->only)
-        fit(&shape, mem_dup(box->only), LINE_MOST, SVG_SMALL, ROW);
-    if (picture->run)
-        fit(&shape, status_text(box), LINE_MOST, SVG_SMALL, ROW);
-    if (box->cells)
-        fit_cells(&shape, box);
-    else if (box->nchild > 0)
-        shape.height += BAR + CELL_GAP;
-    return shape;
-}
-
-/* The wider lines lead sideways, the more room they get to fall. */
-static int
-fall_below(const struct layout *l, uint32_t layer)
-{
-    int widest = 0;
+    int *falls = mem_alloc(l->nlayer, sizeof *falls);
 
     for (size_t i = 0; i < l->nsegment; i++) {
-        if (l->items[l->segments[i].from].layer == layer)
-            widest =
-                at_least(widest, abs(layout_middle(l, l->segments[i].from) -
-                                     layout_middle(l, l->segments[i].to)));
+        uint32_t from = l->segments[i].from, to = l->segments[i].to;
+        int *fall = &falls[l->items[from].layer];
+
+        *fall = at_least(
+            *fall, FALL + abs(layout_middle(l, from) - layout_middle(l, to)) /
+                              FALL_PER);
+        if (*fall > FALL_MOST)
+            *fall = FALL_MOST;
     }
-    return at_most(FALL + widest / 10, FALL_MOST);
+    return falls;
 }
 
 static void
 find_tops(struct drawing *self)
 {
     const struct layout *l = self->layout;
+    int *falls = find_falls(l);
     int y = self->top;
 
     for (uint32_t i = 0; i < l->nbox; i++) {
@@ -156,11 +74,10 @@ find_tops(struct drawing *self)
     }
     for (uint32_t k = 0; k < l->nlayer; k++) {
         self->tops[k] = y;
-        y += self->depths[k];
-        if (k + 1 < l->nlayer)
-            y += fall_below(l, k);
+        y += self->depths[k] + falls[k];
     }
     self->height = y + MARGIN;
+    free(falls);
 }
 
 /* Boxes stand in the middle of their layers. */
@@ -233,8 +150,56 @@ draw_line_label(const struct drawing *self, const struct picture_line *line)
     if (text.len > 0)
         svg_text(self->out, middle(self, line->to) + 7,
                  box_top(self, line->to) - 7, "label", buf_str(&text),
-                 NAME_MOST);
+                 SHAPE_NAME_MOST);
     buf_release(&text);
+}
+
+/* A tooltip: name, state, and cause or value. */
+static void
+draw_title(const struct drawing *self, const char *name, const char *status,
+           const char *note)
+{
+    buf_text(self->out, "<title>");
+    svg_escape(self->out, name);
+    if (status)
+        buf_printf(self->out, "\n%s", status);
+    if (note) {
+        buf_char(self->out, '\n');
+        svg_escape(self->out, note);
+    }
+    buf_text(self->out, "</title>");
+}
+
+static void
+draw_cell(const struct drawing *self, const struct picture_cell *cell, int x,
+          int y, int width)
+{
+    const char *state = plan_state_names[cell->state];
+    /* A sign, for those who can't tell the colours. */
+    const char *sign = !plan_state_is_final(cell->state)    ? ""
+                       : plan_state_is_success(cell->state) ? ""
+                                                            : "\u00d7 ";
+    struct buf label = {0};
+    char *status = NULL;
+    char text[SPAN_TEXT];
+
+    buf_text(&label, sign);
+    picture_cut_front(&label, cell->label, SHAPE_CELL_MOST);
+    if (cell->took > 0)
+        status = mem_printf("%s %s", state, span_format(cell->took, text));
+    buf_printf(self->out, "<g class=\"%s\">", state);
+    draw_title(self, cell->label, status ? status : state, cell->note);
+    buf_printf(self->out,
+               "<rect class=\"cell\" x=\"%d\" y=\"%d\" width=\"%d\" "
+               "height=\"%d\" rx=\"3\"/>"
+               "<rect class=\"strip\" x=\"%d\" y=\"%d\" width=\"4\" "
+               "height=\"%d\" rx=\"2\"/>",
+               x, y, width, SHAPE_CELL_ROW, x, y, SHAPE_CELL_ROW);
+    svg_text(self->out, x + width / 2, y + 13, "tiny", buf_str(&label),
+             SHAPE_CELL_MOST + 2);
+    buf_text(self->out, "</g>\n");
+    free(status);
+    buf_release(&label);
 }
 
 static void
@@ -243,29 +208,11 @@ draw_cells(const struct drawing *self, uint32_t number, int x, int y)
     const struct picture_box *box = &self->picture->boxes[number];
     const struct shape *shape = &self->shapes[number];
 
-    for (int i = 0; i < (int)box->nchild; i++) {
-        const struct picture_cell *cell = &box->cells[i];
-        int cx = x + i % shape->beside * (shape->cell + CELL_GAP);
-        int cy = y + i / shape->beside * (CELL_ROW + CELL_GAP);
-        char took[SPAN_TEXT];
-
-        buf_printf(self->out, "<g class=\"%s\"><title>",
-                   plan_state_names[cell->state]);
-        svg_escape(self->out, cell->label);
-        buf_printf(self->out, "\n%s %s", plan_state_names[cell->state],
-                   cell->took > 0 ? span_format(cell->took, took) : "");
-        if (cell->note) {
-            buf_char(self->out, '\n');
-            svg_escape(self->out, cell->note);
-        }
-        buf_printf(self->out,
-                   "</title><rect class=\"cell\" x=\"%d\" y=\"%d\" "
-                   "width=\"%d\" height=\"%d\" rx=\"3\"/>",
-                   cx, cy, shape->cell, CELL_ROW);
-        svg_text(self->out, cx + shape->cell / 2, cy + 13, "tiny", cell->label,
-                 CELL_MOST);
-        buf_text(self->out, "</g>\n");
-    }
+    for (int i = 0; i < (int)box->nchild; i++)
+        draw_cell(self, &box->cells[i],
+                  x + i % shape->beside * (shape->cell + SHAPE_CELL_GAP),
+                  y + i / shape->beside * (SHAPE_CELL_ROW + SHAPE_CELL_GAP),
+                  shape->cell);
 }
 
 /* How many of the children are in which state, as parts of a bar. */
@@ -273,7 +220,7 @@ static void
 draw_bar(const struct drawing *self, uint32_t number, int x, int y)
 {
     const struct picture_box *box = &self->picture->boxes[number];
-    int width = self->shapes[number].width - 2 * PAD;
+    int width = self->shapes[number].width - 2 * SHAPE_PAD;
     uint64_t seen = 0;
 
     for (int i = 0; i < PLAN_STATE_COUNT; i++) {
@@ -286,26 +233,8 @@ draw_bar(const struct drawing *self, uint32_t number, int x, int y)
                        "<rect class=\"bar\" x=\"%.1f\" y=\"%d\" "
                        "width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n",
                        x + from, y, (double)seen * width / box->nchild - from,
-                       BAR, picture_styles[state].line);
+                       SHAPE_BAR, picture_styles[state].line);
     }
-}
-
-static void
-draw_title(const struct drawing *self, const struct picture_box *box)
-{
-    buf_text(self->out, "<title>");
-    svg_escape(self->out, picture_label(box));
-    if (self->picture->run) {
-        char *status = status_text(box);
-
-        buf_printf(self->out, "\n%s", status);
-        free(status);
-    }
-    if (box->note) {
-        buf_char(self->out, '\n');
-        svg_escape(self->out, box->note);
-    }
-    buf_text(self->out, "</title>");
 }
 
 static void
@@ -313,10 +242,11 @@ draw_merge(const struct drawing *self, int x, int y)
 {
     buf_printf(
         self->out, "<path class=\"frame\" d=\"M%d %dl%d %dl%d %dl%d %dz\"/>", x,
-        y + MERGE_HEIGHT / 2, MERGE_WIDTH / 2, -MERGE_HEIGHT / 2,
-        MERGE_WIDTH / 2, MERGE_HEIGHT / 2, -MERGE_WIDTH / 2, MERGE_HEIGHT / 2);
-    svg_text(self->out, x + MERGE_WIDTH / 2, y + MERGE_HEIGHT / 2 + 4, "tiny",
-             "first", NAME_MOST);
+        y + SHAPE_MERGE_HEIGHT / 2, SHAPE_MERGE_WIDTH / 2,
+        -SHAPE_MERGE_HEIGHT / 2, SHAPE_MERGE_WIDTH / 2, SHAPE_MERGE_HEIGHT / 2,
+        -SHAPE_MERGE_WIDTH / 2, SHAPE_MERGE_HEIGHT / 2);
+    svg_text(self->out, x + SHAPE_MERGE_WIDTH / 2,
+             y + SHAPE_MERGE_HEIGHT / 2 + 4, "tiny", "first", SHAPE_NAME_MOST);
 }
 
 static void
@@ -327,7 +257,7 @@ draw_frame(const struct drawing *self, const struct shape *shape, int x, int y,
         buf_printf(self->out,
                    "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" "
                    "height=\"%d\" rx=\"6\"/>",
-                   x + 4, y - 4, shape->width, shape->height);
+                   x + STACK, y + STACK, shape->width, shape->height);
     buf_printf(self->out,
                "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" "
                "height=\"%d\" rx=\"6\"/>",
@@ -344,8 +274,8 @@ draw_frame(const struct drawing *self, const struct shape *shape, int x, int y,
 static void
 draw_row(const struct drawing *self, int x, int *y, char *text)
 {
-    *y += ROW;
-    svg_text(self->out, x, *y, "small", text, LINE_MOST);
+    *y += SHAPE_ROW;
+    svg_text(self->out, x, *y, "small", text, SHAPE_LINE_MOST);
     free(text);
 }
 
@@ -354,19 +284,19 @@ draw_inside(const struct drawing *self, uint32_t number, int x, int y)
 {
     const struct picture_box *box = &self->picture->boxes[number];
 
-    y += PAD + 9;
-    x += PAD;
-    svg_text(self->out, x, y, "name", box->name, NAME_MOST);
+    y += SHAPE_PAD + 9;
+    x += SHAPE_PAD;
+    svg_text(self->out, x, y, "name", box->name, SHAPE_NAME_MOST);
     if (box->each)
-        draw_row(self, x, &y, each_text(box));
+        draw_row(self, x, &y, shape_each(box));
     if (box->only)
         draw_row(self, x, &y, mem_dup(box->only));
     if (self->picture->run)
-        draw_row(self, x, &y, status_text(box));
+        draw_row(self, x, &y, shape_status(box));
     if (box->cells)
-        draw_cells(self, number, x, y + 2 * CELL_GAP);
+        draw_cells(self, number, x, y + 2 * SHAPE_CELL_GAP);
     else if (box->nchild > 0)
-        draw_bar(self, number, x, y + 2 * CELL_GAP);
+        draw_bar(self, number, x, y + 2 * SHAPE_CELL_GAP);
 }
 
 static void
@@ -375,11 +305,13 @@ draw_box(const struct drawing *self, uint32_t number)
     const struct picture_box *box = &self->picture->boxes[number];
     int x = self->left + self->layout->items[number].x;
     int y = box_top(self, number);
+    char *status = self->picture->run ? shape_status(box) : NULL;
 
     buf_printf(self->out, "<g class=\"%s%s\">",
                self->picture->run ? plan_state_names[box->state] : "plain",
                self->critical->boxes[number] ? " long" : "");
-    draw_title(self, box);
+    draw_title(self, picture_label(box), status, box->note);
+    free(status);
     if (box->merge) {
         draw_merge(self, x, y);
     } else {
@@ -409,7 +341,7 @@ draw_header(struct drawing *self, bool dry)
     }
     self->top = MARGIN;
     for (int i = 0; i < 3; i++) {
-        int most = room / svg_column(sizes[i]);
+        int most = svg_fit(room, sizes[i]);
 
         if (!lines[i])
             continue;
@@ -429,8 +361,13 @@ draw_all(struct drawing *self)
 {
     svg_begin(self->out, self->width, self->height, self->picture->name);
     draw_header(self, false);
-    for (size_t i = 0; i < self->picture->nline; i++)
-        draw_line(self, i);
+    /* The longest chain on top of the others. */
+    for (int k = 0; k < 2; k++) {
+        for (size_t i = 0; i < self->picture->nline; i++) {
+            if (self->critical->lines[i] == (k == 1))
+                draw_line(self, i);
+        }
+    }
     for (uint32_t i = 0; i < self->picture->nbox; i++)
         draw_box(self, i);
     for (size_t i = 0; i < self->picture->nline; i++)
@@ -446,7 +383,7 @@ lay_out(struct drawing *self, const struct layout_edge *edges, struct err *err)
     int rc;
 
     for (uint32_t i = 0; i < n; i++) {
-        self->shapes[i] = make_shape(self->picture, &self->picture->boxes[i]);
+        self->shapes[i] = shape_of(self->picture, &self->picture->boxes[i]);
         widths[i] = self->shapes[i].width;
     }
     rc = layout_make(&self->layout,

@@ -102,8 +102,14 @@ static enum plan_state
 on_handle(void *ctx, struct run_change *change)
 {
     const struct local *self = ctx;
+    enum plan_state state;
 
-    return self->request->handle(self->request->handle_ctx, change);
+    if (self->capture)
+        capture_pause(self->capture);
+    state = self->request->handle(self->request->handle_ctx, change);
+    if (self->capture)
+        capture_resume(self->capture);
+    return state;
 }
 
 void
@@ -308,7 +314,7 @@ begin(struct local *self, struct local_result *result, struct err *err)
 }
 
 static void
-go_through(struct local *self, struct local_result *result)
+go_through(struct local *self)
 {
     int64_t looked = span_mono();
     struct exec_done none;
@@ -330,7 +336,6 @@ go_through(struct local *self, struct local_result *result)
             (void)local_wait(self, until, &none);
         else
             break;
-        result->state = step == RUN_PAUSED ? STORE_PAUSED : STORE_RUNNING;
     }
 }
 
@@ -371,7 +376,7 @@ local_run(const struct local_request *request, struct local_result *ret,
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;
-    go_through(&self, &result);
+    go_through(&self);
     if (!self.broken) {
         settle(&self, &result);
         if (request->store &&

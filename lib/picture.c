@@ -47,12 +47,15 @@ const struct picture_style picture_styles[PLAN_STATE_COUNT] = {
 static void
 add_safe(struct buf *out, const char *text)
 {
-    size_t from = out->len;
+    size_t n;
 
-    utf8_escape(out, text, strlen(text));
-    for (size_t i = from; i < out->len; i++) {
-        if (out->data[i] == '\t')
-            out->data[i] = ' ';
+    for (const char *s = text; *s; s += n) {
+        n = strcspn(s, "\t\n");
+        utf8_escape(out, s, n);
+        if (s[n] == '\0')
+            break;
+        buf_char(out, ' ');
+        n++;
     }
 }
 
@@ -111,6 +114,17 @@ picture_cut(struct buf *out, const char *text, size_t columns)
         n += char_size(text + n);
     buf_add(out, text, n);
     buf_text(out, "\u2026");
+}
+
+void
+picture_cut_front(struct buf *out, const char *text, size_t columns)
+{
+    if (utf8_width(text, strlen(text)) > columns) {
+        while (utf8_width(text, strlen(text)) >= columns)
+            text += char_size(text);
+        buf_text(out, "\u2026");
+    }
+    buf_text(out, text);
 }
 
 const char *

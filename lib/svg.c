@@ -6,13 +6,14 @@
 #include "base/utf8.h"
 #include "lib/picture.h"
 
+/* Tenths of pixels. */
 static const int columns[SVG_SIZE_COUNT] = {
-    [SVG_HEAD] = 11, [SVG_NAME] = 9, [SVG_SMALL] = 7, [SVG_TINY] = 7};
+    [SVG_HEAD] = 110, [SVG_NAME] = 86, [SVG_SMALL] = 66, [SVG_TINY] = 62};
 
 int
-svg_column(enum svg_size size)
+svg_fit(int width, enum svg_size size)
 {
-    return columns[size];
+    return width * 10 / columns[size];
 }
 
 int
@@ -20,7 +21,7 @@ svg_width(const char *text, int most, enum svg_size size)
 {
     int width = (int)utf8_width(text, strlen(text));
 
-    return (width < most ? width : most) * columns[size];
+    return ((width < most ? width : most) * columns[size] + 9) / 10;
 }
 
 void
@@ -71,7 +72,7 @@ static const char sheet[] =
     "stroke-width: 4px; paint-order: stroke; }\n"
     ".leat .page { fill: #fff; }\n"
     ".leat .frame { stroke-width: 1.2; fill: #f4f6f8; stroke: #8c8c8c; }\n"
-    ".leat .cell { stroke-width: 1; }\n"
+    ".leat .cell { stroke-width: 1; fill: #fff; }\n"
     ".leat .long .frame { stroke-width: 2.6; }\n"
     ".leat .line { fill: none; stroke: #7d858d; stroke-width: 1.3; }\n"
     ".leat .line.long { stroke: #30363c; stroke-width: 2.8; }\n"
@@ -88,6 +89,7 @@ static const char dark_sheet[] =
     ".leat .label { fill: #b9c0c7; stroke: #14171a; }\n"
     ".leat .page { fill: #14171a; }\n"
     ".leat .frame { fill: #22262a; }\n"
+    ".leat .cell { fill: #14171a; }\n"
     ".leat .line.long { stroke: #dfe4e8; }\n";
 
 static void
@@ -100,16 +102,15 @@ add_styles(struct buf *out)
 
         buf_printf(out, ".leat .%s .frame { fill: %s; stroke: %s; }\n", name,
                    style->fill, style->line);
-        buf_printf(out, ".leat .%s .cell { fill: %s; stroke: %s; }\n", name,
-                   style->fill, style->line);
+        buf_printf(out, ".leat .%s > .cell { stroke: %s; }\n", name,
+                   style->line);
         buf_printf(out, ".leat .%s > .strip { fill: %s; }\n", name,
                    style->line);
     }
     buf_text(out, "@media (prefers-color-scheme: dark) {\n");
     buf_text(out, dark_sheet);
     for (int i = 0; i < PLAN_STATE_COUNT; i++)
-        buf_printf(out, ".leat .%s .frame, .leat .%s .cell { fill: %s; }\n",
-                   plan_state_names[i], plan_state_names[i],
+        buf_printf(out, ".leat .%s .frame { fill: %s; }\n", plan_state_names[i],
                    picture_styles[i].dark);
     buf_text(out, "}\n");
 }

@@ -9,10 +9,12 @@
 
 enum svg_size { SVG_HEAD, SVG_NAME, SVG_SMALL, SVG_TINY, SVG_SIZE_COUNT };
 
-/* The pixels that a column, or text cut to `most` columns, takes: a guess on
- * the wide side, as fonts differ. */
-int svg_column(enum svg_size size);
+/* The pixels that text cut to `most` columns takes: a guess on the wide side,
+ * as fonts differ. */
 int svg_width(const char *text, int most, enum svg_size size);
+
+/* How many columns fit into so many pixels. */
+int svg_fit(int width, enum svg_size size);
 
 /* Add text (valid UTF-8) as the content of an element or an attribute. */
 void svg_escape(struct buf *out, const char *text);

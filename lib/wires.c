@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/wires.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -81,19 +83,26 @@ make_nets(struct wires *self, struct gap *gap)
 struct origin {
     int n;
     long sum;
+    int nearest; /* to the middle of the item it is to enter */
 };
 
 static struct origin
-find_origin(const struct wires *self, const struct gap *gap, uint32_t net)
+find_origin(const struct wires *self, const struct gap *gap, uint32_t net,
+            uint32_t to)
 {
     const struct layout *l = self->layout;
-    struct origin origin = {0, 0};
+    struct origin origin = {0, 0, INT_MIN / 2};
+    int middle = layout_middle(l, to);
 
     for (size_t i = gap->from; i < gap->to; i = run_end(l, i)) {
-        if (self->net_of[l->segments[i].from] == net) {
-            origin.sum += self->outs[l->segments[i].from];
-            origin.n++;
-        }
+        int out = self->outs[l->segments[i].from];
+
+        if (self->net_of[l->segments[i].from] != net)
+            continue;
+        origin.sum += out;
+        origin.n++;
+        if (abs(out - middle) < abs(origin.nearest - middle))
+            origin.nearest = out;
     }
     return origin;
 }
@@ -109,24 +118,23 @@ leads_to(const struct layout *l, const struct net *net, uint32_t to)
 }
 
 /*
- * Where a net enters an item: straight below if it has one source and that
- * stands above; else in the middle, or beside it if it has to leave room for
- * other nets, in the order of where they come from.
+ * Where a net enters an item: straight below its source if that stands above,
+ * or of several below one near the middle; else in the middle, or beside it to
+ * leave room for other nets, in the order of where they come from.
  */
 static int
 wanted_port(const struct wires *self, const struct gap *gap, uint32_t net,
             uint32_t to)
 {
     const struct layout *l = self->layout;
-    const struct layout_item *item = &l->items[to];
-    struct origin mine = find_origin(self, gap, net);
-    int room = item->width - 2, before = 0, n = 0, step;
+    struct origin mine = find_origin(self, gap, net, to);
+    int middle = layout_middle(l, to), half = (l->items[to].width - 3) / 2;
+    int before = 0, n = 0, step;
 
-    if (mine.n == 1 && mine.sum > item->x &&
-        mine.sum < item->x + item->width - 1)
-        return (int)mine.sum;
+    if (abs(mine.nearest - middle) <= (mine.n > 1 ? half / 2 : half))
+        return mine.nearest;
     for (uint32_t k = gap->net; k <= self->nnet; k++) {
-        struct origin other = find_origin(self, gap, k);
+        struct origin other = find_origin(self, gap, k, to);
 
         if (!leads_to(l, &self->nets[k], to))
             continue;
@@ -134,8 +142,9 @@ wanted_port(const struct wires *self, const struct gap *gap, uint32_t net,
         before += other.sum * mine.n < mine.sum * other.n ||
                   (other.sum * mine.n == mine.sum * other.n && k < net);
     }
-    step = room / n < PORT_STEP ? room / n : PORT_STEP;
-    return layout_middle(l, to) + (2 * before - (n - 1)) * step / 2;
+    assert(n > 0); /* this net itself, at least */
+    step = 2 * half / n < PORT_STEP ? 2 * half / n : PORT_STEP;
+    return middle + (2 * before - (n - 1)) * step / 2;
 }
 
 /* A line down at the column would touch one of another net. */
@@ -148,7 +157,9 @@ is_taken(const struct wires *self, const struct gap *gap, uint32_t net,
     for (size_t i = gap->from; i < gap->to; i++) {
         uint32_t from = l->segments[i].from;
 
-        if (self->net_of[from] == net)
+        if (self->net_of[from] == net ||
+            (is_bend(self, to) &&
+             leads_to(l, &self->nets[self->net_of[from]], to)))
             continue;
         if (self->outs[from] == column ||
             (l->segments[i].to == to && self->ports[i] == column))

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 
-#define NUMBER_MAX 21 /* digits, sign and a comma of any 64-bit number */
+#define NUMBER_MAX ((size_t)21) /* digits, sign, comma of a 64-bit number */
 
 void
 batch_release(struct batch *self)
@@ -91,7 +91,10 @@ add_value(struct buf *out, const json_t *value)
         at = buf_reserve(out, n);
         (void)json_dumpb(value, at, n, JSON_COMPACT | JSON_ENCODE_ANY);
     }
-    buf_added(out, n);
+    if (n == 0) /* it contains itself */
+        buf_text(out, "null");
+    else
+        buf_added(out, n);
 }
 
 /* The key of one more member; the first opens the object. */
@@ -179,8 +182,9 @@ put_time(char *at, bool known, int64_t moment, int64_t from)
     *at++ = ',';
     if (known)
         return put_number(at, (int64_t)((uint64_t)moment - (uint64_t)from));
-    memcpy(at, "null", 4);
-    return at + 4;
+    for (const char *null = "null"; *null; null++)
+        *at++ = *null;
+    return at;
 }
 
 static void
@@ -230,22 +234,26 @@ batch_add(struct batch *self, const struct store_record *record)
 
 /* Put a bracket behind the text without counting it: more may follow. */
 static const char *
-closed(struct buf *text, const char *bracket, const char *empty)
+closed(struct buf *text, char bracket, const char *empty)
 {
+    char *at;
+
     if (text->len == 0)
         return empty;
-    memcpy(buf_reserve(text, 1), bracket, 2);
+    at = buf_reserve(text, 1);
+    at[0] = bracket;
+    at[1] = '\0';
     return text->data;
 }
 
 const char *
 batch_names(struct batch *self)
 {
-    return closed(&self->names, "}", "{}");
+    return closed(&self->names, '}', "{}");
 }
 
 const char *
 batch_records(struct batch *self)
 {
-    return closed(&self->records, "]", "[]");
+    return closed(&self->records, ']', "[]");
 }

@@ -19,12 +19,14 @@ struct scan {
     struct buf name, key, cause, cwd;
 };
 
+/* The NUL at the end is a character, but nothing is behind it. */
 static bool
 accept(struct scan *self, char c)
 {
     if (*self->at != c)
         return false;
-    self->at++;
+    if (c)
+        self->at++;
     return true;
 }
 
@@ -230,8 +232,10 @@ batch_read(int64_t at, const char *names, const char *records,
         if (!scan.bad)
             *more = fn(ctx, &record);
     } while (!scan.bad && *more && accept(&scan, ','));
-    if (!scan.bad && *more)
+    if (!scan.bad && *more) {
         expect(&scan, ']');
+        expect(&scan, '\0');
+    }
     rc = scan.bad ? err_set(err, ERR_INVALID, "a batch can't be read") : 0;
     json_decref(scan.value);
     json_decref(scan.names);

@@ -16,6 +16,15 @@
 #define BUSY_STEP     (SPAN_MS / 5)
 
 /*
+ * Frames of the log after which it is copied into the database: by whoever
+ * commits, or, when nobody else has the store open, by whoever leaves. Short
+ * runs one after another so pay for the two fsyncs of a copy once in twenty
+ * times, and the next process has few frames to read.
+ */
+#define LOG_FRAMES      1000
+#define LOG_FRAMES_LEFT 128
+
+/*
  * A commit ends with a write, not with an fsync: what was committed survives
  * any death of the process. A power loss or a crash of the kernel may cost the
  * commits of its last seconds, but never the database.
@@ -60,7 +69,10 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                      " VALUES(?, ?, ?, ?)",
     [DB_BATCH_NEXT] = "SELECT id, at, names, records FROM batch"
                       " WHERE run = ? AND id > ? ORDER BY id LIMIT 1",
-    [DB_BATCH_DELETE] = "DELETE FROM batch WHERE run = ?",
+    [DB_BATCH_DELETE] = "DELETE FROM batch WHERE id IN"
+                        " (SELECT id FROM batch WHERE run = ? LIMIT 8)",
+    [DB_BATCH_STRAY] = "SELECT DISTINCT run FROM batch"
+                       " WHERE run NOT IN (SELECT id FROM run)",
     [DB_CACHE_GET] = "SELECT value FROM cache WHERE key = ? AND made >= ?",
     [DB_CACHE_PUT] = "INSERT OR REPLACE INTO cache(key, value, made)"
                      " VALUES(?, ?, ?)",
@@ -83,6 +95,15 @@ db_is_full(int error)
     return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
+static int
+read_only(const struct db *self, struct err *err)
+{
+    return err_set(err, ERR_UNAVAILABLE,
+                   "can't write %s: it is read-only; choose another folder "
+                   "with --store or LEAT_STORE",
+                   self->path);
+}
+
 /* The error for what SQLite has just said. */
 static int
 fail(const struct db *self, struct err *err)
@@ -99,10 +120,7 @@ fail(const struct db *self, struct err *err)
                        "can't write %s: %s; free some space and try again",
                        self->path, strerror(error ? error : ENOSPC));
     if (code == SQLITE_READONLY)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "can't write %s: it is read-only; choose another "
-                       "folder with --store or LEAT_STORE",
-                       self->path);
+        return read_only(self, err);
     if (code == SQLITE_CANTOPEN)
         return err_set(err, ERR_UNAVAILABLE,
                        "can't open %s: %s; choose another folder with --store "
@@ -138,6 +156,18 @@ on_busy(void *ctx, int count)
         return 0;
     nap(BUSY_STEP);
     return 1;
+}
+
+static int
+on_commit(void *ctx, sqlite3 *handle, const char *name, int frames)
+{
+    struct db *self = ctx;
+
+    self->frames = frames;
+    if (frames >= LOG_FRAMES)
+        (void)sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE,
+                                        NULL, NULL);
+    return SQLITE_OK;
 }
 
 static int
@@ -270,6 +300,10 @@ db_open(struct db *self, bool make, struct err *err)
     if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK)
         return fail(self, err);
     (void)sqlite3_busy_handler(self->handle, on_busy, NULL);
+    (void)sqlite3_wal_hook(self->handle, on_commit, self);
+    /* SQLite falls back to reading by itself. */
+    if (make && sqlite3_db_readonly(self->handle, NULL) == 1)
+        return read_only(self, err);
     if (check(self, &fresh, err) < 0)
         return -1;
     if (fresh && !make)
@@ -277,10 +311,7 @@ db_open(struct db *self, bool make, struct err *err)
                        self->path);
     if (fresh && make_schema(self, err) < 0)
         return -1;
-    /*
-     * A checkpoint costs two fsyncs, and taking its files away and making
-     * them again costs more than all else in a short run: leave them.
-     */
+    /* Making the log anew costs more than all else in a short run. */
     (void)sqlite3_db_config(self->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
                             NULL);
     (void)sqlite3_file_control(self->handle, NULL, SQLITE_FCNTL_PERSIST_WAL,
@@ -293,6 +324,17 @@ db_close(struct db *self)
 {
     for (size_t i = 0; i < DB_STMT_COUNT; i++)
         (void)sqlite3_finalize(self->stmts[i]);
+    if (self->frames > LOG_FRAMES_LEFT) {
+        /*
+         * First what is long, which holds nobody up; then what needs all
+         * others to be away, without waiting for it.
+         */
+        (void)sqlite3_wal_checkpoint_v2(self->handle, NULL,
+                                        SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        (void)sqlite3_busy_handler(self->handle, NULL, NULL);
+        (void)sqlite3_wal_checkpoint_v2(self->handle, NULL,
+                                        SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
     (void)sqlite3_close(self->handle);
     free(self->path);
     *self = (struct db){0};

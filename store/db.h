@@ -37,6 +37,7 @@ enum db_stmt {
     DB_BATCH_ADD,
     DB_BATCH_NEXT,
     DB_BATCH_DELETE,
+    DB_BATCH_STRAY,
     DB_CACHE_GET,
     DB_CACHE_PUT,
     DB_CACHE_DROP,
@@ -48,6 +49,7 @@ struct db {
     sqlite3 *handle;
     char *path;
     sqlite3_stmt *stmts[DB_STMT_COUNT]; /* prepared when first needed */
+    int frames;                         /* in the log after our last commit */
 };
 
 /*

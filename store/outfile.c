@@ -190,7 +190,7 @@ empty(struct outfile *self, struct err *err)
 int
 outfile_create(struct outfile *self, const char *path, struct err *err)
 {
-    struct outfile made;
+    struct outfile made = {.fd = -1};
 
     if (open_locked(&made, path, err) < 0)
         return -1;
@@ -213,7 +213,7 @@ skip_piece(void *ctx, const struct store_piece *piece)
 int
 outfile_resume(struct outfile *self, const char *path, struct err *err)
 {
-    struct outfile made;
+    struct outfile made = {.fd = -1};
     uint64_t end = 0;
 
     if (open_locked(&made, path, err) < 0)
@@ -243,19 +243,29 @@ outfile_close(struct outfile *self)
     *self = (struct outfile){.fd = -1};
 }
 
-/* All of both parts at the end, or nothing. */
-static int
-write_both(struct outfile *self, const unsigned char *head, const char *data,
-           size_t n)
+/* What an iovec of a write wants: it has no const, and writes nothing. */
+static void *
+writable(const void *data)
+{
+    union {
+        const void *in;
+        void *out;
+    } same = {.in = data};
+
+    return same.out;
+}
+
+/* Both parts at the end; how many bytes of them got there. */
+static size_t
+write_parts(struct outfile *self, const unsigned char *head, const char *data,
+            size_t n)
 {
     size_t done = 0;
 
     while (done < HEAD + n) {
         size_t of_head = done < HEAD ? done : HEAD, of_data = done - of_head;
-        char *rest = (char *)(uintptr_t)(data + of_data);
-        struct iovec parts[] = {
-            {(unsigned char *)(uintptr_t)head + of_head, HEAD - of_head},
-            {rest, n - of_data}};
+        struct iovec parts[] = {{writable(head + of_head), HEAD - of_head},
+                                {writable(data + of_data), n - of_data}};
         ssize_t wrote = pwritev(self->fd, parts, 2, (off_t)(self->end + done));
 
         if (wrote > 0)
@@ -263,17 +273,25 @@ write_both(struct outfile *self, const unsigned char *head, const char *data,
         else if (wrote == 0 || errno != EINTR)
             break;
     }
-    if (done < HEAD + n) {
-        int saved = errno;
+    return done;
+}
 
-        /* If this fails too, readers ignore the rest. */
-        if (ftruncate(self->fd, (off_t)self->end) < 0)
-            (void)0;
-        errno = saved;
-        return -1;
+/* A piece at the end, or nothing. */
+static int
+write_piece(struct outfile *self, const unsigned char *head, const char *data,
+            size_t n)
+{
+    int saved;
+
+    if (write_parts(self, head, data, n) == HEAD + n) {
+        self->end += HEAD + n;
+        return 0;
     }
-    self->end += HEAD + n;
-    return 0;
+    saved = errno;
+    /* If this fails too, readers ignore what is torn. */
+    (void)!ftruncate(self->fd, (off_t)self->end);
+    errno = saved;
+    return -1;
 }
 
 int
@@ -289,7 +307,7 @@ outfile_append(struct outfile *self, const struct store_piece *piece,
         if (n > PIECE_MAX)
             n = PIECE_MAX;
         put_head(head, piece, n);
-        if (write_both(self, head, piece->data + done, n) < 0)
+        if (write_piece(self, head, piece->data + done, n) < 0)
             return cannot("write", self->path, err);
         done += n;
     }

@@ -72,6 +72,7 @@ find_folder(const char *folder, enum store_mode mode, char **ret,
             struct err *err)
 {
     struct stat st;
+    char *inside;
 
     if (stat(folder, &st) < 0 && errno == ENOENT) {
         if (mode == STORE_READ)
@@ -81,7 +82,10 @@ find_folder(const char *folder, enum store_mode mode, char **ret,
         if (make_folder(folder, err) < 0)
             return -1;
     }
-    *ret = realpath(folder, NULL);
+    /* With a dot behind it, a file is no folder. */
+    inside = mem_printf("%s/.", folder);
+    *ret = realpath(inside, NULL);
+    free(inside);
     if (!*ret)
         return err_set(err, ERR_UNAVAILABLE,
                        "can't use the folder %s: %s; choose another with "
@@ -302,11 +306,12 @@ set_resumed(struct store *self, uint64_t run, struct err *err)
 int
 store_run_resume(struct store *self, uint64_t run, struct err *err)
 {
+    const struct live *held = store_live(self, run);
     char *path = store_output_path(self, run);
     struct outfile out = {.fd = -1};
     int rc = -1;
 
-    assert(!store_live(self, run));
+    assert(!held);
     if (store_must_exist(self, run, err) < 0)
         goto out;
     if (outfile_resume(&out, path, err) < 0) {

@@ -6,13 +6,28 @@
  * output for each run, output/ID. Any number of processes share a store
  * without waiting for each other: each commits in groups, briefly. What was
  * committed survives the death of the process at any moment; what exactly is
- * kept of the last few milliseconds before it is not promised.
+ * kept of the last few milliseconds before it is not promised. A power loss
+ * may cost the last seconds, but not the database.
  *
  * A run belongs to the process that began it, which holds a lock on the run's
  * output file; a run in state running whose lock nobody holds is interrupted.
+ * A forked child does not hold it, and must neither use nor close the store.
  *
- * Records of attempts are committed in batches, one row a batch; the views
- * runs_view, tasks and attempts show them to plain SQL (leat(1), STORE).
+ * Records of attempts are committed in batches, one row a batch. Three views
+ * show everything to plain SQL; tables are the store's own. Times are
+ * microseconds, moments since 1970 (UTC); what is unknown or none is NULL.
+ *
+ *   runs      run, flow, name, state (running also when interrupted), started,
+ *             ended, params, output, options (JSON), sessions, file, program,
+ *             cwd, source
+ *   attempts  a row a record: run, task (its name), child (index), key, attempt
+ *             (0: never started), state, value (JSON), cause, children (of
+ *             state mapped), code, started, ended, cpu, memory (bytes), cwd (if
+ *             not the run's), number (of the task in its flow), record (grows)
+ *   tasks     the last record of each task and child, with the same columns
+ *
+ *   SELECT task, key, state, (ended - started) / 1e6 AS seconds
+ *   FROM tasks WHERE run = 12 AND state <> 'succeeded';
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -30,7 +45,7 @@
 #define STORE_VERSION   1
 #define STORE_FLUSH_DUE (10 * SPAN_MS) /* a record waits no longer than this */
 /* A cache entry older than this is dropped by store_prune. */
-#define STORE_CACHE_KEEP (400 * 86400 * SPAN_SECOND)
+#define STORE_CACHE_KEEP (INT64_C(400) * 86400 * SPAN_SECOND)
 
 struct store;
 
@@ -95,7 +110,10 @@ int store_run_begin(struct store *self, struct store_run *run, struct err *err);
  * it), counts the session, sets it running.
  */
 int store_run_resume(struct store *self, uint64_t run, struct err *err);
-/* End it: flushes, commits the state and the output (may be NULL), unlocks. */
+/*
+ * End it: flushes, commits the state and the output (may be NULL), unlocks. If
+ * that fails the run is still held, and can be ended again.
+ */
 int store_run_end(struct store *self, uint64_t run, enum store_run_state state,
                   const json_t *output, struct err *err);
 
@@ -118,7 +136,8 @@ struct store_record {
 /*
  * Add a record to the pending batch of the run. A batch is committed by
  * store_flush, or by itself when it is large. Fails if that commit fails
- * (ERR_UNAVAILABLE: disk full, ...): nothing that was committed is lost.
+ * (ERR_UNAVAILABLE: disk full, ...): nothing that was committed is lost, and
+ * what is pending, this record too, stays so: a later flush may succeed.
  */
 int store_record(struct store *self, uint64_t run,
                  const struct store_record *record, struct err *err);
@@ -137,7 +156,10 @@ int store_output(struct store *self, uint64_t run, struct plan_id id,
 
 /* ---- looking back ---- */
 
-/* "12", "last" or a --name (the newest with it); ERR_NOT_FOUND says more. */
+/*
+ * "12", "last" or a --name (the newest with it); ERR_NOT_FOUND says more. What
+ * has digits only is a number.
+ */
 int store_find(struct store *self, const char *which, uint64_t *ret,
                struct err *err);
 
@@ -151,7 +173,7 @@ typedef bool store_run_fn(void *ctx, const struct store_run *run);
 int store_runs(struct store *self, size_t most, store_run_fn *fn, void *ctx,
                struct err *err);
 
-/* Every record of a run in the order it was made. */
+/* Every committed record of a run in the order it was made. */
 typedef bool store_record_fn(void *ctx, const struct store_record *record);
 int store_records(struct store *self, uint64_t run, store_record_fn *fn,
                   void *ctx, struct err *err);

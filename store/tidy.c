@@ -37,20 +37,30 @@ source_of(struct store *self, uint64_t run, int64_t *ret, struct err *err)
 }
 
 static int
-delete_rows(struct store *self, uint64_t run, struct err *err)
+delete_run(struct store *self, uint64_t run, struct err *err)
 {
     int64_t source = 0;
 
     if (db_do(&self->db, DB_BEGIN, err) < 0)
         return -1;
     if (source_of(self, run, &source, err) < 0 ||
-        run_with_id(self, DB_BATCH_DELETE, (int64_t)run, err) < 0 ||
         run_with_id(self, DB_RUN_DELETE, (int64_t)run, err) < 0 ||
         run_with_id(self, DB_SOURCE_DROP, source, err) < 0 ||
         db_do(&self->db, DB_COMMIT, err) < 0) {
         db_rollback(&self->db);
         return -1;
     }
+    return 0;
+}
+
+/* A few at a time: others may want to commit between. */
+static int
+delete_batches(struct store *self, uint64_t run, struct err *err)
+{
+    do {
+        if (run_with_id(self, DB_BATCH_DELETE, (int64_t)run, err) < 0)
+            return -1;
+    } while (sqlite3_changes(self->db.handle) > 0);
     return 0;
 }
 
@@ -80,10 +90,10 @@ store_remove(struct store *self, uint64_t run, struct err *err)
                       strerror(errno));
         goto out;
     }
-    if (delete_rows(self, run, err) < 0)
+    if (delete_run(self, run, err) < 0)
         goto out;
     (void)unlink(path);
-    rc = 0;
+    rc = delete_batches(self, run, err);
 out:
     if (fd >= 0)
         (void)close(fd);
@@ -119,6 +129,23 @@ remove_old(struct store *self, uint64_t run, size_t *removed, struct err *err)
     return -1;
 }
 
+/* What a removal that was killed has left. */
+static int
+delete_strays(struct store *self, struct err *err)
+{
+    sqlite3_stmt *stmt = db_stmt(&self->db, DB_BATCH_STRAY, err);
+    uint64_t *ids = NULL;
+    size_t n = 0;
+    int rc = 0;
+
+    if (!stmt || store_ids(self, stmt, &ids, &n, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = delete_batches(self, ids[i], err);
+    free(ids);
+    return rc;
+}
+
 int
 store_prune(struct store *self, size_t keep, int64_t age, size_t *removed,
             struct err *err)
@@ -138,7 +165,7 @@ store_prune(struct store *self, size_t keep, int64_t age, size_t *removed,
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = remove_old(self, ids[i], &count, err);
     free(ids);
-    if (rc < 0 ||
+    if (rc < 0 || delete_strays(self, err) < 0 ||
         run_with_id(self, DB_CACHE_DROP, now - STORE_CACHE_KEEP, err) < 0 ||
         shrink(self, err) < 0)
         return -1;

@@ -34,7 +34,7 @@ stage tests make test
 stage gcc-sanitized make "$san" unit replay
 stage clang make CC=clang programs
 stage clang-sanitized make CC=clang "$san" unit replay
-stage lint make lint
+stage lint make -k lint
 stage valgrind make valgrind
 stage install tests/install.sh
 

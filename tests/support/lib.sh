@@ -14,7 +14,7 @@ exec 3>&1 4>&2 # where failures are told, whatever a command's output goes to
 
 # leat ARG...: the program under test, with a store of the test's own
 leat() {
-    LEAT_STORE=${LEAT_STORE-$work/store.db} "$LEAT" "$@"
+    LEAT_STORE=${LEAT_STORE-$work/store} "$LEAT" "$@"
 }
 
 # fail TEXT...: the test has failed, and where

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "proto/limits.h"
 #include "tests/support/steps.h"
 
 static const struct plan_task two[] = {PLAIN, PLAIN};
@@ -272,14 +273,13 @@ triggers_look_at_upstream_states(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        for (uint8_t t = 0; t < TRIGGER_SOME_SUCCESSFUL; t++) {
-            struct plan_task task = {.trigger = t};
+    for (size_t i = 0; i < COUNT(cases) * TRIGGER_SOME_SUCCESSFUL; i++) {
+        const struct trigger_case *c = &cases[i / TRIGGER_SOME_SUCCESSFUL];
+        uint8_t t = (uint8_t)(i % TRIGGER_SOME_SUCCESSFUL);
+        struct plan_task task = {.trigger = t};
 
-            if (verdict(&task, cases[i].upstream) != cases[i].verdicts[t])
-                fail_msg("%s after \"%s\"", plan_trigger_names[t],
-                         cases[i].upstream);
-        }
+        if (verdict(&task, c->upstream) != c->verdicts[t])
+            fail_msg("%s after \"%s\"", plan_trigger_names[t], c->upstream);
     }
 }
 
@@ -457,6 +457,22 @@ refuses_an_edge_to_no_task(void **state)
 }
 
 static void
+refuses_more_than_the_limits(void **state)
+{
+    struct plan *p = NULL;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(plan_new(&p, two, LIMIT_TASKS + 1, NULL, 0, NULL, &err),
+                     -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(
+        plan_new(&p, two, 2, a_b, (size_t)UINT32_MAX + 1, NULL, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_null(p);
+}
+
+static void
 refuses_a_circle_and_tells_it(void **state)
 {
     static const struct plan_task tasks[] = {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN};
@@ -517,6 +533,7 @@ main(void)
         cmocka_unit_test(after_cancel_nothing_becomes_ready),
         cmocka_unit_test(neighbours_are_listed_once_and_in_order),
         cmocka_unit_test(refuses_an_edge_to_no_task),
+        cmocka_unit_test(refuses_more_than_the_limits),
         cmocka_unit_test(refuses_a_circle_and_tells_it),
         cmocka_unit_test(refuses_a_task_that_depends_on_itself),
     };

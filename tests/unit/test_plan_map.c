@@ -158,9 +158,9 @@ a_reduce_waits_for_all_children(void **state)
 }
 
 struct reduce_case {
-    enum plan_trigger trigger;
     const char *children; /* s: succeeded, k: skipped, f: failed */
     double at_least;
+    enum plan_trigger trigger;
     char verdict; /* r: runs, x: trigger-failed, k: skipped */
 };
 
@@ -199,30 +199,30 @@ static void
 the_trigger_of_a_reduce_sees_the_children(void **state)
 {
     static const struct reduce_case cases[] = {
-        {TRIGGER_ALL_SUCCESSFUL, "ss", -1, 'r'},
-        {TRIGGER_ALL_SUCCESSFUL, "sf", -1, 'x'},
-        {TRIGGER_ALL_SUCCESSFUL, "", -1, 'r'},
-        {TRIGGER_ALL_FAILED, "ff", -1, 'r'},
-        {TRIGGER_ALL_FAILED, "fs", -1, 'x'},
-        {TRIGGER_ALL_FAILED, "", -1, 'r'},
-        {TRIGGER_ANY_SUCCESSFUL, "fsf", -1, 'r'},
-        {TRIGGER_ANY_SUCCESSFUL, "ff", -1, 'x'},
-        {TRIGGER_ANY_SUCCESSFUL, "", -1, 'x'},
-        {TRIGGER_ANY_FAILED, "sf", -1, 'r'},
-        {TRIGGER_ANY_FAILED, "sk", -1, 'x'},
-        {TRIGGER_ANY_FAILED, "", -1, 'x'},
-        {TRIGGER_ALL_FINISHED, "fks", -1, 'r'},
-        {TRIGGER_ALL_FINISHED, "", -1, 'r'},
-        {TRIGGER_NOT_ALL_SKIPPED, "ks", -1, 'r'},
-        {TRIGGER_NOT_ALL_SKIPPED, "kk", -1, 'k'},
-        {TRIGGER_NOT_ALL_SKIPPED, "kf", -1, 'x'},
-        {TRIGGER_NOT_ALL_SKIPPED, "", -1, 'k'},
-        {TRIGGER_SOME_SUCCESSFUL, "ssf", 0.5, 'r'},
-        {TRIGGER_SOME_SUCCESSFUL, "sff", 0.5, 'x'},
-        {TRIGGER_SOME_SUCCESSFUL, "", 0.5, 'r'},
-        {TRIGGER_SOME_SUCCESSFUL, "", 1, 'x'},
-        {TRIGGER_SOME_FAILED, "sff", 2, 'r'},
-        {TRIGGER_SOME_FAILED, "sfs", 2, 'x'},
+        {"ss", -1, TRIGGER_ALL_SUCCESSFUL, 'r'},
+        {"sf", -1, TRIGGER_ALL_SUCCESSFUL, 'x'},
+        {"", -1, TRIGGER_ALL_SUCCESSFUL, 'r'},
+        {"ff", -1, TRIGGER_ALL_FAILED, 'r'},
+        {"fs", -1, TRIGGER_ALL_FAILED, 'x'},
+        {"", -1, TRIGGER_ALL_FAILED, 'r'},
+        {"fsf", -1, TRIGGER_ANY_SUCCESSFUL, 'r'},
+        {"ff", -1, TRIGGER_ANY_SUCCESSFUL, 'x'},
+        {"", -1, TRIGGER_ANY_SUCCESSFUL, 'x'},
+        {"sf", -1, TRIGGER_ANY_FAILED, 'r'},
+        {"sk", -1, TRIGGER_ANY_FAILED, 'x'},
+        {"", -1, TRIGGER_ANY_FAILED, 'x'},
+        {"fks", -1, TRIGGER_ALL_FINISHED, 'r'},
+        {"", -1, TRIGGER_ALL_FINISHED, 'r'},
+        {"ks", -1, TRIGGER_NOT_ALL_SKIPPED, 'r'},
+        {"kk", -1, TRIGGER_NOT_ALL_SKIPPED, 'k'},
+        {"kf", -1, TRIGGER_NOT_ALL_SKIPPED, 'x'},
+        {"", -1, TRIGGER_NOT_ALL_SKIPPED, 'k'},
+        {"ssf", 0.5, TRIGGER_SOME_SUCCESSFUL, 'r'},
+        {"sff", 0.5, TRIGGER_SOME_SUCCESSFUL, 'x'},
+        {"", 0.5, TRIGGER_SOME_SUCCESSFUL, 'r'},
+        {"", 1, TRIGGER_SOME_SUCCESSFUL, 'x'},
+        {"sff", 2, TRIGGER_SOME_FAILED, 'r'},
+        {"sfs", 2, TRIGGER_SOME_FAILED, 'x'},
     };
 
     (void)state;
@@ -236,7 +236,7 @@ the_trigger_of_a_reduce_sees_the_children(void **state)
 static void
 a_skipped_child_skips_a_reduce(void **state)
 {
-    static const struct reduce_case skipped = {TRIGGER_ALL_FINISHED, "fks", -1,
+    static const struct reduce_case skipped = {"fks", -1, TRIGGER_ALL_FINISHED,
                                                0};
 
     (void)state;

@@ -101,17 +101,14 @@ list_edges(const struct world *w, struct plan_edge *edges)
 
 /* ---- checks ---- */
 
-#define CHECK(w, what)                     \
-    do {                                   \
-        if (!(what))                       \
-            fail_seed(w, #what, __LINE__); \
-    } while (0)
+#define CHECK(w, what) check((w), (what), #what, __LINE__)
 
 static void
-fail_seed(const struct world *w, const char *what, int line)
+check(const struct world *w, bool holds, const char *what, int line)
 {
-    fail_msg("SEED=%llu line %d: not %s", (unsigned long long)w->seed, line,
-             what);
+    if (!holds)
+        fail_msg("SEED=%llu line %d: not %s", (unsigned long long)w->seed, line,
+                 what);
 }
 
 static enum plan_state
@@ -298,10 +295,10 @@ expand_links(struct world *w, uint32_t t, uint32_t n,
     uint32_t nlink = 0;
     uint32_t stride = 1;
 
-    for (uint32_t i = nsource; i-- > 0;) {
+    for (uint32_t i = nsource; n > 0 && i-- > 0;) {
         const struct source *s = &sources[i];
 
-        if (s->key->kind == REF_CHILDREN_OF && s->n > 0)
+        if (s->key->kind == REF_CHILDREN_OF)
             links[nlink++] =
                 (struct plan_link){s->key->from, stride, s->n, NULL};
         for (uint32_t k = 0; k < n; k++)

@@ -13,7 +13,7 @@ view_child(const struct view *self, uint32_t child)
 }
 
 static void
-add_view(struct map *self, size_t *cap, const struct plan_link *link)
+add_view(struct children *self, size_t *cap, const struct plan_link *link)
 {
     struct view *v;
 
@@ -29,8 +29,9 @@ add_view(struct map *self, size_t *cap, const struct plan_link *link)
 
 /* Without a link children see each their own. */
 static void
-add_views(struct map *self, size_t *cap, uint32_t edge, const struct map *from,
-          const struct plan_link *links, size_t nlink)
+add_views(struct children *self, size_t *cap, uint32_t edge,
+          const struct children *from, const struct plan_link *links,
+          size_t nlink)
 {
     struct plan_link same = {edge_task(edge), 1, from->nchild, NULL};
     uint32_t nview = self->nview;
@@ -50,7 +51,8 @@ add_views(struct map *self, size_t *cap, uint32_t edge, const struct map *from,
 }
 
 static void
-count_waits(struct map *self, const struct view *view, const struct map *from)
+count_waits(struct children *self, const struct view *view,
+            const struct children *from)
 {
     for (uint32_t k = 0; k < self->nchild; k++) {
         uint32_t j = view_child(view, k);
@@ -60,11 +62,11 @@ count_waits(struct map *self, const struct view *view, const struct map *from)
     }
 }
 
-struct map *
-plan_map_new(const struct plan *plan, uint32_t task, uint32_t n,
-             const struct plan_link *links, size_t nlink)
+struct children *
+plan_children_new(const struct plan *plan, uint32_t task, uint32_t n,
+                  const struct plan_link *links, size_t nlink)
 {
-    struct map *self = mem_alloc(1, sizeof *self);
+    struct children *self = mem_alloc(1, sizeof *self);
     size_t cap = 0;
 
     self->nchild = self->nopen = n;
@@ -75,7 +77,7 @@ plan_map_new(const struct plan *plan, uint32_t task, uint32_t n,
         return self;
     for (uint32_t i = plan->in.begin[task]; i < plan->in.begin[task + 1]; i++) {
         uint32_t edge = plan->in.edge[i];
-        const struct map *from = plan->tasks[edge_task(edge)].map;
+        const struct children *from = plan->tasks[edge_task(edge)].children;
 
         if (edge_kind(edge) != PLAN_EDGE_WHOLE && from)
             add_views(self, &cap, edge, from, links, nlink);
@@ -84,14 +86,14 @@ plan_map_new(const struct plan *plan, uint32_t task, uint32_t n,
         self->waits = mem_alloc(n, sizeof *self->waits);
     for (uint32_t i = 0; i < self->nview; i++)
         count_waits(self, &self->views[i],
-                    plan->tasks[self->views[i].from].map);
+                    plan->tasks[self->views[i].from].children);
     return self;
 }
 
 void
-plan_map_destroy(struct map **self_p)
+plan_children_destroy(struct children **self_p)
 {
-    struct map *self = *self_p;
+    struct children *self = *self_p;
 
     if (!self)
         return;
@@ -107,7 +109,7 @@ plan_map_destroy(struct map **self_p)
 
 /* Two views of one map may show the same child: it counts once. */
 static bool
-is_seen_before(const struct map *self, uint32_t view, uint32_t child)
+is_seen_before(const struct children *self, uint32_t view, uint32_t child)
 {
     const struct view *v = &self->views[view];
 
@@ -119,14 +121,14 @@ is_seen_before(const struct map *self, uint32_t view, uint32_t child)
 }
 
 struct tally
-plan_tally_child(const struct plan *plan, const struct map *self,
+plan_tally_child(const struct plan *plan, const struct children *self,
                  uint32_t child)
 {
     struct tally seen = self->shared;
 
     for (uint32_t i = 0; i < self->nview; i++) {
         const struct view *v = &self->views[i];
-        const struct map *from = plan->tasks[v->from].map;
+        const struct children *from = plan->tasks[v->from].children;
 
         if (!is_seen_before(self, i, child))
             tally_add(&seen, from->states[view_child(v, child)]);
@@ -135,7 +137,7 @@ plan_tally_child(const struct plan *plan, const struct map *self,
 }
 
 uint32_t
-plan_find_view(const struct map *self, uint32_t from)
+plan_find_view(const struct children *self, uint32_t from)
 {
     uint32_t low = 0;
     uint32_t high = self->nview;

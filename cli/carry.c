@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cli/carry.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "cli/json.h"
+#include "cli/machine.h"
+#include "cli/report.h"
+#include "cli/signals.h"
+#include "cli/watch.h"
+#include "flow/value.h"
+#include "lib/api.h"
+#include "lib/local.h"
+
+/* A run on its way. */
+struct carrying {
+    const struct carry *carry;
+    struct cli cli; /* its terms are duplicates: see local_watch */
+    struct store *store;
+    struct store_run info;
+    struct machine machine;
+    struct watch watch;
+    struct local_result result;
+    bool has_result;
+    int64_t elapsed;
+    int signal; /* that ended it, or 0 */
+};
+
+int
+carry_exit(enum store_run_state state)
+{
+    static const int exits[STORE_RUN_STATE_COUNT] = {
+        [STORE_RUNNING] = EXIT_FAILED, [STORE_SUCCEEDED] = EXIT_OK,
+        [STORE_FAILED] = EXIT_FAILED,  [STORE_CANCELLED] = EXIT_CANCELLED,
+        [STORE_PAUSED] = EXIT_FAILED,  [STORE_INTERRUPTED] = EXIT_FAILED,
+    };
+
+    return exits[state];
+}
+
+/* ---- before ---- */
+
+static void
+set_environment(const struct args *args)
+{
+    for (size_t i = 0; i < args->n; i++) {
+        const char *text = args->list[i].text;
+        const char *value;
+        char *name;
+
+        if (args->list[i].opt != OPT_ENV || !(value = strchr(text, '=')))
+            continue;
+        name = mem_text(text, (size_t)(value - text));
+        (void)setenv(name, value + 1, 1);
+        free(name);
+    }
+}
+
+static int
+check_environment(const struct cli *cli, const struct args *args)
+{
+    for (size_t i = 0; i < args->n; i++) {
+        const char *text = args->list[i].text;
+
+        if (args->list[i].opt != OPT_ENV)
+            continue;
+        if (text[0] == '=' || text[0] == '\0')
+            return cli_usage(cli, "--env wants NAME or NAME=VALUE, not \"%s\"",
+                             text);
+        if (!strchr(text, '=') && !getenv(text))
+            return cli_usage(cli, "--env %s: there is no such variable here",
+                             text);
+    }
+    return EXIT_OK;
+}
+
+/* What a later session or reader should know; values stay out of it. */
+static json_t *
+options_json(const struct args *args)
+{
+    json_t *env = json_array();
+
+    for (size_t i = 0; i < args->n; i++) {
+        const char *text = args->list[i].text;
+
+        if (args->list[i].opt == OPT_ENV)
+            json_array_append_new(env, json_stringn(text, strcspn(text, "=")));
+    }
+    return json_pack("{s:o}", "env", env);
+}
+
+static void
+describe(struct carrying *self)
+{
+    const struct flow *flow = self->carry->input->flow;
+    struct store_run *info = &self->info;
+
+    info->flow = mem_dup(flow->name);
+    info->name = mem_dup(args_text(self->carry->args, OPT_NAME));
+    info->file = mem_dup(flow->file);
+    info->params = json_incref(self->carry->input->params);
+    info->options = options_json(self->carry->args);
+    info->cwd = getcwd(NULL, 0);
+    info->started = span_wall();
+    info->sessions = 1;
+    if (self->cli.build) {
+        json_t *json = flow_to_json(flow);
+
+        free(info->file);
+        info->file = mem_dup(self->cli.name);
+        info->program = realpath("/proc/self/exe", NULL);
+        info->source = json_dumps(json, JSON_COMPACT);
+        info->source_len = info->source ? strlen(info->source) : 0;
+        json_decref(json);
+    } else {
+        info->source =
+            mem_text(flow->source ? flow->source : "", flow->source_len);
+        info->source_len = flow->source_len;
+    }
+}
+
+static int
+duplicate(const struct cli *cli, struct term *term)
+{
+    term->fd = fcntl(term->fd, F_DUPFD_CLOEXEC, 3);
+    if (term->fd >= 0)
+        return EXIT_OK;
+    return cli_fail(cli, EXIT_UNREACHABLE,
+                    "standard output or error is closed");
+}
+
+static int
+prepare(struct carrying *self)
+{
+    const struct carry *carry = self->carry;
+    struct err err;
+    int code = check_environment(carry->cli, carry->args);
+
+    if (code == EXIT_OK)
+        code = machine_read(&self->machine, carry->cli, carry->args);
+    if (code == EXIT_OK)
+        code = duplicate(carry->cli, &self->cli.err);
+    if (code == EXIT_OK)
+        code = duplicate(carry->cli, &self->cli.out);
+    if (code != EXIT_OK)
+        return code;
+    if (!args_has(carry->args, OPT_NO_STORE) &&
+        store_open(&self->store, carry->cli->config.store, STORE_WRITE, &err) <
+            0)
+        return cli_fail(carry->cli, EXIT_UNREACHABLE, "%s%s", err.msg,
+                        carry->resume ? ""
+                                      : "\n--no-store runs without keeping "
+                                        "anything");
+    if (!carry->resume)
+        describe(self);
+    set_environment(carry->args);
+    self->watch = (struct watch){
+        .cli = &self->cli,
+        .flow = carry->input->flow,
+        .quiet = args_has(carry->args, OPT_QUIET),
+        .verbose = args_has(carry->args, OPT_VERBOSE),
+        .results = carry->results,
+        .tag = carry->tag,
+    };
+    watch_init(&self->watch);
+    return EXIT_OK;
+}
+
+/* ---- after ---- */
+
+static int
+print_output(const struct carrying *self)
+{
+    const json_t *output = self->result.output;
+    struct buf out = {0};
+    int code;
+
+    if (!self->carry->input->flow->output || !output)
+        return EXIT_OK;
+    if (json_is_string(output))
+        value_text(output, &out);
+    else
+        value_json(output, &out);
+    buf_char(&out, '\n');
+    code = cli_print(&self->cli, &out, EXIT_OK);
+    buf_release(&out);
+    return code;
+}
+
+static int
+print_json(struct carrying *self, int code)
+{
+    struct history *history = NULL;
+    struct err err;
+
+    if (!self->store) {
+        self->info.state = self->result.state;
+        self->info.output = json_incref(self->result.output);
+        self->info.ended = span_wall();
+        return cli_print_json(&self->cli,
+                              json_of_run(self->result.run, &self->info), code);
+    }
+    if (history_load(&history, self->store, self->result.id, &err) < 0)
+        return cli_error(&self->cli, &err);
+    code = cli_print_json(&self->cli, json_of_history(history), code);
+    history_destroy(&history);
+    return code;
+}
+
+static void
+prune(const struct carrying *self)
+{
+    const struct config *config = &self->cli.config;
+    size_t removed = 0;
+    struct err err;
+
+    if (store_prune(self->store, config->keep, config->max_age, &removed,
+                    &err) < 0)
+        (void)cli_fail(&self->cli, 0, "old runs were not removed: %s", err.msg);
+}
+
+static int
+exit_of(const struct carrying *self)
+{
+    if (self->result.timed_out)
+        return EXIT_TIMED_OUT;
+    if (self->result.interrupts > 0)
+        return EXIT_SIGNAL + self->signal;
+    return carry_exit(self->result.state);
+}
+
+static int
+conclude(struct carrying *self)
+{
+    struct buf out = {0};
+    int code = exit_of(self);
+
+    report_put(&self->watch, &self->result, self->elapsed, &out);
+    (void)term_write(&self->cli.err, &out);
+    buf_release(&out);
+    if (args_has(self->carry->args, OPT_JSON)) {
+        code = print_json(self, code);
+    } else if (code == EXIT_OK) {
+        code = print_output(self);
+    }
+    if (self->store)
+        prune(self);
+    return code;
+}
+
+/* The store failed on the way: what it has is safe. */
+static int
+give_up(struct carrying *self, const struct err *err)
+{
+    int code = cli_error(&self->cli, err);
+
+    if (self->has_result && self->result.id > 0)
+        (void)cli_fail(&self->cli, code,
+                       "run %" PRIu64 " was interrupted by this; go on with: "
+                       "%s retry %" PRIu64,
+                       self->result.id, self->cli.name, self->result.id);
+    return code;
+}
+
+/* ---- the run ---- */
+
+static int
+run(struct carrying *self)
+{
+    const struct carry *carry = self->carry;
+    leat_flow *program = carry->input->program;
+    struct local_watch calls = watch_calls(&self->watch);
+    struct local_request request = {
+        .flow = carry->input->flow,
+        .params = carry->input->params,
+        .store = self->store,
+        .info = &self->info,
+        .resume = carry->resume,
+        .from = carry->from,
+        .watch = &calls,
+        .handle = program && api_has_handlers(program) ? api_handle : NULL,
+        .handle_ctx = program,
+        .resources = self->machine.resources,
+        .nresource = self->machine.nresource,
+        .labels = (const char *const *)self->machine.labels,
+        .nlabel = self->machine.nlabel,
+        .timeout = args_number(carry->args, OPT_TIMEOUT, 0),
+        .no_cache = args_has(carry->args, OPT_NO_CACHE),
+    };
+    int64_t started = span_mono();
+    struct err err;
+    int rc, code;
+
+    if (signals_begin(&self->cli.err, &request.interrupt_fd, &err) < 0)
+        return cli_error(&self->cli, &err);
+    rc = local_run(&request, &self->result, &err);
+    self->has_result = rc == 0 || self->result.run;
+    self->elapsed = span_mono() - started;
+    self->signal = signals_first();
+    watch_end(&self->watch);
+    code = rc < 0 ? give_up(self, &err) : conclude(self);
+    signals_end();
+    return code;
+}
+
+int
+carry_out(const struct carry *self)
+{
+    struct carrying all = {.carry = self, .cli = *self->cli};
+    int code;
+
+    all.cli.err.fd = STDERR_FILENO;
+    all.cli.out.fd = STDOUT_FILENO;
+    code = prepare(&all);
+    if (code == EXIT_OK)
+        code = run(&all);
+    if (all.watch.maps)
+        watch_release(&all.watch);
+    if (all.has_result)
+        local_result_release(&all.result);
+    if (all.cli.err.fd > STDERR_FILENO)
+        (void)close(all.cli.err.fd);
+    if (all.cli.out.fd > STDERR_FILENO)
+        (void)close(all.cli.out.fd);
+    machine_release(&all.machine);
+    store_run_release(&all.info);
+    store_close(&all.store);
+    return code;
+}

@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Whole runs with a fake executor: what each attempt gives is in a table, and
+ * everything that happens is one line of a journal.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "flow/file.h"
+#include "flow/params.h"
+#include "flow/run.h"
+
+/* What an attempt gives: by name, or by name and attempt ("x#2"). */
+struct scripted {
+    const char *name;
+    enum plan_state state; /* PLAN_WAITING ends the table */
+    const char *json;      /* NULL: null */
+};
+
+struct world {
+    struct flow *flow;
+    struct run *run;
+    const struct scripted *script;
+    struct buf journal;
+    enum plan_state (*handle)(void *ctx, struct run_change *change);
+    int64_t now;
+};
+
+static void
+on_changed(void *ctx, const struct run_change *change)
+{
+    struct world *w = ctx;
+
+    run_name(w->run, change->id, &w->journal);
+    buf_printf(&w->journal, " %s", plan_state_names[change->state]);
+    if (change->kept)
+        buf_text(&w->journal, " kept");
+    if (change->value && !json_is_null(change->value)) {
+        buf_char(&w->journal, ' ');
+        value_json(change->value, &w->journal);
+    }
+    if (change->cause)
+        buf_printf(&w->journal, ": %s", change->cause);
+    if (change->state == PLAN_RETRYING)
+        buf_printf(&w->journal, " in %lld",
+                   (long long)((change->until - w->now) / SPAN_MS));
+    buf_char(&w->journal, '\n');
+}
+
+static void
+begin(struct world *w, const char *text, const char *params)
+{
+    struct diags diags = {0};
+    struct buf problems = {0};
+    struct buf shown = {0};
+    struct run_hooks hooks = {on_changed, w->handle, w};
+    json_t *given = json_loads(params ? params : "{}", 0, NULL);
+    json_t *bound = NULL;
+    struct err err;
+
+    if (flow_parse("test.yaml", text, strlen(text), &w->flow, &diags) < 0) {
+        diags_print(&diags, &shown, false);
+        fail_msg("%s", buf_str(&shown));
+    }
+    assert_int_equal(params_bind(w->flow, given, &bound, &problems), 0);
+    assert_int_equal(run_new(&w->run, w->flow, bound, 1, &hooks, &err), 0);
+    json_decref(given);
+    json_decref(bound);
+    diags_release(&diags);
+}
+
+static const struct scripted *
+find_script(const struct world *w, const char *name, uint32_t attempt)
+{
+    char numbered[120];
+
+    (void)snprintf(numbered, sizeof numbered, "%s#%u", name, attempt);
+    for (const struct scripted *s = w->script; s && s->name; s++) {
+        if (strcmp(s->name, name) == 0 || strcmp(s->name, numbered) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static void
+report(struct world *w, struct plan_id id)
+{
+    struct run_outcome outcome = {.state = PLAN_SUCCEEDED};
+    const struct scripted *s;
+    struct buf name = {0};
+
+    run_name(w->run, id, &name);
+    s = find_script(w, buf_str(&name), run_attempts(w->run, id));
+    if (s) {
+        outcome.state = s->state;
+        outcome.value =
+            s->json ? json_loads(s->json, JSON_DECODE_ANY, NULL) : NULL;
+        outcome.cause = s->state == PLAN_SUCCEEDED ? NULL : "scripted";
+    }
+    buf_release(&name);
+    run_report(w->run, id, &outcome, w->now);
+}
+
+/* Run to the end, one attempt at a time; time jumps over waits. */
+static enum run_step
+go(struct world *w)
+{
+    for (;;) {
+        struct plan_id id;
+        int64_t until;
+        enum run_step step = run_next(w->run, w->now, &id, &until);
+
+        if (step == RUN_START)
+            report(w, id);
+        else if (step == RUN_WAIT)
+            w->now = until;
+        else
+            return step;
+    }
+}
+
+static void
+end(struct world *w)
+{
+    run_destroy(&w->run);
+    flow_destroy(&w->flow);
+    buf_release(&w->journal);
+}
+
+static void
+check_run(const char *text, const char *params, const struct scripted *script,
+          const char *journal)
+{
+    struct world w = {.script = script};
+
+    begin(&w, text, params);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal), journal);
+    end(&w);
+}
+
+#define HEAD "leat: 1\nname: test\ntasks:\n"
+
+static void
+values_flow_from_task_to_task(void **state)
+{
+    static const struct scripted script[] = {
+        {"a", PLAN_SUCCEEDED, "3"}, {"b", PLAN_SUCCEEDED, "4"}, {0}};
+    struct world w = {.script = script};
+    struct plan_id sum = {2, PLAN_WHOLE};
+    json_t *value = NULL;
+    json_t *all = NULL;
+    struct buf text = {0};
+    struct plan_id id;
+    struct err err;
+    int64_t until;
+
+    (void)state;
+    begin(
+        &w,
+        "leat: 1\nname: test\nparams: { p: { type: int, default: 7 } }\n"
+        "tasks:\n"
+        "  a: { run: x, value: int }\n"
+        "  b: { run: x, value: int }\n"
+        "  sum: { with: { n: [\"${a}\", \"${b}\"], t: 'is ${p}' }, run: x }\n",
+        NULL);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(run_next(w.run, 0, &id, &until), RUN_START);
+        report(&w, id);
+    }
+    assert_int_equal(run_next(w.run, 0, &id, &until), RUN_START);
+    assert_int_equal(id.task, sum.task);
+    assert_int_equal(run_bindings(w.run, id, &all, &err), 0);
+    value_json(all, &text);
+    assert_string_equal(buf_str(&text), "{\"p\":7,\"n\":[3,4],\"t\":\"is 7\"}");
+    assert_int_equal(run_lookup(w.run, id, "n", &value, &err), 0);
+    assert_int_equal(json_array_size(value), 2);
+    json_decref(value);
+    assert_int_equal(run_lookup(w.run, id, "q", &value, &err), -1);
+    assert_string_equal(err.msg, "`sum` has no argument `q`");
+    json_decref(all);
+    buf_release(&text);
+    end(&w);
+}
+
+static void
+maps_over_lists_ranges_and_products(void **state)
+{
+    static const struct scripted script[] = {
+        {"list", PLAN_SUCCEEDED, "[\"x\",\"y\"]"}, {0}};
+
+    (void)state;
+    check_run(HEAD "  list: { run: x, value: json }\n"
+                   "  m: { each: { f: '${list}', i: 1..2 }, run: x }\n",
+              NULL, script,
+              "list running\nlist succeeded [\"x\",\"y\"]\nm mapped\n"
+              "m[x,1] running\nm[x,1] succeeded\n"
+              "m[x,2] running\nm[x,2] succeeded\n"
+              "m[y,1] running\nm[y,1] succeeded\n"
+              "m[y,2] running\nm[y,2] succeeded\n");
+}
+
+static void
+zip_pairs_and_refuses_lengths_that_differ(void **state)
+{
+    static const struct scripted script[] = {{"l", PLAN_SUCCEEDED, "[\"p\"]"},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD
+              "  m: { each: { a: [1, 2], b: [p, q] }, zip: true, run: x }\n"
+              "  l: { run: x, value: json }\n"
+              "  n: { each: { a: [1, 2], b: '${l}' }, zip: true, run: x }\n",
+              NULL, script,
+              "m mapped\nm[1,p] running\nm[1,p] succeeded\n"
+              "m[2,q] running\nm[2,q] succeeded\n"
+              "l running\nl succeeded [\"p\"]\n"
+              "n failed: each: `a` has 2 items but `b` has 1; zip pairs lists "
+              "of equal length\n");
+}
+
+static void
+a_string_is_not_a_list(void **state)
+{
+    static const struct scripted script[] = {{"s", PLAN_SUCCEEDED, "\"abc\""},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD "  s: { run: x, value: json }\n"
+                   "  m: { each: { c: '${s}' }, run: x }\n"
+                   "  r: { needs: m, run: x }\n",
+              NULL, script,
+              "s running\ns succeeded \"abc\"\n"
+              "m failed: each: `c`: can't map over a string, only over a list: "
+              "\"abc\"\n"
+              "r trigger-failed: something it depends on failed\n");
+}
+
+static void
+an_empty_map_succeeds_with_an_empty_list(void **state)
+{
+    static const struct scripted script[] = {{"s", PLAN_SUCCEEDED, "[]"}, {0}};
+
+    (void)state;
+    check_run(HEAD "  s: { run: x, value: json }\n"
+                   "  m: { each: { c: '${s}' }, run: x, value: int }\n"
+                   "  r: { with: { all: '${m}' }, run: x }\n",
+              NULL, script,
+              "s running\ns succeeded []\nm mapped\n"
+              "r running\nr succeeded\n");
+}
+
+static void
+maps_go_child_to_child_and_reduce(void **state)
+{
+    static const struct scripted script[] = {{"a[1]", PLAN_SUCCEEDED, "10"},
+                                             {"a[2]", PLAN_FAILED, NULL},
+                                             {"b[10]", PLAN_SUCCEEDED, "100"},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD
+              "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
+              "  b: { each: { j: '${a}' }, run: x, value: int }\n"
+              "  c: { with: { all: '${b}' }, trigger: all-finished, run: x }\n",
+              NULL, script,
+              "a mapped\nb mapped\n"
+              "a[1] running\na[1] succeeded 10\n"
+              "a[2] running\na[2] failed: scripted\n"
+              "b[#1] trigger-failed: something it depends on failed\n"
+              "b[10] running\nb[10] succeeded 100\n"
+              "c running\nc succeeded\n");
+}
+
+static void
+a_product_of_maps_waits_for_its_own_children_only(void **state)
+{
+    static const struct scripted script[] = {{"a[1]", PLAN_SUCCEEDED, "1"},
+                                             {"a[2]", PLAN_FAILED, NULL},
+                                             {"b[5]", PLAN_SUCCEEDED, "5"},
+                                             {"b[6]", PLAN_SUCCEEDED, "6"},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
+                   "  b: { each: { i: [5, 6] }, run: x, value: int }\n"
+                   "  p: { each: { x: '${a}', y: '${b}' }, run: x }\n",
+              NULL, script,
+              "a mapped\nb mapped\np mapped\n"
+              "a[1] running\na[1] succeeded 1\n"
+              "a[2] running\na[2] failed: scripted\n"
+              "b[5] running\nb[5] succeeded 5\n"
+              "p[#2] trigger-failed: something it depends on failed\n"
+              "b[6] running\nb[6] succeeded 6\n"
+              "p[#3] trigger-failed: something it depends on failed\n"
+              "p[1,5] running\np[1,5] succeeded\n"
+              "p[1,6] running\np[1,6] succeeded\n");
+}
+
+static void
+a_product_of_a_map_with_itself_waits_for_all(void **state)
+{
+    static const struct scripted script[] = {
+        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_SUCCEEDED, "2"}, {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
+                   "  p: { each: { x: '${a}', y: '${a}' }, run: x }\n",
+              NULL, script,
+              "a mapped\n"
+              "a[1] running\na[1] succeeded 1\n"
+              "a[2] running\na[2] succeeded 2\np mapped\n"
+              "p[1,1] running\np[1,1] succeeded\n"
+              "p[1,2] running\np[1,2] succeeded\n"
+              "p[2,1] running\np[2,1] succeeded\n"
+              "p[2,2] running\np[2,2] succeeded\n");
+}
+
+static void
+flatten_un_nests_and_keeps_the_owner(void **state)
+{
+    static const struct scripted script[] = {
+        {"a[1]", PLAN_SUCCEEDED, "[\"p\",\"q\"]"},
+        {"a[2]", PLAN_FAILED, NULL},
+        {"a[3]", PLAN_SUCCEEDED, "[]"},
+        {"a[4]", PLAN_SUCCEEDED, "[\"r\"]"},
+        {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { each: { i: 1..4 }, run: x, value: json }\n"
+                   "  b: { each: { j: '${a}' }, flatten: true, run: x }\n",
+              NULL, script,
+              "a mapped\n"
+              "a[1] running\na[1] succeeded [\"p\",\"q\"]\n"
+              "a[2] running\na[2] failed: scripted\n"
+              "a[3] running\na[3] succeeded []\n"
+              "a[4] running\na[4] succeeded [\"r\"]\n"
+              "b mapped\n"
+              "b[#2] trigger-failed: something it depends on failed\n"
+              "b[p] running\nb[p] succeeded\n"
+              "b[q] running\nb[q] succeeded\n"
+              "b[r] running\nb[r] succeeded\n");
+}
+
+static void
+a_case_chooses_and_first_merges(void **state)
+{
+    static const struct scripted script[] = {
+        {"choose", PLAN_SUCCEEDED, "\"b\""}, {"vb", PLAN_SUCCEEDED, "2"}, {0}};
+    struct world w = {.script = script};
+    json_t *value = NULL;
+    struct plan_id id;
+    struct err err;
+
+    (void)state;
+    begin(&w,
+          HEAD
+          "  choose: { run: x, value: text }\n"
+          "  va: { case: { of: '${choose}', is: a }, run: x, value: int }\n"
+          "  vb: { case: { of: '${choose}', is: b }, run: x, value: int }\n"
+          "  use: { with: { v: { first: ['${va}', '${vb}'] } }, run: x }\n",
+          NULL);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal),
+                        "choose running\nchoose succeeded \"b\"\n"
+                        "va skipped: case: the value is \"b\", not \"a\"\n"
+                        "vb running\nvb succeeded 2\n"
+                        "use.v succeeded 2\nuse running\nuse succeeded\n");
+    assert_int_equal(run_find(w.run, "use", &id, &err), 0);
+    assert_int_equal(run_lookup(w.run, id, "v", &value, &err), 0);
+    assert_int_equal(json_integer_value(value), 2);
+    json_decref(value);
+    end(&w);
+}
+
+static void
+a_merge_of_maps_goes_child_to_child(void **state)
+{
+    static const struct scripted script[] = {{"a[1]", PLAN_SUCCEEDED, "11"},
+                                             {"a[2]", PLAN_SKIPPED, NULL},
+                                             {"b[1]", PLAN_SKIPPED, NULL},
+                                             {"b[2]", PLAN_SUCCEEDED, "22"},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD
+              "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
+              "  b: { each: { i: [1, 2] }, run: x, value: int }\n"
+              "  c: { each: { v: { first: ['${a}', '${b}'] } }, run: x }\n",
+              NULL, script,
+              "a mapped\nb mapped\nc.v mapped\nc mapped\n"
+              "a[1] running\na[1] succeeded 11\n"
+              "a[2] running\na[2] skipped: scripted\n"
+              "b[1] running\nb[1] skipped: scripted\n"
+              "b[2] running\nb[2] succeeded 22\n"
+              "c.v[#0] succeeded 11\n"
+              "c[11] running\nc[11] succeeded\n"
+              "c.v[#1] succeeded 22\n"
+              "c[22] running\nc[22] succeeded\n");
+}
+
+static void
+a_map_that_was_skipped_as_a_whole_is_merged_too(void **state)
+{
+    static const struct scripted script[] = {{"s", PLAN_SKIPPED, NULL},
+                                             {"b[1]", PLAN_SUCCEEDED, "11"},
+                                             {"b[2]", PLAN_SUCCEEDED, "22"},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD
+              "  s: { run: x }\n"
+              "  a: { needs: s, each: { i: [1, 2] }, run: x, value: int }\n"
+              "  b: { each: { i: [1, 2] }, run: x, value: int }\n"
+              "  c: { each: { v: { first: ['${a}', '${b}'] } }, run: x }\n",
+              NULL, script,
+              "b mapped\n"
+              "s running\ns skipped: scripted\n"
+              "a skipped: something it depends on was skipped\n"
+              "c.v mapped\nc mapped\n"
+              "b[1] running\nb[1] succeeded 11\n"
+              "b[2] running\nb[2] succeeded 22\n"
+              "c.v[#0] succeeded 11\nc[11] running\nc[11] succeeded\n"
+              "c.v[#1] succeeded 22\nc[22] running\nc[22] succeeded\n");
+    check_run(HEAD "  s: { run: x }\n"
+                   "  a: { needs: s, each: { i: [1, 2] }, run: x }\n"
+                   "  c: { each: { v: { first: ['${a}'] } }, run: x }\n",
+              NULL, script,
+              "s running\ns skipped: scripted\n"
+              "a skipped: something it depends on was skipped\n"
+              "c.v skipped: all its branches were skipped\n"
+              "c skipped: something it depends on was skipped\n");
+}
+
+static void
+retries_wait_longer_each_time_and_end(void **state)
+{
+    static const struct scripted script[] = {{"a#1", PLAN_FAILED, NULL},
+                                             {"a#2", PLAN_TIMED_OUT, NULL},
+                                             {"a#3", PLAN_FAILED, NULL},
+                                             {"a#4", PLAN_FAILED, NULL},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { run: x, retry: { times: 3, delay: 1s, backoff: 3, "
+                   "max: 5s } }\n",
+              NULL, script,
+              "a running\na retrying: scripted in 1000\n"
+              "a running\na retrying: scripted in 3000\n"
+              "a running\na retrying: scripted in 5000\n"
+              "a running\na failed: scripted\n");
+}
+
+static void
+only_the_named_classes_are_retried(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_FAILED, NULL}, {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { run: x, retry: { times: 3, on: [timeout] } }\n",
+              NULL, script, "a running\na failed: scripted\n");
+}
+
+static void
+a_task_that_asks_for_a_retry_needs_one_left(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_RETRYING, NULL}, {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { run: x, retry: 1 }\n", NULL, script,
+              "a running\na retrying: scripted in 0\n"
+              "a running\na failed: asked for a retry, but has no more "
+              "(scripted)\n");
+}
+
+static void
+too_many_failures_end_the_run(void **state)
+{
+    static const struct scripted script[] = {
+        {"m[1]", PLAN_FAILED, NULL}, {"m[3]", PLAN_FAILED, NULL}, {0}};
+
+    (void)state;
+    check_run(
+        "leat: 1\nname: test\nmax-fails: 1\ntasks:\n"
+        "  m: { each: { i: 1..5 }, run: x }\n  after: { run: x }\n",
+        NULL, script,
+        "m mapped\n"
+        "m[1] running\nm[1] failed: scripted\n"
+        "m[2] running\nm[2] succeeded\n"
+        "m[3] running\nm[3] failed: scripted\n"
+        "m[4] cancelled: max-fails: more than 1 failure ended the run\n"
+        "m[5] cancelled: max-fails: more than 1 failure ended the run\n"
+        "after cancelled: max-fails: more than 1 failure ended the run\n");
+}
+
+static void
+what_was_kept_is_not_executed_again(void **state)
+{
+    static const char *text =
+        HEAD "  a: { run: x, value: int }\n"
+             "  b: { each: { i: ['${a}', 5] }, run: x }\n"
+             "  c: { needs: b, run: x, trigger: all-finished }\n"
+             "  d: { needs: a, run: x }\n";
+    struct world w = {0};
+    json_t *three = json_integer(3);
+
+    (void)state;
+    begin(&w, text, NULL);
+    run_keep(w.run, (struct plan_id){0, PLAN_WHOLE}, PLAN_SUCCEEDED, three, 1);
+    run_keep(w.run, (struct plan_id){1, 1}, PLAN_SUCCEEDED, NULL, 2);
+    run_keep(w.run, (struct plan_id){1, 0}, PLAN_FAILED, NULL, 2);
+    run_keep(w.run, (struct plan_id){2, PLAN_WHOLE}, PLAN_SUCCEEDED, NULL, 1);
+    run_keep(w.run, (struct plan_id){3, PLAN_WHOLE}, PLAN_SUCCEEDED, NULL, 1);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal), "a succeeded kept 3\nb mapped\n"
+                                             "b[3] running\nb[3] succeeded\n"
+                                             "b[5] succeeded kept\n"
+                                             "c running\nc succeeded\n"
+                                             "d succeeded kept\n");
+    assert_int_equal(run_attempts(w.run, (struct plan_id){1, 0}), 3);
+    json_decref(three);
+    end(&w);
+}
+
+static void
+forgetting_a_task_forgets_what_follows(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    begin(&w,
+          HEAD "  a: { run: x }\n  b: { needs: a, run: x }\n"
+               "  c: { run: x }\n",
+          NULL);
+    for (uint32_t t = 0; t < 3; t++)
+        run_keep(w.run, (struct plan_id){t, PLAN_WHOLE}, PLAN_SUCCEEDED, NULL,
+                 1);
+    run_forget(w.run, 0);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal),
+                        "a running\na succeeded\nb running\nb succeeded\n"
+                        "c succeeded kept\n");
+    end(&w);
+}
+
+static void
+at_most_once_is_never_started_again(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    begin(&w, HEAD "  a: { run: x, at-most-once: true }\n", NULL);
+    run_keep(w.run, (struct plan_id){0, PLAN_WHOLE}, PLAN_RUNNING, NULL, 1);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(
+        buf_str(&w.journal),
+        "a failed: at-most-once: it was started in an earlier session\n");
+    assert_false(run_is_success(w.run));
+    end(&w);
+}
+
+static void
+a_manual_task_waits_to_be_approved(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    begin(&w,
+          HEAD "  a: { run: x, trigger: manual-only }\n"
+               "  b: { needs: a, run: x }\n",
+          NULL);
+    assert_int_equal(go(&w), RUN_PAUSED);
+    run_resume(w.run, (struct plan_id){0, PLAN_WHOLE});
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal),
+                        "a paused\na running\na succeeded\n"
+                        "b running\nb succeeded\n");
+    end(&w);
+}
+
+static void
+reference_tasks_decide_the_outcome(void **state)
+{
+    static const struct scripted script[] = {{"work", PLAN_FAILED, NULL}, {0}};
+    static const char *body = "tasks:\n  work: { run: x }\n"
+                              "  clean: { needs: work, trigger: always-run, "
+                              "run: x }\n";
+    struct buf text = {0};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct world w = {.script = script};
+
+        buf_clear(&text);
+        buf_printf(&text, "leat: 1\nname: test\n%s%s",
+                   i == 1 ? "reference: [work]\n" : "", body);
+        begin(&w, buf_str(&text), NULL);
+        assert_int_equal(go(&w), RUN_ENDED);
+        assert_int_equal(run_is_success(w.run), i == 0);
+        end(&w);
+    }
+    buf_release(&text);
+}
+
+static void
+the_output_is_there_when_the_run_succeeded(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_SUCCEEDED, "{\"k\":9}"},
+                                             {0}};
+    struct world w = {.script = script};
+    json_t *output = NULL;
+    struct err err;
+
+    (void)state;
+    begin(&w,
+          "leat: 1\nname: test\noutput: { x: '${a.k}' }\ntasks:\n"
+          "  a: { run: x, value: json }\n",
+          NULL);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_int_equal(run_output(w.run, &output, &err), 0);
+    assert_int_equal(json_integer_value(json_object_get(output, "x")), 9);
+    json_decref(output);
+    end(&w);
+}
+
+static enum plan_state
+skip_b_and_fail_success(void *ctx, struct run_change *change)
+{
+    (void)ctx;
+    if (change->id.task == 1 && change->state == PLAN_RUNNING)
+        return PLAN_SKIPPED;
+    if (change->id.task == 0 && change->state == PLAN_SUCCEEDED)
+        return PLAN_FAILED;
+    return change->state;
+}
+
+static void
+state_handlers_may_change_a_state(void **state)
+{
+    struct world w = {.handle = skip_b_and_fail_success};
+
+    (void)state;
+    begin(&w, HEAD "  a: { run: x }\n  b: { run: x }\n", NULL);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal),
+                        "a running\na failed\nb skipped\n");
+    end(&w);
+}
+
+static void
+names_find_their_instances(void **state)
+{
+    static const struct scripted script[] = {
+        {"l", PLAN_SUCCEEDED, "[\"a b\",\"x,y\",\"\"]"}, {0}};
+    static const char *names[] = {"m[a b]", "m[#1]", "m[#2]"};
+    struct world w = {.script = script};
+    struct plan_id id;
+    struct err err;
+
+    (void)state;
+    begin(&w,
+          HEAD "  l: { run: x, value: json }\n"
+               "  m: { each: { k: '${l}' }, run: x }\n",
+          NULL);
+    assert_int_equal(go(&w), RUN_ENDED);
+    for (uint32_t k = 0; k < 3; k++) {
+        struct buf name = {0};
+
+        run_name(w.run, (struct plan_id){1, k}, &name);
+        assert_string_equal(buf_str(&name), names[k]);
+        buf_release(&name);
+        assert_int_equal(run_find(w.run, names[k], &id, &err), 0);
+        assert_int_equal(id.child, k);
+    }
+    assert_int_equal(run_find(w.run, "m[#3]", &id, &err), -1);
+    assert_string_equal(err.msg, "`m` has 3 children, but none is [#3]; [#0] "
+                                 "is the first by number");
+    assert_int_equal(run_find(w.run, "nope", &id, &err), -1);
+    end(&w);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_flow_from_task_to_task),
+        cmocka_unit_test(maps_over_lists_ranges_and_products),
+        cmocka_unit_test(zip_pairs_and_refuses_lengths_that_differ),
+        cmocka_unit_test(a_string_is_not_a_list),
+        cmocka_unit_test(an_empty_map_succeeds_with_an_empty_list),
+        cmocka_unit_test(maps_go_child_to_child_and_reduce),
+        cmocka_unit_test(a_product_of_maps_waits_for_its_own_children_only),
+        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_all),
+        cmocka_unit_test(flatten_un_nests_and_keeps_the_owner),
+        cmocka_unit_test(a_case_chooses_and_first_merges),
+        cmocka_unit_test(a_merge_of_maps_goes_child_to_child),
+        cmocka_unit_test(a_map_that_was_skipped_as_a_whole_is_merged_too),
+        cmocka_unit_test(retries_wait_longer_each_time_and_end),
+        cmocka_unit_test(only_the_named_classes_are_retried),
+        cmocka_unit_test(a_task_that_asks_for_a_retry_needs_one_left),
+        cmocka_unit_test(too_many_failures_end_the_run),
+        cmocka_unit_test(what_was_kept_is_not_executed_again),
+        cmocka_unit_test(forgetting_a_task_forgets_what_follows),
+        cmocka_unit_test(at_most_once_is_never_started_again),
+        cmocka_unit_test(a_manual_task_waits_to_be_approved),
+        cmocka_unit_test(reference_tasks_decide_the_outcome),
+        cmocka_unit_test(the_output_is_there_when_the_run_succeeded),
+        cmocka_unit_test(state_handlers_may_change_a_state),
+        cmocka_unit_test(names_find_their_instances),
+    };
+
+    return cmocka_run_group_tests_name("run", tests, NULL, NULL);
+}
