@@ -61,8 +61,8 @@ add_upstream(const struct planning *self, uint32_t t, json_t *names)
             add_upstream(self, up, names);
             continue;
         }
-        json_array_foreach(names, k, one)
-            known = known || strcmp(json_string_value(one), name) == 0;
+        json_array_foreach(names, k, one) known =
+            known || strcmp(json_string_value(one), name) == 0;
         if (!known)
             json_array_append_new(names, json_string(name));
     }
@@ -91,6 +91,8 @@ put_task(const struct planning *self, uint32_t t, size_t column,
     }
     if (task->options->trigger != TRIGGER_ALL_SUCCESSFUL)
         buf_printf(out, "  (%s)", plan_trigger_names[task->options->trigger]);
+    while (out->data[out->len - 1] == ' ')
+        out->data[--out->len] = '\0';
     buf_char(out, '\n');
     json_decref(names);
 }
@@ -149,14 +151,13 @@ plan_json(const struct planning *self)
         }
         last = self->order.step[t];
         json_array_append_new(
-            step,
-            json_pack("{s:s, s:o, s:s, s:b, s:o}", "name", task->name, "after",
-                      after, "trigger",
-                      plan_trigger_names[task->options->trigger], "mapped",
-                      task->mapped, "children",
-                      task->mapped && self->lengths[t] != ORDER_UNKNOWN
-                          ? json_integer(self->lengths[t])
-                          : json_null()));
+            step, json_pack("{s:s, s:o, s:s, s:b, s:o}", "name", task->name,
+                            "after", after, "trigger",
+                            plan_trigger_names[task->options->trigger],
+                            "mapped", task->mapped, "children",
+                            task->mapped && self->lengths[t] != ORDER_UNKNOWN
+                                ? json_integer(self->lengths[t])
+                                : json_null()));
     }
     return json_pack("{s:s, s:s, s:O, s:o}", "schema", "leat.plan/1", "flow",
                      self->flow->name, "params", self->params, "steps", steps);
@@ -198,10 +199,10 @@ rerun_json(const struct history *history, const struct rerun *all)
             continue;
         rerun_reason(history, &all[t], (uint32_t)t, &reason);
         json_array_append_new(
-            tasks, json_pack("{s:s, s:b, s:o}", "name",
-                             history->flow->tasks[t].name, "execute",
-                             all[t].why != RERUN_KEPT, "why",
-                             json_of_text(buf_str(&reason), reason.len)));
+            tasks,
+            json_pack("{s:s, s:b, s:o}", "name", history->flow->tasks[t].name,
+                      "execute", all[t].why != RERUN_KEPT, "why",
+                      json_of_text(buf_str(&reason), reason.len)));
         buf_release(&reason);
     }
     return json_pack("{s:s, s:s, s:I, s:o}", "schema", "leat.plan/1", "flow",
@@ -287,8 +288,7 @@ cmd_plan(struct cli *cli, const struct args *args)
 
     if (args_has(args, OPT_FROM) && !args_has(args, OPT_WHY))
         return cli_usage(cli, "--from goes with --why");
-    if (args_has(args, OPT_WHY) ||
-        (word && (cli->build || input_is_run(word))))
+    if (args_has(args, OPT_WHY) || (word && (cli->build || input_is_run(word))))
         return plan_run(cli, args, word);
     code = input_flow(&input, cli, cli->build ? NULL : word);
     if (code == EXIT_OK)

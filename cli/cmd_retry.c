@@ -82,6 +82,8 @@ find_flow(struct input *input, const struct cli *cli,
     input->params = json_incref(history->info.params);
     if (!cli->build) {
         input->flow = history->flow;
+        free(input->flow->file);
+        input->flow->file = mem_dup(history->info.file);
         note_change(cli, &history->info);
         return EXIT_OK;
     }

@@ -52,7 +52,8 @@ put_params(struct showing *self)
     const char *name;
     json_t *value;
 
-    json_object_foreach(self->history->info.params, name, value) {
+    json_object_foreach(self->history->info.params, name, value)
+    {
         buf_printf(&self->out, "%s%s=", between, name);
         value_brief(value, VALUE_MOST, &self->out);
         between = ", ";
@@ -116,15 +117,16 @@ static void
 put_item(struct showing *self, struct plan_id id, enum plan_state state)
 {
     struct buf name = {0};
+    size_t width;
 
-    history_name(self->history, id, &name);
     if (id.child != PLAN_WHOLE)
         buf_text(&self->out, "  ");
+    history_name(self->history, id, &name);
     term_put(&self->cli->out, &self->out, STYLE_BOLD, buf_str(&name));
-    term_pad(&self->out,
-             utf8_width(buf_str(&name), name.len) +
-                 (id.child != PLAN_WHOLE ? 2 : 0),
-             self->column + 2);
+    width =
+        utf8_width(buf_str(&name), name.len) + (id.child != PLAN_WHOLE ? 2 : 0);
+    term_pad(&self->out, width, self->column > width ? self->column : width);
+    buf_text(&self->out, "  ");
     term_put(&self->cli->out, &self->out, term_state_style(state),
              plan_state_names[state]);
     buf_release(&name);

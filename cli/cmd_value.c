@@ -3,6 +3,7 @@
 
 #include "cli/json.h"
 #include "cli/which.h"
+#include "cli/words.h"
 #include "flow/value.h"
 
 /* The value of an instance; of a whole map the list. New. */
@@ -32,11 +33,10 @@ explain(const struct cli *cli, const struct which *which, enum plan_state state)
 
     history_name(which->history, which->ids[0], &name);
     code = cli_fail(cli, EXIT_NOT_FOUND,
-                    "`%s` has no value: it is %s in run %" PRIu64
+                    "`%s` has no value: it %s in run %" PRIu64
                     "; see %s why %" PRIu64 "/%s",
-                    buf_str(&name), plan_state_names[state],
-                    which->history->info.id, cli->name, which->history->info.id,
-                    buf_str(&name));
+                    buf_str(&name), words_task(state), which->history->info.id,
+                    cli->name, which->history->info.id, buf_str(&name));
     buf_release(&name);
     return code;
 }
@@ -49,9 +49,9 @@ find(const struct cli *cli, const struct which *which, json_t **ret)
 
     if (which->whole) {
         if (history->info.state != STORE_SUCCEEDED)
-            return cli_fail(
-                cli, EXIT_NOT_FOUND, "run %" PRIu64 " has no output: it is %s",
-                history->info.id, store_run_state_names[history->info.state]);
+            return cli_fail(cli, EXIT_NOT_FOUND,
+                            "run %" PRIu64 " has no output: it %s",
+                            history->info.id, words_run(history->info.state));
         *ret = history->info.output ? json_incref(history->info.output)
                                     : json_null();
         return EXIT_OK;

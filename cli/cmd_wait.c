@@ -5,7 +5,8 @@
 
 #include "base/mem.h"
 #include "cli/carry.h"
-#include "cli/which.h"
+#include "cli/words.h"
+#include "store/store.h"
 
 #define LOOK_MS 100
 
@@ -29,7 +30,7 @@ wait_for(const struct cli *cli, struct store *store, uint64_t run, bool quiet)
     }
     if (!quiet)
         (void)cli_fail(cli, EXIT_OK, "run %" PRIu64 " %s", run,
-                       store_run_state_names[state]);
+                       words_run(state));
     return carry_exit(state);
 }
 

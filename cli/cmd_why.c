@@ -8,6 +8,7 @@
 #include "cli/order.h"
 #include "cli/rerun.h"
 #include "cli/which.h"
+#include "cli/words.h"
 
 #define NAMED 10 /* upstream tasks or children, at most */
 
@@ -58,8 +59,8 @@ put_upstream(struct why *self, bool (*wanted)(enum plan_state))
 
         if (!wanted(state) || ++n > NAMED)
             continue;
-        buf_printf(&self->out, "`%s`, which it depends on, is %s",
-                   history->flow->tasks[up].name, plan_state_names[state]);
+        buf_printf(&self->out, "`%s`, which it depends on, %s",
+                   history->flow->tasks[up].name, words_task(state));
         buf_printf(&self->out, cause ? ": %s\n" : "%s\n", cause ? cause : "");
     }
     if (n > NAMED)
@@ -94,8 +95,8 @@ why_waiting(struct why *self)
                    buf_str(&self->name));
     else
         buf_printf(&self->out,
-                   "`%s` was not reached before the run was %s\n",
-                   buf_str(&self->name), store_run_state_names[state]);
+                   "`%s` was not reached before the run ended (it %s)\n",
+                   buf_str(&self->name), words_run(state));
     put_upstream(self, is_open);
 }
 
@@ -176,14 +177,12 @@ why_failed(struct why *self)
     uint32_t tries = options_of(self)->retry.times + 1;
 
     buf_printf(&self->out, "`%s` %s", buf_str(&self->name),
-               item->state == PLAN_TIMED_OUT ? "timed out"
-                                             : plan_state_names[item->state]);
-    put_cause(self);
+               words_task(item->state));
     if (item->attempt > 0)
-        buf_printf(&self->out,
-                   "that was attempt %" PRIu32 "; it may have %" PRIu32
-                   " in a session\n",
-                   item->attempt, tries);
+        buf_printf(&self->out, " in attempt %" PRIu32, item->attempt);
+    if (item->attempt > 0 && item->attempt <= tries && tries > 1)
+        buf_printf(&self->out, " of %" PRIu32, tries);
+    put_cause(self);
     buf_printf(&self->out, "what it wrote: %s logs ", self->cli->name);
     which_name(&self->out, self->history->info.id, buf_str(&self->name));
     buf_char(&self->out, '\n');
@@ -226,8 +225,8 @@ why_mapped(struct why *self)
         if (!is_failure(item->state))
             continue;
         history_name(self->history, id, &name);
-        buf_printf(&self->out, "`%s` is %s%s%s\n", buf_str(&name),
-                   plan_state_names[item->state], item->cause ? ": " : "",
+        buf_printf(&self->out, "`%s` %s%s%s\n", buf_str(&name),
+                   words_task(item->state), item->cause ? ": " : "",
                    item->cause ? item->cause : "");
         buf_release(&name);
         shown++;
@@ -247,9 +246,9 @@ why_retry(struct why *self)
     own = &all[self->id.task];
     /* Of a map only what has not succeeded itself is executed again. */
     if (self->id.child == PLAN_WHOLE || own->why != RERUN_STATE) {
-        buf_printf(&self->out, "%s retry %" PRIu64 " would %s it: ",
-                   self->cli->name, info->id,
-                   own->why == RERUN_KEPT ? "keep" : "execute");
+        buf_printf(&self->out,
+                   "%s retry %" PRIu64 " would %s it: ", self->cli->name,
+                   info->id, own->why == RERUN_KEPT ? "keep" : "execute");
         rerun_reason(self->history, own, self->id.task, &self->out);
         buf_char(&self->out, '\n');
     }

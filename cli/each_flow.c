@@ -18,8 +18,8 @@ struct token {
 };
 
 static const char *const part_texts[EACH_PART_COUNT] = {
-    [EACH_WHOLE] = "", [EACH_NO_ENDING] = ".", [EACH_BASE] = "/",
-    [EACH_FOLDER] = "//", [EACH_STEM] = "/.", [EACH_NUMBER] = "#",
+    [EACH_WHOLE] = "",    [EACH_NO_ENDING] = ".", [EACH_BASE] = "/",
+    [EACH_FOLDER] = "//", [EACH_STEM] = "/.",     [EACH_NUMBER] = "#",
 };
 
 /* Is there a token at the start of text? */
@@ -100,9 +100,9 @@ key_name(const struct each *each, size_t source, enum each_part part,
          char name[32])
 {
     static const char *const endings[EACH_PART_COUNT] = {
-        [EACH_WHOLE] = "",        [EACH_NO_ENDING] = "_noext",
-        [EACH_BASE] = "_base",    [EACH_FOLDER] = "_dir",
-        [EACH_STEM] = "_stem",    [EACH_NUMBER] = "",
+        [EACH_WHOLE] = "",     [EACH_NO_ENDING] = "_noext",
+        [EACH_BASE] = "_base", [EACH_FOLDER] = "_dir",
+        [EACH_STEM] = "_stem", [EACH_NUMBER] = "",
     };
 
     if (part == EACH_NUMBER)
@@ -300,7 +300,7 @@ push(struct scan *self, enum quoting quoting)
     *top(self) = quoting;
 }
 
-/* Go over one character (two after a backslash); returns how many. */
+/* Go over one character, or two that belong together; returns how many. */
 static size_t
 step(struct scan *self, const char *at)
 {
@@ -313,15 +313,17 @@ step(struct scan *self, const char *at)
     }
     if (*at == '\\' && at[1] != '\0')
         return 2;
+    if (at[0] == '$' && at[1] == '(') {
+        push(self, BARE);
+        return 2;
+    }
     if (*at == '"' && now == DOUBLE)
         self->depth--;
     else if (*at == '"')
         push(self, DOUBLE);
     else if (*at == '\'' && now == BARE)
         push(self, SINGLE);
-    else if (at[0] == '$' && at[1] == '(')
-        push(self, BARE);
-    else if (*at == '(' && now == BARE && at[-1] != '$')
+    else if (*at == '(' && now == BARE)
         push(self, BARE);
     else if (*at == ')' && now == BARE && self->depth > 0)
         self->depth--;

@@ -192,8 +192,9 @@ length_of(const struct measure *self, const struct flow_task *task)
     if (task->neach == 0) /* a merge of mapped tasks */
         return ORDER_UNKNOWN;
     for (uint32_t i = 0; i < task->neach; i++) {
-        int64_t n = length_of_key(self, task, &task->each[i]);
+        int64_t n;
 
+        n = length_of_key(self, task, &task->each[i]);
         if (n == ORDER_UNKNOWN)
             return ORDER_UNKNOWN;
         total = task->zip || task->neach == 1 ? n : total * n;

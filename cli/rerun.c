@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/mem.h"
+#include "cli/words.h"
 
 static uint32_t
 unsuccessful(const struct history_task *task)
@@ -58,26 +59,15 @@ rerun_find(const struct history *history, const struct order *order,
 static void
 state_reason(const struct history_task *task, struct buf *out)
 {
-    static const char *const texts[PLAN_STATE_COUNT] = {
-        [PLAN_WAITING] = "it was not reached",
-        [PLAN_READY] = "it was not reached",
-        [PLAN_RUNNING] = "it was interrupted",
-        [PLAN_RETRYING] = "it was waiting for its next attempt",
-        [PLAN_PAUSED] = "it waits to be let through",
-        [PLAN_FAILED] = "it failed",
-        [PLAN_TIMED_OUT] = "it timed out",
-        [PLAN_CRASHED] = "it crashed",
-        [PLAN_TRIGGER_FAILED] = "it was not run",
-        [PLAN_CANCELLED] = "it was cancelled",
-    };
+    uint32_t n = unsuccessful(task);
 
     if (task->item.state == PLAN_MAPPED) {
         buf_printf(out,
-                   "%" PRIu32 " of its %" PRIu32 " children have not succeeded",
-                   unsuccessful(task), task->nchild);
+                   "%" PRIu32 " of its %" PRIu32 " children %s not succeeded",
+                   n, task->nchild, n == 1 ? "has" : "have");
         return;
     }
-    buf_text(out, texts[task->item.state]);
+    buf_printf(out, "it %s", words_task(task->item.state));
     if (task->item.cause)
         buf_printf(out, ": %s", task->item.cause);
 }
@@ -91,8 +81,9 @@ rerun_reason(const struct history *history, const struct rerun *rerun,
     switch (rerun->why) {
     case RERUN_KEPT:
         buf_printf(out, "it %s",
-                   task->item.state == PLAN_SKIPPED ? "was skipped"
-                                                    : "has succeeded");
+                   task->item.state == PLAN_MAPPED
+                       ? words_task(PLAN_SUCCEEDED)
+                       : words_task(task->item.state));
         break;
     case RERUN_STATE:
         state_reason(task, out);

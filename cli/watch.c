@@ -16,26 +16,31 @@
 
 /* ---- writing ---- */
 
-static void
-clear_bar(struct watch *self)
-{
-    if (self->bar)
-        (void)term_write(&self->cli->err,
-                         &(struct buf){.data = (char[]){"\r\033[K"}, .len = 4});
-    self->bar = false;
-}
+/* What takes the bar off the screen. */
+#define CLEAR "\r\033[K"
 
+/* The lines that are due, and the bar below them again: in one piece. */
 static void
 flush(struct watch *self)
 {
+    struct buf all = {0};
+
     if (self->out.len == 0 && self->results_out.len == 0)
         return;
-    clear_bar(self);
+    if (self->bar.len > 0)
+        buf_text(&all, CLEAR);
+    buf_add(&all, buf_str(&self->out), self->out.len);
+    if (self->results_out.len > 0) {
+        (void)term_write(&self->cli->err, &all);
+        (void)term_write(&self->cli->out, &self->results_out);
+        buf_clear(&all);
+    }
+    buf_add(&all, buf_str(&self->bar), self->bar.len);
     /* Nobody reads any more: the run goes on all the same. */
-    (void)term_write(&self->cli->err, &self->out);
-    (void)term_write(&self->cli->out, &self->results_out);
+    (void)term_write(&self->cli->err, &all);
     buf_clear(&self->out);
     buf_clear(&self->results_out);
+    buf_release(&all);
 }
 
 static uint64_t
@@ -81,21 +86,24 @@ draw(struct watch *self, const struct run *run)
     const struct plan *plan = run_plan(run);
     int64_t now = span_mono();
     struct bar bar = {.elapsed = now - self->started};
+    struct term term = self->cli->err;
     struct buf line = {0};
 
-    if (self->quiet || !self->cli->err.tty || now - self->drawn < DRAW_EVERY)
+    if (self->quiet || !term.tty || now - self->drawn < DRAW_EVERY)
         return;
     self->drawn = now;
+    term_resize(&term);
     bar.done = count_of(plan, plan_state_is_final);
     bar.total = count_of(plan, is_any);
     bar.failed = count_of(plan, is_failure);
     if (self->running.task != PLAN_NONE)
         bar.running = name_of(self, run, self->running);
-    buf_text(&line, "\r\033[K");
-    bar_put(&bar, self->cli->err.width - 1, &line);
-    (void)term_write(&self->cli->err, &line);
+    buf_clear(&self->bar);
+    bar_put(&bar, term.width - 1, &self->bar);
+    buf_text(&line, CLEAR);
+    buf_add(&line, buf_str(&self->bar), self->bar.len);
+    (void)term_write(&term, &line);
     buf_release(&line);
-    self->bar = true;
 }
 
 /* ---- lines ---- */
@@ -104,8 +112,12 @@ static void
 put_name(struct watch *self, struct buf *out, const struct term *term,
          const char *name, const char *mark)
 {
+    size_t width = utf8_width(name, strlen(name));
+
+    if (width > self->column && width <= COLUMN_MOST)
+        self->column = width;
     term_put(term, out, STYLE_BOLD, name);
-    term_pad(out, utf8_width(name, strlen(name)), self->column);
+    term_pad(out, width, self->column);
     buf_text(out, mark);
 }
 
@@ -360,6 +372,7 @@ watch_release(struct watch *self)
     buf_release(&self->out);
     buf_release(&self->results_out);
     buf_release(&self->name);
+    buf_release(&self->bar);
     free(self->maps);
     self->maps = NULL;
 }
@@ -376,7 +389,13 @@ watch_calls(struct watch *self)
 void
 watch_end(struct watch *self)
 {
+    struct buf clear = {0};
+
     lines_end(&self->lines, NULL);
+    if (self->bar.len > 0)
+        buf_text(&clear, CLEAR);
+    buf_release(&self->bar);
+    (void)term_write(&self->cli->err, &clear);
+    buf_release(&clear);
     flush(self);
-    clear_bar(self);
 }

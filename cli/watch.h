@@ -55,7 +55,7 @@ struct watch {
     int64_t started, drawn;
     int64_t task_started; /* of `running` */
     struct plan_id running;
-    bool bar; /* one is on the screen */
+    struct buf bar; /* what is on the screen; empty: none */
     uint64_t kept;
     struct watch_failure tail; /* of what runs */
     struct watch_failure failures[WATCH_FAILURES];

@@ -365,17 +365,18 @@ watch(struct attempt *self, pid_t pid)
 static void
 sweep(struct attempt *self, int sig)
 {
-    pid_t one;
-    unsigned left = tree_sweep(&self->tree, sig, &self->done.usage, &one);
+    struct tree_found found = tree_sweep(&self->tree, sig, &self->done.usage);
 
     if (!self->exited)
         return;
-    if (sig != 0 && left > self->done.leftovers)
-        self->done.leftovers = left;
-    if (left == 0)
-        self->gone = true;
+    if (sig != 0 && found.alive > self->done.leftovers)
+        self->done.leftovers = found.alive;
+    if (found.alive > 0)
+        watch(self, found.one);
+    else if (found.reaped > 0)
+        self->look = true;
     else
-        watch(self, one);
+        self->gone = true;
 }
 
 /* Once for all attempts that have ended at the same time. */
@@ -420,10 +421,12 @@ send_kill(struct attempt *self, int64_t now)
 static void
 give_up(struct attempt *self)
 {
-    (void)tree_sweep(&self->tree, SIGKILL, &self->done.usage, &self->immortal);
+    struct exec_usage *usage = &self->done.usage;
+
+    self->immortal = tree_sweep(&self->tree, SIGKILL, usage).one;
     if (!self->exited) {
         self->immortal = self->tree.main;
-        self->done.usage.ended = span_wall();
+        usage->ended = span_wall();
     }
     self->exited = self->gone = true;
     self->drain_until = 0;
@@ -454,7 +457,7 @@ attempt_advance(struct attempt *self, int64_t now)
 {
     if (!self->gone && self->deadline <= now)
         go_on(self, now);
-    while (self->look && !self->gone)
+    if (self->look && !self->gone)
         look_around(self);
     if (!self->gone)
         return false;
@@ -490,7 +493,9 @@ attempt_stop(struct attempt *self, enum exec_end end, bool at_once, int64_t now)
 int64_t
 attempt_deadline(const struct attempt *self)
 {
-    return self->gone ? self->drain_until : self->deadline;
+    if (self->gone)
+        return self->drain_until;
+    return self->look ? 0 : self->deadline;
 }
 
 void

@@ -26,6 +26,8 @@ append(struct environment *self, char *pair)
 void
 environment_inherit(struct environment *self, const char *const *base)
 {
+    self->list = mem_grow(self->list, &self->cap, 1, sizeof *self->list);
+    self->list[0] = NULL;
     for (; *base; base++) {
         if (strncmp(*base, "LD_", 3) != 0 && strncmp(*base, "LEAT_", 5) != 0)
             append(self, mem_dup(*base));

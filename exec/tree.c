@@ -267,21 +267,24 @@ reap(const struct proc *p, struct exec_usage *usage)
     return true;
 }
 
-unsigned
-tree_sweep(const struct tree *self, int sig, struct exec_usage *usage,
-           pid_t *one)
+/* Without /proc: what has stayed in the first process group. */
+static struct tree_found
+sweep_group(const struct tree *self, int sig)
 {
+    bool alive = kill(-self->main, sig) == 0;
+
+    return (struct tree_found){.alive = alive, .one = alive ? self->main : 0};
+}
+
+struct tree_found
+tree_sweep(const struct tree *self, int sig, struct exec_usage *usage)
+{
+    struct tree_found found = {0};
     struct procs procs = {0};
     pid_t here = getpid();
-    unsigned left = 0;
 
-    *one = 0;
-    if (read_procs(&procs) < 0) {
-        /* Without /proc: what has stayed in the first process group. */
-        if (kill(-self->main, sig) == 0)
-            *one = self->main;
-        return *one != 0;
-    }
+    if (read_procs(&procs) < 0)
+        return sweep_group(self, sig);
     find_members(self, &procs);
     for (size_t i = 0; i < procs.n; i++) {
         const struct proc *p = &procs.list[i];
@@ -289,15 +292,17 @@ tree_sweep(const struct tree *self, int sig, struct exec_usage *usage,
         if (!p->member || (p->ended && p->parent != here))
             continue;
         /* One that can't be reaped yet has threads that are left. */
-        if (p->ended && p->pid != self->main && reap(p, usage))
+        if (p->ended && p->pid != self->main && reap(p, usage)) {
+            found.reaped++;
             continue;
+        }
         if (sig != 0)
             send_signal(p, sig);
-        *one = p->pid;
-        left++;
+        found.one = p->pid;
+        found.alive++;
     }
     free(procs.list);
-    return left;
+    return found;
 }
 
 void

@@ -48,13 +48,21 @@ void tree_marks_release(struct tree_marks *self);
 /* Is there an ended child, of whatever tree, to be waited for? Cheap. */
 bool tree_has_ended_child(void);
 
+/* What a sweep came upon. */
+struct tree_found {
+    unsigned alive;
+    unsigned reaped;
+    pid_t one; /* of those alive; 0: none */
+};
+
 /*
  * Look through all processes of the machine: reap what has ended of the tree
- * (but main), adding to usage, and send `sig` to the others (0: nothing).
- * Returns how many have not ended; *one is one of those.
+ * (but main), adding to usage, and send `sig` to the others (0: nothing). The
+ * tree is gone only if nothing at all was found: what was reaped may have left
+ * children after the list of processes was made.
  */
-unsigned tree_sweep(const struct tree *self, int sig, struct exec_usage *usage,
-                    pid_t *one);
+struct tree_found tree_sweep(const struct tree *self, int sig,
+                             struct exec_usage *usage);
 
 /* Count what a reaped process has used. */
 void tree_count(struct exec_usage *usage, const struct rusage *used);

@@ -111,6 +111,7 @@ propose(struct run *self, struct run_change *change)
 {
     if (!self->hooks.handle)
         return change->state;
+    change->from = plan_state(self->plan, change->id);
     return self->hooks.handle(self->hooks.ctx, change);
 }
 
@@ -333,6 +334,18 @@ start(struct run *self, struct plan_id id)
 
 /* ---- decisions of the plan ---- */
 
+static bool
+all_skipped(const struct run *self, const struct flow_task *merge)
+{
+    for (uint32_t i = 0; i < merge->nneeds; i++) {
+        struct plan_id branch = {merge->needs[i], PLAN_WHOLE};
+
+        if (plan_state(self->plan, branch) != PLAN_SKIPPED)
+            return false;
+    }
+    return true;
+}
+
 static void
 expand(struct run *self, uint32_t task)
 {
@@ -344,6 +357,10 @@ expand(struct run *self, uint32_t task)
     uint32_t nlink = 0;
     struct err err;
 
+    if (spec->kind == FLOW_MERGE && all_skipped(self, spec)) {
+        finish(self, id, PLAN_SKIPPED, NULL, "all its branches were skipped");
+        return;
+    }
     if (run_expand(self, task, &map, &err) < 0) {
         finish(self, id, PLAN_FAILED, NULL, err.msg);
         return;

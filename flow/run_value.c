@@ -275,8 +275,8 @@ flatten_item(json_t *flat, const json_t *item, bool may_be_plain, size_t at,
     size_t i;
 
     if (json_is_array(item)) {
-        json_array_foreach(item, i, element)
-            (void)json_array_append_new(flat, or_null(element));
+        json_array_foreach(item, i, element)(void)
+            json_array_append_new(flat, or_null(element));
         return 0;
     }
     if (may_be_plain) {
@@ -296,7 +296,8 @@ flatten(const struct run *self, struct map *map, uint32_t from, struct err *err)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(source->list, i, item) {
+    json_array_foreach(source->list, i, item)
+    {
         struct plan_id id = {from, (uint32_t)i};
         bool plain = from != PLAN_NONE &&
                      (plan_state(self->plan, id) == PLAN_SKIPPED ||
@@ -349,25 +350,34 @@ expand_key(struct run *self, uint32_t task, uint32_t key, struct map *map,
     return flatten(self, map, from, err);
 }
 
-/* A merge of mapped tasks goes child to child with all of them. */
+/*
+ * A merge of mapped tasks goes child to child with all of them. A branch that
+ * ended without children, most likely skipped as a whole, is the same for
+ * every child.
+ */
 static int
 expand_merge(struct run *self, const struct flow_task *spec, struct map *map,
              struct err *err)
 {
+    const struct map *longest = NULL;
+
     for (uint32_t i = 0; i < spec->nneeds; i++) {
         const struct map *branch = self->tasks[spec->needs[i]].map;
 
         if (!branch)
-            return err_set(err, ERR_INVALID, "first: `%s` has no children",
-                           self->flow->tasks[spec->needs[i]].name);
-        map->sources[i] = (struct map_source){
-            .kind = MAP_TASK, .task = spec->needs[i], .count = branch->n};
-        if (branch->n != map->sources[0].count)
-            return err_set(
-                err, ERR_INVALID, "first: `%s` has %u children but `%s` has %u",
-                self->flow->tasks[spec->needs[0]].name, map->sources[0].count,
-                self->flow->tasks[spec->needs[i]].name, branch->n);
+            continue;
+        if (longest && branch->n != longest->n)
+            return err_set(err, ERR_INVALID,
+                           "first: `%s` has %u children, another branch %u",
+                           self->flow->tasks[spec->needs[i]].name, branch->n,
+                           longest->n);
+        longest = branch;
     }
+    if (!longest)
+        return err_set(err, ERR_INVALID, "first: no branch has children");
+    for (uint32_t i = 0; i < spec->nneeds; i++)
+        map->sources[i] = (struct map_source){
+            .kind = MAP_TASK, .task = spec->needs[i], .count = longest->n};
     return map_settle(map, NULL, true, err);
 }
 

@@ -31,9 +31,9 @@ struct graph_options {
 /*
  * Draw a checked flow; with a history (of the same flow) each task with its
  * state, attempts and duration. TEXT and SVG show the children of a map one by
- * one up to a few dozen, else counts. TEXT becomes a list by layers if a picture
- * would be too wide or too large. ERR_LIMIT if there are too many tasks to draw
- * in that format.
+ * one up to a few dozen, else counts. TEXT becomes a list by layers if the
+ * picture would be too wide or too large. ERR_LIMIT if there are too many tasks
+ * to draw in that format.
  */
 int graph_draw(const struct flow *flow, const struct history *history,
                const struct graph_options *options, struct buf *out,

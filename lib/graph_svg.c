@@ -179,10 +179,12 @@ draw_cell(const struct drawing *self, const struct picture_cell *cell, int x,
     const char *sign = !plan_state_is_final(cell->state)    ? ""
                        : plan_state_is_success(cell->state) ? ""
                                                             : "\u00d7 ";
-    char *label = mem_printf("%s%s", sign, cell->label);
+    struct buf label = {0};
     char *status = NULL;
     char text[SPAN_TEXT];
 
+    buf_text(&label, sign);
+    picture_cut_front(&label, cell->label, SHAPE_CELL_MOST);
     if (cell->took > 0)
         status = mem_printf("%s %s", state, span_format(cell->took, text));
     buf_printf(self->out, "<g class=\"%s\">", state);
@@ -193,11 +195,11 @@ draw_cell(const struct drawing *self, const struct picture_cell *cell, int x,
                "<rect class=\"strip\" x=\"%d\" y=\"%d\" width=\"4\" "
                "height=\"%d\" rx=\"2\"/>",
                x, y, width, SHAPE_CELL_ROW, x, y, SHAPE_CELL_ROW);
-    svg_text(self->out, x + width / 2, y + 13, "tiny", label,
+    svg_text(self->out, x + width / 2, y + 13, "tiny", buf_str(&label),
              SHAPE_CELL_MOST + 2);
     buf_text(self->out, "</g>\n");
     free(status);
-    free(label);
+    buf_release(&label);
 }
 
 static void

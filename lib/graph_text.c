@@ -18,6 +18,7 @@
 #define GAP          2  /* between boxes */
 #define BEND         3  /* room for a line beside them */
 #define LIST_INDENT  12 /* layers: deeper ones are not indented more */
+#define LIST_MORE    10 /* columns kept for ", 123 more" */
 
 /* A sign that works without colour, and a colour that works without it. */
 static const struct sign {
@@ -86,7 +87,7 @@ cell_text(const struct picture_cell *cell)
     struct buf out = {0};
 
     buf_printf(&out, "%s ", signs[cell->state].sign);
-    picture_cut(&out, cell->label, CELL_COLUMNS);
+    picture_cut_front(&out, cell->label, CELL_COLUMNS);
     return buf_take(&out);
 }
 
@@ -320,7 +321,7 @@ list_box(struct buf *out, const struct picture *picture, uint32_t number,
         buf_text(&text, "  ");
         picture_status(box, &text);
     }
-    used = indent + 10 + columns(buf_str(&text));
+    used = indent + LIST_MORE + columns(buf_str(&text));
     add_upstream(&text, picture, number,
                  options->width > used ? options->width - used : 0);
     buf_printf(out, "%s\n", buf_str(&text));
@@ -351,20 +352,22 @@ int
 graph_text(const struct picture *picture, const struct graph_options *options,
            struct buf *out, struct err *err)
 {
-    int width = options->width > 0 ? (int)options->width : WIDTH;
+    struct graph_options o = *options;
     struct layout_edge *edges = picture_edges(picture);
     struct block *blocks = NULL;
     struct layout *layout = NULL;
     int rc = -1;
 
+    if (o.width == 0)
+        o.width = WIDTH;
     if (picture->nbox <= LIMIT_DRAWN_BOXES) {
         blocks = make_blocks(picture);
         if (lay_out(&layout, picture, edges, blocks, err) < 0)
             goto out;
     }
-    if (layout && layout->width <= width)
-        draw(picture, layout, blocks, options->colour, out);
-    else if (list(picture, edges, options, out, err) < 0)
+    if (layout && (unsigned)layout->width <= o.width)
+        draw(picture, layout, blocks, o.colour, out);
+    else if (list(picture, edges, &o, out, err) < 0)
         goto out;
     rc = 0;
 out:

@@ -308,8 +308,8 @@ layout_make(struct layout **ret, const struct layout_graph *graph,
     plan_bends(self, graph->nedge);
     if (!number_bends(self, graph->nedge)) {
         err_set(err, ERR_LIMIT,
-                "too many lines to draw: more than %u between neighbouring "
-                "layers",
+                "too many lines to draw (more than %u from one layer of tasks "
+                "to the next): graph --format dot gives them to Graphviz",
                 LIMIT_DRAWN_LINES);
         goto out;
     }

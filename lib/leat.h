@@ -247,7 +247,7 @@ typedef struct leat_bound {
 
 typedef struct leat_param_options {
     leat_type type;
-    leat_bound min, max; /* of a number; of a string or list: its length */
+    leat_bound min, max; /* of LEAT_INT and LEAT_FLOAT */
     json_t *fallback;    /* the default; without one it is required */
     json_t *choices;     /* a list of what is allowed */
     const char *pattern; /* extended regular expression for the whole */
@@ -296,7 +296,7 @@ LEAT_API leat_ref leat_program_v(leat_flow *flow, const char *where,
 /* How an argument is given to a mapped task: element by element, or whole. */
 LEAT_API leat_ref leat_mapped(leat_ref list);
 LEAT_API leat_ref leat_unmapped(leat_ref ref);
-/* Mapped, over the elements of the elements: all of a task's or none. */
+/* Mapped, over the elements of its elements: a task's only mapped argument. */
 LEAT_API leat_ref leat_flatten(leat_ref list);
 /* The numbers from..to, both ends included; for leat_map, never a list. */
 LEAT_API leat_ref leat_range(leat_ref from, leat_ref to);
@@ -547,6 +547,7 @@ typedef struct leat_state_change {
     const char *task;
     int64_t index;       /* of a child; -1: the task itself */
     unsigned attempt;    /* how many have started so far */
+    leat_state from;     /* the state it is in */
     leat_state to;       /* what is proposed */
     const json_t *value; /* of a final state; may be NULL, which is null */
     const char *cause;   /* why it did not succeed, or NULL */
@@ -636,6 +637,7 @@ LEAT_API json_t *leat_result_output(const leat_result *result);
 /* A child of a mapped task, from 0; only for asking what became of it. */
 LEAT_API leat_ref leat_child(leat_ref task, size_t index);
 
+/* Before its flow is destroyed. Takes NULL inside, and sets it. */
 LEAT_API void leat_result_destroy(leat_result **result_p);
 
 /* ---- programs ---- */
@@ -656,12 +658,12 @@ LEAT_API int leat_main(int argc, char **argv, const char *name,
  * LEAT_FLOW(my_flow, flow) { leat_call(flow, ...); }
  */
 #define LEAT_FLOW(name, flow)                                   \
-    static void leat_build_##name(leat_flow *flow);             \
+    static void leat_build_##name(leat_flow *);                 \
     int main(int argc, char **argv)                             \
     {                                                           \
         return leat_main(argc, argv, #name, leat_build_##name); \
     }                                                           \
-    static void leat_build_##name(leat_flow *flow)
+    static void leat_build_##name(leat_flow *(flow))
 
 #ifdef __cplusplus
 }

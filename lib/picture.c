@@ -116,6 +116,17 @@ picture_cut(struct buf *out, const char *text, size_t columns)
     buf_text(out, "\u2026");
 }
 
+void
+picture_cut_front(struct buf *out, const char *text, size_t columns)
+{
+    if (utf8_width(text, strlen(text)) > columns) {
+        while (utf8_width(text, strlen(text)) >= columns)
+            text += char_size(text);
+        buf_text(out, "\u2026");
+    }
+    buf_text(out, text);
+}
+
 const char *
 picture_label(const struct picture_box *box)
 {

@@ -49,7 +49,7 @@ struct picture_line {
 
 struct picture {
     char *name;
-    char *run;    /* "run 7 failed, 3.2 s"; NULL: before a run */
+    char *run;    /* "run 7 failed 3.2 s, begun ..."; NULL: before a run */
     char *params; /* "stop = 5, name = x"; or NULL */
     struct picture_box *boxes;
     struct picture_line *lines; /* each pair once, sorted by from */
@@ -80,6 +80,8 @@ void picture_status(const struct picture_box *box, struct buf *out);
 
 /* Add text, cut to so many columns with an ellipsis. */
 void picture_cut(struct buf *out, const char *text, size_t columns);
+/* The same at the front: of paths and numbers the end tells most. */
+void picture_cut_front(struct buf *out, const char *text, size_t columns);
 
 /* The lines as edges for a layout, a heap array. */
 struct layout_edge *picture_edges(const struct picture *self);

@@ -4,8 +4,8 @@
  *
  * Between two layers, all items that lead to the same items form a net: one
  * line across that they join from above and leave downwards. So lines meet only
- * where everything above leads to everything below. Nets that would overlap go
- * on rows of their own.
+ * where everything above leads to everything below, or where they end at the
+ * same bend. Nets that would overlap go on rows of their own.
  */
 #ifndef LIB_WIRES_H
 #define LIB_WIRES_H

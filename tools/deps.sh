@@ -12,7 +12,7 @@ packages=(
 )
 if [[ ${1-} == check ]]; then
     packages+=(
-        clang clang-format clang-tidy cppcheck g++ libclang-rt-14-dev
+        clang clang-format clang-tidy cppcheck g++ jq libclang-rt-14-dev
         lcov libcmocka-dev llvm mandoc procps python3 python3-jsonschema
         shellcheck sqlite3 valgrind
     )

@@ -59,13 +59,18 @@ a_time_out_ends_a_function(void **state)
     leat_ref slow = leat_call(flow, sleepy);
     leat_ref quick =
         leat_call(flow, number, {"n", leat_value(flow, json_integer(4))});
+    leat_ref thirteen = leat_value(flow, json_integer(13));
+    leat_ref bad = leat_call(flow, times, {"x", thirteen}, {"by", thirteen});
     leat_result *result;
 
     (void)state;
+    leat_options(bad, .timeout = "1m");
     leat_options(slow, .timeout = "50ms");
     leat_options(quick, .timeout = "1m");
     result = run_quietly(flow, NULL);
     assert_state(result, slow, LEAT_TIMED_OUT);
+    assert_state(result, bad, LEAT_FAILED);
+    assert_string_equal(leat_result_cause(result, bad), "13 is no number");
     assert_value(result, quick, "4");
     end_both(&flow, &result);
 }

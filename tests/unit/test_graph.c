@@ -365,6 +365,7 @@ text_shows_few_children_one_by_one(void **state)
     end_child(h, "pack", "日本語.txt", PLAN_FAILED);
     end_child(h, "pack", "\033[31mred\n", PLAN_SUCCEEDED);
     end_child(h, "pack", NULL, PLAN_RUNNING);
+    end_child(h, "pack", "/usr/share/a/long/path.txt", PLAN_SUCCEEDED);
     for (int i = 0; i < 1234; i++)
         end_child(h, "send", NULL, PLAN_SUCCEEDED);
     expect_run(h, GRAPH_TEXT, 100,
@@ -375,9 +376,10 @@ text_shows_few_children_one_by_one(void **state)
                "                            │\n"
                "┌───────────────────────────┴───────────────────────────┐\n"
                "│ pack [each file, level]                               │\n"
-               "│ ▶ 4 children: 2 succeeded, 1 failed, 1 running, 20 ms │\n"
-               "│ ✔ a.txt         ✘ 日本語.txt    ✔ \\x1b[31mred         │\n"
-               "│ ▶ #3                                                  │\n"
+               "│ ▶ 5 children: 3 succeeded, 1 failed, 1 running, 20 ms │\n"
+               "│ ✔ a.txt             ✘ 日本語.txt                      │\n"
+               "│ ✔ \\x1b[31mred       ▶ #3                              │\n"
+               "│ ✔ …a/long/path.txt                                    │\n"
                "└───────────────────────────┬───────────────────────────┘\n"
                "                            │\n"
                "        ┌───────────────────┴────────────────────┐\n"

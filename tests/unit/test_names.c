@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,36 @@ names_with_the_same_hash_are_different(void **state)
     (void)names_add(&names, "liquid", 2);
     assert_int_equal(names_find(&names, "costarring"), 1);
     assert_int_equal(names_find(&names, "liquid"), 2);
+    names_release(&names);
+}
+
+/* A small table is full of runs of slots, in which removing leaves gaps. */
+static void
+what_is_removed_is_gone_and_the_rest_stays(void **state)
+{
+    enum { N = 60 };
+    char text[N][8];
+    bool has[N] = {false};
+    struct names names = {0};
+    uint32_t seed = 1;
+
+    (void)state;
+    names_remove(&names, "none");
+    for (uint32_t i = 0; i < N; i++)
+        (void)snprintf(text[i], sizeof text[i], "n%u", i);
+    for (int step = 0; step < 3000; step++) {
+        uint32_t i = (seed = seed * 1664525u + 1013904223u) >> 8;
+
+        i %= N;
+        if (has[i])
+            names_remove(&names, text[i]);
+        else
+            (void)names_add(&names, text[i], i);
+        has[i] = !has[i];
+        for (uint32_t k = 0; k < N; k++)
+            assert_int_equal(names_find(&names, text[k]),
+                             has[k] ? k : NAMES_NONE);
+    }
     names_release(&names);
 }
 
@@ -159,6 +190,7 @@ main(void)
         cmocka_unit_test(finds_what_was_added),
         cmocka_unit_test(the_first_number_of_a_name_stays),
         cmocka_unit_test(names_with_the_same_hash_are_different),
+        cmocka_unit_test(what_is_removed_is_gone_and_the_rest_stays),
         cmocka_unit_test(keeps_a_hundred_thousand),
         cmocka_unit_test(guesses_what_was_meant),
         cmocka_unit_test(the_nearest_wins_and_then_the_first),

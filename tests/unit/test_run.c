@@ -407,6 +407,39 @@ a_merge_of_maps_goes_child_to_child(void **state)
 }
 
 static void
+a_map_that_was_skipped_as_a_whole_is_merged_too(void **state)
+{
+    static const struct scripted script[] = {{"s", PLAN_SKIPPED, NULL},
+                                             {"b[1]", PLAN_SUCCEEDED, "11"},
+                                             {"b[2]", PLAN_SUCCEEDED, "22"},
+                                             {0}};
+
+    (void)state;
+    check_run(HEAD
+              "  s: { run: x }\n"
+              "  a: { needs: s, each: { i: [1, 2] }, run: x, value: int }\n"
+              "  b: { each: { i: [1, 2] }, run: x, value: int }\n"
+              "  c: { each: { v: { first: ['${a}', '${b}'] } }, run: x }\n",
+              NULL, script,
+              "b mapped\n"
+              "s running\ns skipped: scripted\n"
+              "a skipped: something it depends on was skipped\n"
+              "c.v mapped\nc mapped\n"
+              "b[1] running\nb[1] succeeded 11\n"
+              "b[2] running\nb[2] succeeded 22\n"
+              "c.v[#0] succeeded 11\nc[11] running\nc[11] succeeded\n"
+              "c.v[#1] succeeded 22\nc[22] running\nc[22] succeeded\n");
+    check_run(HEAD "  s: { run: x }\n"
+                   "  a: { needs: s, each: { i: [1, 2] }, run: x }\n"
+                   "  c: { each: { v: { first: ['${a}'] } }, run: x }\n",
+              NULL, script,
+              "s running\ns skipped: scripted\n"
+              "a skipped: something it depends on was skipped\n"
+              "c.v skipped: all its branches were skipped\n"
+              "c skipped: something it depends on was skipped\n");
+}
+
+static void
 retries_wait_longer_each_time_and_end(void **state)
 {
     static const struct scripted script[] = {{"a#1", PLAN_FAILED, NULL},
@@ -603,6 +636,8 @@ skip_b_and_fail_success(void *ctx, struct run_change *change)
     (void)ctx;
     if (change->id.task == 1 && change->state == PLAN_RUNNING)
         return PLAN_SKIPPED;
+    if (change->state == PLAN_SUCCEEDED)
+        assert_int_equal(change->from, PLAN_RUNNING);
     if (change->id.task == 0 && change->state == PLAN_SUCCEEDED)
         return PLAN_FAILED;
     return change->state;
@@ -668,6 +703,7 @@ main(void)
         cmocka_unit_test(flatten_un_nests_and_keeps_the_owner),
         cmocka_unit_test(a_case_chooses_and_first_merges),
         cmocka_unit_test(a_merge_of_maps_goes_child_to_child),
+        cmocka_unit_test(a_map_that_was_skipped_as_a_whole_is_merged_too),
         cmocka_unit_test(retries_wait_longer_each_time_and_end),
         cmocka_unit_test(only_the_named_classes_are_retried),
         cmocka_unit_test(a_task_that_asks_for_a_retry_needs_one_left),
