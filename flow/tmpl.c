@@ -349,15 +349,13 @@ read_text(struct reader *self)
     return 0;
 }
 
-/* One part alone is the whole; none is the empty string. */
+/* One part alone is the whole. */
 static struct tmpl *
 finish(struct reader *self)
 {
     struct tmpl *whole = self->parts;
 
     flush_plain(self);
-    if (whole->npart == 0)
-        return tmpl_const(json_string(""));
     if (whole->npart == 1) {
         struct tmpl *only = whole->parts[0];
 
