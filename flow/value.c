@@ -255,6 +255,56 @@ parse_float(const char *text, size_t len, json_t **ret, struct err *err)
     return parse_number(text, len, false, ret, err);
 }
 
+/* jansson's iterators take no const object, but change nothing. */
+static json_t *
+for_iterating(const json_t *value)
+{
+    return (json_t *)(uintptr_t)value;
+}
+
+/* Bounded, also for what a C function made. */
+static bool
+is_deeper(const json_t *value, unsigned levels)
+{
+    json_t *object = for_iterating(value);
+
+    if (!json_is_array(value) && !json_is_object(value))
+        return false;
+    if (levels == 0)
+        return true;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (is_deeper(json_array_get(value, i), levels - 1))
+            return true;
+    }
+    for (void *it = json_object_iter(object); it;
+         it = json_object_iter_next(object, it)) {
+        if (is_deeper(json_object_iter_value(it), levels - 1))
+            return true;
+    }
+    return false;
+}
+
+int
+value_check(const json_t *value, struct err *err)
+{
+    size_t bytes = 0;
+
+    if (is_deeper(value, LIMIT_DEPTH))
+        return err_set(err, ERR_LIMIT,
+                       "the value is nested deeper than %d levels",
+                       LIMIT_DEPTH);
+    if (json_is_string(value))
+        bytes = json_string_length(value);
+    else if (json_is_array(value) || json_is_object(value))
+        bytes = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    if (bytes > LIMIT_VALUE_BYTES)
+        return err_set(err, ERR_LIMIT,
+                       "the value has %zu bytes; %u are the most: write a "
+                       "file and give its path",
+                       bytes, LIMIT_VALUE_BYTES);
+    return 0;
+}
+
 static int
 parse_json(const char *text, size_t len, json_t **ret, struct err *err)
 {
@@ -274,10 +324,9 @@ parse_json(const char *text, size_t len, json_t **ret, struct err *err)
         buf_release(&said);
         return -1;
     }
-    if (value_depth(value) > LIMIT_DEPTH) {
+    if (value_check(value, err) < 0) {
         json_decref(value);
-        return err_set(err, ERR_LIMIT, "JSON is nested deeper than %d levels",
-                       LIMIT_DEPTH);
+        return -1;
     }
     *ret = value;
     return 0;
@@ -408,13 +457,6 @@ write_list(const struct writer *self, const json_t *value)
         write_json(self, json_array_get(value, i));
     }
     buf_char(self->out, ']');
-}
-
-/* jansson's iterators take no const object, but change nothing. */
-static json_t *
-for_iterating(const json_t *value)
-{
-    return (json_t *)(uintptr_t)value;
 }
 
 static void
@@ -560,24 +602,4 @@ value_equal(const json_t *a, const json_t *b)
     if (!a || !b)
         return (!a || json_is_null(a)) && (!b || json_is_null(b));
     return json_equal(a, b);
-}
-
-size_t
-value_depth(const json_t *value)
-{
-    json_t *object = for_iterating(value);
-    size_t most = 0;
-
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        size_t depth = value_depth(json_array_get(value, i));
-
-        most = depth > most ? depth : most;
-    }
-    for (void *it = json_object_iter(object); it;
-         it = json_object_iter_next(object, it)) {
-        size_t depth = value_depth(json_object_iter_value(it));
-
-        most = depth > most ? depth : most;
-    }
-    return json_is_array(value) || json_is_object(value) ? most + 1 : most;
 }

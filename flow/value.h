@@ -59,8 +59,11 @@ const char *value_type_name(const json_t *value);
  * whatever the order of their keys. */
 bool value_equal(const json_t *a, const json_t *b);
 
-/* Levels of lists and objects: 0 for a scalar. */
-size_t value_depth(const json_t *value);
+/*
+ * Is a value within bounds? ERR_LIMIT past LIMIT_DEPTH levels of lists and
+ * objects, or LIMIT_VALUE_BYTES of JSON. What value_parse gives is.
+ */
+int value_check(const json_t *value, struct err *err);
 
 /*
  * A number in decimal, all of text: 0, or -1 if it is not one or does not

@@ -19,7 +19,7 @@
 #include "tests/support/attempts.h"
 
 #define SOON (200 * SPAN_MS)
-#define MIB  (1u << 20)
+#define MIB  ((size_t)1 << 20)
 
 /* ---- commands ---- */
 

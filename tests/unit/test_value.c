@@ -164,11 +164,11 @@ values_have_limits(void **state)
     assert_int_equal(
         value_parse(VALUE_JSON, text, 2 * (LIMIT_DEPTH + 1), &value, &err), -1);
     assert_int_equal(err.code, ERR_LIMIT);
-    assert_string_equal(err.msg, "JSON is nested deeper than 32 levels");
+    assert_string_equal(err.msg, "the value is nested deeper than 32 levels");
     assert_int_equal(value_parse(VALUE_JSON, text + 1, (size_t)2 * LIMIT_DEPTH,
                                  &value, &err),
                      0);
-    assert_int_equal(value_depth(value), LIMIT_DEPTH);
+    assert_int_equal(value_check(value, &err), 0);
     json_decref(value);
     free(text);
 }
