@@ -380,11 +380,12 @@ write_real(struct buf *out, double number)
 }
 
 static void
-write_char(struct buf *out, unsigned char c)
+write_char(struct buf *out, unsigned c)
 {
     static const char special[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
-    const char *at = memchr(special, c, sizeof special - 1);
+    const char *at =
+        c < 0x80 ? memchr(special, (int)c, sizeof special - 1) : NULL;
 
     if (at) {
         buf_char(out, '\\');
@@ -392,6 +393,31 @@ write_char(struct buf *out, unsigned char c)
     } else {
         buf_printf(out, "\\u%04x", c);
     }
+}
+
+/*
+ * How many bytes make up a character that is written as an escape, and which
+ * one it is. JSON asks for those below 0x20, quotes and backslashes; the other
+ * ones are controls, line ends and marks to a terminal or to YAML.
+ */
+static size_t
+escaped(const unsigned char *s, size_t n, unsigned *ret)
+{
+    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : 3;
+    unsigned c = s[0];
+
+    if (len == 1) {
+        *ret = c;
+        return c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
+    }
+    if (s[0] < 0xc2 || s[0] >= 0xf0 || len > n)
+        return 0;
+    c = len == 2 ? (c & 0x1fu) << 6 | (s[1] & 0x3fu)
+                 : (c & 0xfu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
+    *ret = c;
+    if (c < 0xa0 || c == 0x2028 || c == 0x2029 || c == 0xfeff || c >= 0xfffe)
+        return len;
+    return 0;
 }
 
 static void
@@ -402,14 +428,16 @@ write_string(const struct writer *self, const char *text, size_t len)
     if (self->out->len <= self->stop && len > self->stop - self->out->len)
         len = self->stop - self->out->len + 1; /* is cut there anyway */
     buf_char(self->out, '"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+    for (size_t i = 0; i < len;) {
+        unsigned c;
+        size_t n = escaped((const unsigned char *)text + i, len - i, &c);
 
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_add(self->out, text + from, i - from);
-        write_char(self->out, c);
-        from = i + 1;
+        if (n > 0) {
+            buf_add(self->out, text + from, i - from);
+            write_char(self->out, c);
+            from = i + n;
+        }
+        i += n > 0 ? n : 1;
     }
     buf_add(self->out, text + from, len - from);
     buf_char(self->out, '"');

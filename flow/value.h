@@ -43,7 +43,10 @@ int value_parse(enum value_kind kind, const char *text, size_t len,
  */
 void value_text(const json_t *value, struct buf *out);
 
-/* Compact JSON, keys in the order they were set. */
+/*
+ * Compact JSON, keys in the order they were set, floats in their shortest
+ * form; it can be shown on a terminal, and is read back the same as YAML.
+ */
 void value_json(const json_t *value, struct buf *out);
 
 /* For messages: compact JSON cut to `most` bytes with "..." behind it. */
