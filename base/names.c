@@ -85,8 +85,7 @@ close_gap(struct names *self, size_t gap)
 {
     size_t mask = self->nslot - 1;
 
-    for (size_t i = (gap + 1) & mask; self->slots[i].name;
-         i = (i + 1) & mask) {
+    for (size_t i = (gap + 1) & mask; self->slots[i].name; i = (i + 1) & mask) {
         size_t home = self->slots[i].hash & mask;
 
         if (((i - home) & mask) < ((i - gap) & mask))

@@ -296,16 +296,18 @@ run(struct carrying *self)
     };
     int64_t started = span_mono();
     struct err err;
-    int rc;
+    int rc, code;
 
     if (signals_begin(&self->cli.err, &request.interrupt_fd, &err) < 0)
         return cli_error(&self->cli, &err);
     rc = local_run(&request, &self->result, &err);
     self->has_result = rc == 0 || self->result.run;
     self->elapsed = span_mono() - started;
-    self->signal = signals_end();
+    self->signal = signals_first();
     watch_end(&self->watch);
-    return rc < 0 ? give_up(self, &err) : conclude(self);
+    code = rc < 0 ? give_up(self, &err) : conclude(self);
+    signals_end();
+    return code;
 }
 
 int

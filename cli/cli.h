@@ -38,12 +38,14 @@ struct command {
     const char *name;
     const char *summary;  /* for the list of commands */
     const char *usage;    /* its words */
+    const char *flow;     /* what a flow is to it, or NULL */
     const char *more;     /* what else there is to know, or NULL */
     const char *examples; /* lines; @ is the program's name */
     const enum opt *options;
     enum opt_kind words; /* what its words name */
     size_t least, most;  /* how many */
     bool takes_flow;     /* the first word is a flow: not in a C flow */
+    bool only_leat;      /* not for a program that is a flow */
     bool stop;           /* what follows the first word are no options */
     int (*run)(struct cli *cli, const struct args *args);
 };
@@ -60,7 +62,8 @@ struct cli {
     struct term out, err;
 };
 
-const struct command *cli_find(const char *name);
+/* The command of that name, if this program has it; or NULL. */
+const struct command *cli_find(const struct cli *self, const char *name);
 
 /* The exit code for an error. */
 int cli_exit(enum err_code code);
@@ -84,7 +87,7 @@ void cli_help(const struct cli *self, const struct command *command,
               struct buf *out);
 
 /* Print that. An unknown command is an error that is told. */
-int cli_show_help(const struct cli *self, const char *command);
+int cli_show_help(const struct cli *self, const char *name);
 
 int cmd_check(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);

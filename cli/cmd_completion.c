@@ -33,10 +33,12 @@ takes_flow(const struct cli *cli, const struct command *command)
 }
 
 static void
-put_commands(struct buf *out)
+put_commands(const struct cli *cli, struct buf *out)
 {
-    for (size_t i = 0; i < cli_ncommand; i++)
-        buf_printf(out, "%s%s", i > 0 ? " " : "", cli_commands[i].name);
+    for (size_t i = 0; i < cli_ncommand; i++) {
+        if (cli_find(cli, cli_commands[i].name))
+            buf_printf(out, "%s%s", i > 0 ? " " : "", cli_commands[i].name);
+    }
 }
 
 /* ---- bash ---- */
@@ -124,7 +126,7 @@ put_bash(const struct cli *cli, const struct names *names, struct buf *out)
                   "    local prev=${COMP_WORDS[COMP_CWORD-1]} options= "
                   "words=()\n"
                   "    local commands='");
-    put_commands(out);
+    put_commands(cli, out);
     buf_text(out, "'\n    COMPREPLY=()\n"
                   "    if ((COMP_CWORD == 1)); then\n"
                   "        mapfile -t COMPREPLY < <(compgen -W "

@@ -91,6 +91,8 @@ put_task(const struct planning *self, uint32_t t, size_t column,
     }
     if (task->options->trigger != TRIGGER_ALL_SUCCESSFUL)
         buf_printf(out, "  (%s)", plan_trigger_names[task->options->trigger]);
+    while (out->data[out->len - 1] == ' ')
+        out->data[--out->len] = '\0';
     buf_char(out, '\n');
     json_decref(names);
 }

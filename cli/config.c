@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/span.h"
+#include "base/utf8.h"
 #include "cli/file.h"
 #include "cli/node.h"
 #include "flow/value.h"
@@ -200,7 +201,7 @@ read_file(struct config *self, struct buf *problems)
     if (access(self->file, F_OK) < 0)
         return;
     if (file_read(self->file, &text, &len, &err) < 0) {
-        buf_printf(problems, "%s\n", err.msg);
+        buf_printf(problems, "leat: %s\n", err.msg);
         return;
     }
     read_text(&reader, text, len);
@@ -225,6 +226,15 @@ config_place(void)
 }
 
 static void
+complain(struct buf *problems, const char *name, const char *right,
+         const char *text)
+{
+    buf_printf(problems, "leat: %s wants %s, not `", name, right);
+    utf8_escape(problems, text, strlen(text));
+    buf_text(problems, "`\n");
+}
+
+static void
 read_environment(struct config *self, struct buf *problems)
 {
     for (size_t i = 0; i < NSETTING; i++) {
@@ -236,8 +246,7 @@ read_environment(struct config *self, struct buf *problems)
             continue;
         right = settings[i].set(self, text);
         if (right)
-            buf_printf(problems, "%s wants %s, not `%s`\n",
-                       settings[i].variable, right, text);
+            complain(problems, settings[i].variable, right, text);
         else if (settings[i].set == set_store)
             self->store_from = FROM_ENVIRONMENT;
     }

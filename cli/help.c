@@ -107,6 +107,8 @@ help_command(const struct cli *self, const struct command *command,
     put_usage(self, command, out);
     buf_printf(out, "\n%c%s.\n", command->summary[0] - 'a' + 'A',
                command->summary + 1);
+    if (command->flow && !self->build)
+        buf_printf(out, "%s\n", command->flow);
     if (command->more)
         buf_printf(out, "%s\n", command->more);
     buf_text(out, "\nOptions:\n");
@@ -128,8 +130,10 @@ cli_help(const struct cli *self, const struct command *command, struct buf *out)
                       ? "This program is a flow; its tasks are C functions.\n"
                       : "Run flows: graphs of tasks with parameters.\n");
     buf_text(out, "\nCommands:\n");
-    for (size_t i = 0; i < cli_ncommand; i++)
-        buf_printf(out, "  %-12s%s\n", cli_commands[i].name,
-                   cli_commands[i].summary);
+    for (size_t i = 0; i < cli_ncommand; i++) {
+        if (cli_find(self, cli_commands[i].name))
+            buf_printf(out, "  %-12s%s\n", cli_commands[i].name,
+                       cli_commands[i].summary);
+    }
     buf_printf(out, "\n\"%s COMMAND --help\" says more.\n", self->name);
 }

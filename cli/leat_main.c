@@ -121,10 +121,11 @@ cli_print_json(const struct cli *self, json_t *document, int code)
 }
 
 const struct command *
-cli_find(const char *name)
+cli_find(const struct cli *self, const char *name)
 {
     for (size_t i = 0; i < cli_ncommand; i++) {
-        if (strcmp(cli_commands[i].name, name) == 0)
+        if (strcmp(cli_commands[i].name, name) == 0 &&
+            !(self->build && cli_commands[i].only_leat))
             return &cli_commands[i];
     }
     return NULL;
@@ -157,7 +158,8 @@ show_help(const struct cli *self, const struct command *command,
     int code = EXIT_OK;
 
     cli_help(self, command, &out);
-    if (command && command->takes_flow && (flow || self->build)) {
+    if (command ? command->takes_flow && (flow || self->build)
+                : self->build != NULL) {
         code = input_flow(&input, self, self->build ? NULL : flow);
         if (code == EXIT_OK)
             input_describe(input.flow, self, &out);
@@ -171,7 +173,7 @@ show_help(const struct cli *self, const struct command *command,
 int
 cli_show_help(const struct cli *self, const char *name)
 {
-    const struct command *command = name ? cli_find(name) : NULL;
+    const struct command *command = name ? cli_find(self, name) : NULL;
 
     if (name && !command)
         return unknown_command(self, name);
@@ -228,7 +230,7 @@ dispatch(struct cli *self, int argc, char **argv)
         return show_help(self, NULL, NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
-    self->command = cli_find(name);
+    self->command = cli_find(self, name);
     if (!self->command && name[0] == '-')
         return cli_usage(self, "unknown option %s before a command", name);
     if (!self->command)
@@ -248,7 +250,8 @@ leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
     term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
     term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
     if (config_load(&cli.config, &problems) < 0) {
-        code = cli_fail(&cli, EXIT_USAGE, "%s", buf_str(&problems));
+        (void)term_write(&cli.err, &problems);
+        code = EXIT_USAGE;
     } else {
         term_init(&cli.err, STDERR_FILENO, cli.config.colour);
         term_init(&cli.out, STDOUT_FILENO, cli.config.colour);

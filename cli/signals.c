@@ -74,6 +74,12 @@ signals_begin(const struct term *term, int *fd, struct err *err)
 }
 
 int
+signals_first(void)
+{
+    return state.first;
+}
+
+void
 signals_end(void)
 {
     for (size_t i = 0; i < NWATCHED; i++)
@@ -82,5 +88,4 @@ signals_end(void)
     (void)close(state.pipe[0]);
     (void)close(state.pipe[1]);
     state.pipe[0] = state.pipe[1] = -1;
-    return state.first;
 }

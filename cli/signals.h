@@ -18,7 +18,9 @@
  * goes to `term`. One at a time in a process.
  */
 int signals_begin(const struct term *term, int *fd, struct err *err);
-/* As it was before. Returns the signal that came first, or 0. */
-int signals_end(void);
+/* The signal that came first, or 0. */
+int signals_first(void);
+/* As it was before. */
+void signals_end(void);
 
 #endif

@@ -22,12 +22,11 @@ const struct command cli_commands[] = {
         .name = "run",
         .summary = "execute a flow",
         .usage = "FLOW [-p NAME=VALUE]...",
-        .more =
-            "FLOW is a flow file, or - for standard input. Parameters are\n"
-            "taken from -p, then -P, then LEAT_PARAM_NAME, then the flow's\n"
-            "defaults. Progress and what tasks write go to standard error,\n"
-            "the flow's output to standard output. Ctrl-C cancels the run,\n"
-            "a second one kills what still runs.",
+        .flow = "FLOW is a flow file, or - for standard input.",
+        .more = "Parameters are taken from -p, then -P, then LEAT_PARAM_NAME,\n"
+                "then the flow's defaults. Progress and what tasks write go\n"
+                "to standard error, the flow's output to standard output.\n"
+                "Ctrl-C cancels the run, a second one kills what still runs.",
         .examples = "@ run nightly.yaml -p day=monday\n"
                     "x=$(@ run -q sum.yaml)\n",
         .options = OPTIONS(OPT_PARAM, OPT_PARAMS, OPT_NAME, OPTIONS_RUN,
@@ -206,6 +205,7 @@ const struct command cli_commands[] = {
         .words = KIND_TEXT,
         .least = 1,
         .most = CLI_WORDS_ANY,
+        .only_leat = true,
         .stop = true,
         .run = cmd_each,
     },

@@ -111,6 +111,7 @@ propose(struct run *self, struct run_change *change)
 {
     if (!self->hooks.handle)
         return change->state;
+    change->from = plan_state(self->plan, change->id);
     return self->hooks.handle(self->hooks.ctx, change);
 }
 

@@ -3,7 +3,6 @@
  * api_case - branches: case, switch and merge.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "lib/api.h"

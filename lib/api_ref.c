@@ -2,9 +2,7 @@
 /*
  * api_ref - references of the C API, and the templates that they become.
  */
-#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "lib/api.h"
@@ -251,6 +249,10 @@ leat_get(leat_ref ref, const char *field)
 
     if (kind_of(ref) == API_NONE)
         return ref;
+    if (!field) {
+        api_problem(&call, "the field's name is NULL");
+        return api_bad(ref.flow);
+    }
     return add_step(&call, ref, (struct ref_step){mem_dup(field), 0});
 }
 

@@ -153,7 +153,8 @@ carry_out(struct local *self)
     if (a->state == PLAN_SUCCEEDED && task->creates)
         check_created(self, m.cwd);
     if (a->state == PLAN_SUCCEEDED && key &&
-        store_cache_put(self->request->store, key, a->value, &err) < 0)
+        store_cache_put(self->request->store, key,
+                        a->value ? a->value : json_null(), &err) < 0)
         local_break(self, &err);
 out:
     free(key);

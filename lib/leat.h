@@ -547,6 +547,7 @@ typedef struct leat_state_change {
     const char *task;
     int64_t index;       /* of a child; -1: the task itself */
     unsigned attempt;    /* how many have started so far */
+    leat_state from;     /* the state it is in */
     leat_state to;       /* what is proposed */
     const json_t *value; /* of a final state; may be NULL, which is null */
     const char *cause;   /* why it did not succeed, or NULL */
@@ -657,12 +658,12 @@ LEAT_API int leat_main(int argc, char **argv, const char *name,
  * LEAT_FLOW(my_flow, flow) { leat_call(flow, ...); }
  */
 #define LEAT_FLOW(name, flow)                                   \
-    static void leat_build_##name(leat_flow *flow);             \
+    static void leat_build_##name(leat_flow *);                 \
     int main(int argc, char **argv)                             \
     {                                                           \
         return leat_main(argc, argv, #name, leat_build_##name); \
     }                                                           \
-    static void leat_build_##name(leat_flow *flow)
+    static void leat_build_##name(leat_flow *(flow))
 
 #ifdef __cplusplus
 }

@@ -238,8 +238,7 @@ a_renamed_task_is_known_by_its_new_name(void **state)
 
     (void)state;
     leat_flow_set_output(flow, a);
-    a = leat_name(a, "number");
-    a = leat_name(a, "number");
+    leat_name(leat_name(a, "number"), "number");
     leat_name(b, "draw");
     assert_int_equal(leat_flow_check(flow, NULL), 0);
     assert_task(flow, "number", "number call stop=\"${stop}\"");

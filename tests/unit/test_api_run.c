@@ -193,7 +193,7 @@ branches_are_taken_by_value(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         leat_flow *flow = leat_flow_new("f");
-        leat_ref refs[4];
+        leat_ref refs[4] = {{0}};
         leat_result *result = run_branches(flow, rows[i].kind, refs);
 
         for (int k = 0; k < 4; k++)

@@ -55,6 +55,7 @@ WRONG(nothing_mapped,
 WRONG(mapped_list, leat_list(f, leat_mapped(a)))
 WRONG(child, leat_list(f, leat_child(a, 0)))
 WRONG(get, leat_get(leat_value(f, json_integer(1)), "x"))
+WRONG(get_null, leat_get(a, NULL))
 WRONG(template, leat_template(f, json_pack("[s]", "a ${b")))
 WRONG(words, leat_program_v(f, NULL, "b", leat_value(f, json_string("ls")),
                             LEAT_ARGS({"x", a})))
@@ -117,6 +118,7 @@ static const struct wrong wrongs[] = {
     {wrong_child, "leat_list: leat_child is only for asking about results"},
     {wrong_get, "leat_get(\"x\"): only what parameters and tasks give can be "
                 "looked into"},
+    {wrong_get_null, "leat_get: the field's name is NULL"},
     {wrong_template, "leat_template: \"a ${b\", at byte 6: "},
     {wrong_words, "leat_program(\"b\"): its words must be a list (leat_list, "
                   "leat_template) with at least the program"},
