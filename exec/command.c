@@ -89,13 +89,16 @@ write_file(const struct command *self, const char *text, size_t n, char **ret,
 {
     const char *dir =
         program_env((const char *const *)self->env.list, "TMPDIR");
-    char *path =
-        mem_printf("%s/leat-XXXXXX", dir && *dir == '/' ? dir : "/tmp");
-    int fd = mkostemp(path, O_CLOEXEC);
+    char *path;
     int rc = -1;
+    int fd;
 
+    if (!dir || *dir != '/')
+        dir = "/tmp";
+    path = mem_printf("%s/leat-XXXXXX", dir);
+    fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
-        (void)err_system(err, "can't make a file `%s`", path);
+        (void)err_system(err, "can't make a file in `%s`", dir);
         goto out;
     }
     while (n > 0) {
@@ -395,10 +398,8 @@ command_destroy(struct command **self_p)
 void
 command_spec(const struct command *self, struct exec_spec *spec)
 {
-    static const char *const empty[] = {NULL};
-
     spec->argv = (const char *const *)self->argv;
-    spec->envp = self->env.list ? (const char *const *)self->env.list : empty;
+    spec->envp = (const char *const *)self->env.list;
     spec->cwd = self->cwd;
     spec->input = self->has_input ? buf_str(&self->input) : NULL;
     spec->ninput = self->input.len;

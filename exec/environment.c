@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 size_t
@@ -26,6 +27,8 @@ append(struct environment *self, char *pair)
 void
 environment_inherit(struct environment *self, const char *const *base)
 {
+    self->list = mem_grow(self->list, &self->cap, 1, sizeof *self->list);
+    self->list[0] = NULL;
     for (; *base; base++) {
         if (strncmp(*base, "LD_", 3) != 0 && strncmp(*base, "LEAT_", 5) != 0)
             append(self, mem_dup(*base));
@@ -52,14 +55,12 @@ void
 environment_set(struct environment *self, const char *name, const char *value,
                 size_t n)
 {
-    size_t nname = strlen(name);
-    char *pair = mem_alloc(nname + n + 2, 1);
+    struct buf pair = {0};
 
-    memcpy(pair, name, nname);
-    pair[nname] = '=';
-    if (n > 0)
-        memcpy(pair + nname + 1, value, n);
-    put(self, pair, nname);
+    buf_text(&pair, name);
+    buf_char(&pair, '=');
+    buf_add(&pair, value, n);
+    put(self, buf_take(&pair), strlen(name));
 }
 
 void

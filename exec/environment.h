@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct environment {
-    char **list; /* NAME=VALUE, NULL-terminated once anything was set */
+    char **list; /* NAME=VALUE, NULL-terminated */
     size_t n;
     size_t cap;
     size_t bytes; /* that the kernel counts */
@@ -17,7 +17,7 @@ struct environment {
 /* What the kernel counts of a string. */
 size_t environment_cost(size_t len);
 
-/* Take over surrounding variables, less LD_* and LEAT_*. */
+/* Begin with the surrounding variables, less LD_* and LEAT_*. */
 void environment_inherit(struct environment *self, const char *const *base);
 
 /* Set a variable; one of that name is replaced. */

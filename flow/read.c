@@ -253,6 +253,7 @@ read_name(struct reading *self, const struct node *node, const char *what,
         free(name);
         return false;
     }
+    free(*ret);
     *ret = name;
     return true;
 }

@@ -101,7 +101,7 @@ bool read_is_scalar(struct reading *self, const struct node *node,
 bool read_is(const struct reading *self, const struct node *node,
              const char *word);
 
-/* Heap strings. */
+/* Heap strings; *ret is freed first. */
 char *read_copy(const struct reading *self, const struct node *node);
 bool read_text(struct reading *self, const struct node *node, const char *what,
                char **ret);
@@ -149,6 +149,9 @@ struct tmpl *read_merge(struct reading *self, const struct node *list,
 /* The value of a key of a mapping; NULL if it has none, or is none. */
 const struct node *read_find(const struct reading *self, const struct node *map,
                              const char *key);
+/* True, and an error: the task has its needs, or its branches, already. */
+bool read_has_needs(struct reading *self, const struct flow_task *task,
+                    const struct node *node);
 /* {first: [...]} and nothing else: the list, else NULL. */
 const struct node *read_only_key(const struct reading *self,
                                  const struct node *map, const char *key);

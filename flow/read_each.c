@@ -70,6 +70,16 @@ read_merge(struct reading *self, const struct node *list,
     return tmpl_ref(REF_UNRESOLVED, 0, merge.name);
 }
 
+bool
+read_has_needs(struct reading *self, const struct flow_task *task,
+               const struct node *node)
+{
+    if (task->needs)
+        diags_add(self->diags, yaml_place(node), NULL,
+                  "a task can't have both `first` and `needs`");
+    return task->needs != NULL;
+}
+
 /* Only flows that C programs made have it: a merge that is a task. */
 void
 read_first(struct reading *self, const struct node *value, void *into)
@@ -78,6 +88,8 @@ read_first(struct reading *self, const struct node *value, void *into)
     struct read_merge merge = {0};
 
     task->kind = FLOW_MERGE;
+    if (read_has_needs(self, task, value))
+        return;
     if (!read_branches(self, value, &merge))
         return;
     task->needs = merge.needs;

@@ -450,7 +450,7 @@ static void
 add_tag(struct reading *self, const struct node *value, void *into)
 {
     struct flow_options *options = into;
-    char *name;
+    char *name = NULL;
 
     if (read_name(self, value, "a tag", &name))
         options->tags[options->ntag++] = name;

@@ -135,7 +135,7 @@ read_needs(struct reading *self, const struct node *value, void *into)
 {
     struct flow_task *task = task_of(into);
 
-    if (task->needs) /* a merge has its branches there */
+    if (read_has_needs(self, task, value))
         return;
     task->needs = mem_alloc(value->kind == NODE_LIST ? value->len : 1,
                             sizeof *task->needs);

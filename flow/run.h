@@ -42,11 +42,12 @@ struct run_outcome {
 struct run_change {
     struct plan_id id;
     enum plan_state state;
-    uint32_t attempt;    /* how many have started so far */
-    const json_t *value; /* final states; NULL is null */
-    const char *cause;   /* or NULL */
-    int64_t until;       /* RETRYING: when it becomes ready */
-    bool kept;           /* taken over from an earlier session of this run */
+    enum plan_state from; /* for handle: the state it is in */
+    uint32_t attempt;     /* how many have started so far */
+    const json_t *value;  /* final states; NULL is null */
+    const char *cause;    /* or NULL */
+    int64_t until;        /* RETRYING: when it becomes ready */
+    bool kept;            /* taken over from an earlier session of this run */
 };
 
 struct run_hooks {

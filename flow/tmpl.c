@@ -283,7 +283,8 @@ read_path(struct reader *self, struct ref *ref)
             return fail(self, "a reference is a name and a path, such as "
                               "${a.field[0]}, and nothing more");
     }
-    self->at++;
+    if (rc == 0)
+        self->at++;
     return rc;
 }
 
@@ -348,15 +349,13 @@ read_text(struct reader *self)
     return 0;
 }
 
-/* One part alone is the whole; none is the empty string. */
+/* One part alone is the whole. */
 static struct tmpl *
 finish(struct reader *self)
 {
     struct tmpl *whole = self->parts;
 
     flush_plain(self);
-    if (whole->npart == 0)
-        return tmpl_const(json_string(""));
     if (whole->npart == 1) {
         struct tmpl *only = whole->parts[0];
 

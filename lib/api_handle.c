@@ -149,6 +149,7 @@ call_one(leat_flow *self, const struct api_handler *handler,
         .index =
             change->id.child == PLAN_WHOLE ? -1 : (int64_t)change->id.child,
         .attempt = change->attempt,
+        .from = (leat_state)change->from,
         .to = (leat_state)change->state,
         .value = change->value,
         .cause = change->cause,

@@ -153,7 +153,8 @@ carry_out(struct local *self)
     if (a->state == PLAN_SUCCEEDED && task->creates)
         check_created(self, m.cwd);
     if (a->state == PLAN_SUCCEEDED && key &&
-        store_cache_put(self->request->store, key, a->value, &err) < 0)
+        store_cache_put(self->request->store, key,
+                        a->value ? a->value : json_null(), &err) < 0)
         local_break(self, &err);
 out:
     free(key);
@@ -181,6 +182,10 @@ attempt_carry_out(struct local *self, struct plan_id id)
         carry_out(self);
     if (self->keep_times)
         a.ended = span_wall();
+    if (!plan_state_is_success(a.state) && a.value) {
+        json_decref(a.value);
+        a.value = NULL;
+    }
     outcome = (struct run_outcome){
         .state = a.state,
         .value = a.value,

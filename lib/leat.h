@@ -547,6 +547,7 @@ typedef struct leat_state_change {
     const char *task;
     int64_t index;       /* of a child; -1: the task itself */
     unsigned attempt;    /* how many have started so far */
+    leat_state from;     /* the state it is in */
     leat_state to;       /* what is proposed */
     const json_t *value; /* of a final state; may be NULL, which is null */
     const char *cause;   /* why it did not succeed, or NULL */

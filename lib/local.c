@@ -157,7 +157,7 @@ read_interrupts(struct local *self)
     if (n <= 0)
         return;
     self->interrupts += (int)n;
-    cancel(self, self->interrupts > 1);
+    cancel(self, self->interrupts > 1 || self->timed_out);
 }
 
 static void
@@ -314,7 +314,7 @@ begin(struct local *self, struct local_result *result, struct err *err)
 }
 
 static void
-go_through(struct local *self, struct local_result *result)
+go_through(struct local *self)
 {
     int64_t looked = span_mono();
     struct exec_done none;
@@ -336,7 +336,6 @@ go_through(struct local *self, struct local_result *result)
             (void)local_wait(self, until, &none);
         else
             break;
-        result->state = step == RUN_PAUSED ? STORE_PAUSED : STORE_RUNNING;
     }
 }
 
@@ -377,7 +376,7 @@ local_run(const struct local_request *request, struct local_result *ret,
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;
-    go_through(&self, &result);
+    go_through(&self);
     if (!self.broken) {
         settle(&self, &result);
         if (request->store &&

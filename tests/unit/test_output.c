@@ -13,7 +13,7 @@
 #include "proto/limits.h"
 
 #define PIECE (1u << 20)
-#define TAIL  LIMIT_OUTPUT_TAIL
+#define TAIL  ((size_t)LIMIT_OUTPUT_TAIL)
 
 /* What was passed on: how much, and the last of it. */
 struct sink {
@@ -28,7 +28,8 @@ receive(void *ctx, const char *data, size_t n)
     struct sink *sink = ctx;
     struct buf two = {0};
 
-    buf_add(&two, sink->last.data + sink->cut, sink->last.len - sink->cut);
+    if (sink->last.len > sink->cut)
+        buf_add(&two, sink->last.data + sink->cut, sink->last.len - sink->cut);
     sink->cut = two.len;
     buf_add(&two, data, n);
     buf_release(&sink->last);

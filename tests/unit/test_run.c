@@ -636,6 +636,8 @@ skip_b_and_fail_success(void *ctx, struct run_change *change)
     (void)ctx;
     if (change->id.task == 1 && change->state == PLAN_RUNNING)
         return PLAN_SKIPPED;
+    if (change->state == PLAN_SUCCEEDED)
+        assert_int_equal(change->from, PLAN_RUNNING);
     if (change->id.task == 0 && change->state == PLAN_SUCCEEDED)
         return PLAN_FAILED;
     return change->state;

@@ -117,8 +117,8 @@ a_timeout_ends_the_whole_tree(void **state)
         "setsid sleep @ & sleep @ & sleep @",
         "setsid -f env -i sleep @; trap '' TERM; sleep @; sleep @",
         "while :; do setsid -f sleep @; done",
-        "f() { if (($1 > 0)); then f $(($1 - 1)) & f $(($1 - 1)) & fi; "
-        "trap '' TERM; while :; do sleep @; done; }; f 5",
+        ("f() { if (($1 > 0)); then f $(($1 - 1)) & f $(($1 - 1)) & fi; "
+         "trap '' TERM; while :; do sleep @; done; }; f 5"),
     };
 
     for (size_t i = 0; i < COUNT(scripts); i++) {
