@@ -139,7 +139,6 @@ $(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
 	$(LINK) -pie $(LIBS)
 build/fuzz/%: $(BUILD)/tests/fuzz/fuzz_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -fsanitize=fuzzer $(LIBS)
-
 # The object stands for all the headers that the file includes.
 build/lint/%.c.ok: %.c .clang-tidy $(BUILD)/%.o
 	@mkdir -p $(@D)
