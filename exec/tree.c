@@ -249,9 +249,12 @@ send_signal(const struct proc *p, int sig)
     struct proc now;
     int fd = pidfd_open(p->pid, 0);
 
-    if (fd < 0) {
-        if (errno != ESRCH) /* no descriptor to be had: better than nothing */
-            (void)kill(p->pid, sig);
+    if (fd < 0 && errno == ESRCH)
+        return;
+    if (fd < 0) { /* no descriptor to be had: better than nothing */
+        (void)kill(p->pid, sig);
+        if (sig == SIGTERM)
+            (void)kill(p->pid, SIGCONT);
         return;
     }
     if (read_proc(p->pid, &now) && now.start == p->start) {
