@@ -143,6 +143,7 @@ tasks:
   list: { run: 'seq 20; echo note >&2', value: lines }
   word: { each: { n: "${list}" }, run: 'echo "$n"', value: text }
   free: { run: seq 7 }
+  wide: { run: printf %01000d 0, value: text }
 END
 exits 0 leat run --name long long.yaml
 n=$(leat ls -q -n 1)
@@ -154,6 +155,7 @@ list | 3
 list | 4
 list | 5
 list | note" seen
+grep -Eq '^wide *\| 0{200}\.\.\. \(1000 bytes\)$' err || fail "not cut"
 [[ $(grep -c '^free *| ' err) == 7 ]] || fail "not all of what is no value"
 [[ $(leat logs long/list | wc -l) == 21 ]] || fail "the log is not whole"
 exits 0 leat run -v long.yaml
