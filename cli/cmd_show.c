@@ -132,6 +132,32 @@ put_item(struct showing *self, struct plan_id id, enum plan_state state)
     buf_release(&name);
 }
 
+/* Of a large map those that did not succeed, and of these the first few. */
+static void
+put_children(struct showing *self, struct plan_id id)
+{
+    const struct history_task *task = &self->history->tasks[id.task];
+    bool all = self->verbose || task->nchild <= CHILDREN;
+    uint32_t shown = 0, more = 0;
+
+    for (id.child = 0; id.child < task->nchild; id.child++) {
+        const struct history_item *item = &task->children[id.child];
+
+        if (!all && plan_state_is_success(item->state))
+            continue;
+        if (!all && shown == CHILDREN) {
+            more++;
+            continue;
+        }
+        shown++;
+        put_item(self, id, item->state);
+        put_details(self, item);
+        buf_char(&self->out, '\n');
+    }
+    if (more > 0)
+        buf_printf(&self->out, "  and %" PRIu32 " more; -v shows all\n", more);
+}
+
 static void
 put_map(struct showing *self, uint32_t t)
 {
@@ -149,16 +175,7 @@ put_map(struct showing *self, uint32_t t)
         between = ", ";
     }
     buf_text(&self->out, between[0] == ',' ? ")\n" : "\n");
-    for (id.child = 0; id.child < task->nchild; id.child++) {
-        const struct history_item *item = &task->children[id.child];
-
-        if (task->nchild > CHILDREN && !self->verbose &&
-            plan_state_is_success(item->state))
-            continue;
-        put_item(self, id, item->state);
-        put_details(self, item);
-        buf_char(&self->out, '\n');
-    }
+    put_children(self, id);
 }
 
 static void

@@ -255,6 +255,56 @@ parse_float(const char *text, size_t len, json_t **ret, struct err *err)
     return parse_number(text, len, false, ret, err);
 }
 
+/* jansson's iterators take no const object, but change nothing. */
+static json_t *
+for_iterating(const json_t *value)
+{
+    return (json_t *)(uintptr_t)value;
+}
+
+/* Bounded, also for what a C function made. */
+static bool
+is_deeper(const json_t *value, unsigned levels)
+{
+    json_t *object = for_iterating(value);
+
+    if (!json_is_array(value) && !json_is_object(value))
+        return false;
+    if (levels == 0)
+        return true;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (is_deeper(json_array_get(value, i), levels - 1))
+            return true;
+    }
+    for (void *it = json_object_iter(object); it;
+         it = json_object_iter_next(object, it)) {
+        if (is_deeper(json_object_iter_value(it), levels - 1))
+            return true;
+    }
+    return false;
+}
+
+int
+value_check(const json_t *value, struct err *err)
+{
+    size_t bytes = 0;
+
+    if (is_deeper(value, LIMIT_DEPTH))
+        return err_set(err, ERR_LIMIT,
+                       "the value is nested deeper than %d levels",
+                       LIMIT_DEPTH);
+    if (json_is_string(value))
+        bytes = json_string_length(value);
+    else if (json_is_array(value) || json_is_object(value))
+        bytes = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    if (bytes > LIMIT_VALUE_BYTES)
+        return err_set(err, ERR_LIMIT,
+                       "the value has %zu bytes; %u are the most: write a "
+                       "file and give its path",
+                       bytes, LIMIT_VALUE_BYTES);
+    return 0;
+}
+
 static int
 parse_json(const char *text, size_t len, json_t **ret, struct err *err)
 {
@@ -274,10 +324,9 @@ parse_json(const char *text, size_t len, json_t **ret, struct err *err)
         buf_release(&said);
         return -1;
     }
-    if (value_depth(value) > LIMIT_DEPTH) {
+    if (value_check(value, err) < 0) {
         json_decref(value);
-        return err_set(err, ERR_LIMIT, "JSON is nested deeper than %d levels",
-                       LIMIT_DEPTH);
+        return -1;
     }
     *ret = value;
     return 0;
@@ -331,11 +380,12 @@ write_real(struct buf *out, double number)
 }
 
 static void
-write_char(struct buf *out, unsigned char c)
+write_char(struct buf *out, unsigned c)
 {
     static const char special[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
-    const char *at = memchr(special, c, sizeof special - 1);
+    const char *at =
+        c < 0x80 ? memchr(special, (int)c, sizeof special - 1) : NULL;
 
     if (at) {
         buf_char(out, '\\');
@@ -343,6 +393,31 @@ write_char(struct buf *out, unsigned char c)
     } else {
         buf_printf(out, "\\u%04x", c);
     }
+}
+
+/*
+ * How many bytes make up a character that is written as an escape, and which
+ * one it is. JSON asks for those below 0x20, quotes and backslashes; the other
+ * ones are controls, line ends and marks to a terminal or to YAML.
+ */
+static size_t
+escaped(const unsigned char *s, size_t n, unsigned *ret)
+{
+    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : 3;
+    unsigned c = s[0];
+
+    if (len == 1) {
+        *ret = c;
+        return c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
+    }
+    if (s[0] < 0xc2 || s[0] >= 0xf0 || len > n)
+        return 0;
+    c = len == 2 ? (c & 0x1fu) << 6 | (s[1] & 0x3fu)
+                 : (c & 0xfu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
+    *ret = c;
+    if (c < 0xa0 || c == 0x2028 || c == 0x2029 || c == 0xfeff || c >= 0xfffe)
+        return len;
+    return 0;
 }
 
 static void
@@ -353,14 +428,16 @@ write_string(const struct writer *self, const char *text, size_t len)
     if (self->out->len <= self->stop && len > self->stop - self->out->len)
         len = self->stop - self->out->len + 1; /* is cut there anyway */
     buf_char(self->out, '"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+    for (size_t i = 0; i < len;) {
+        unsigned c;
+        size_t n = escaped((const unsigned char *)text + i, len - i, &c);
 
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_add(self->out, text + from, i - from);
-        write_char(self->out, c);
-        from = i + 1;
+        if (n > 0) {
+            buf_add(self->out, text + from, i - from);
+            write_char(self->out, c);
+            from = i + n;
+        }
+        i += n > 0 ? n : 1;
     }
     buf_add(self->out, text + from, len - from);
     buf_char(self->out, '"');
@@ -380,13 +457,6 @@ write_list(const struct writer *self, const json_t *value)
         write_json(self, json_array_get(value, i));
     }
     buf_char(self->out, ']');
-}
-
-/* jansson's iterators take no const object, but change nothing. */
-static json_t *
-for_iterating(const json_t *value)
-{
-    return (json_t *)(uintptr_t)value;
 }
 
 static void
@@ -531,24 +601,4 @@ value_equal(const json_t *a, const json_t *b)
     if (!a || !b)
         return (!a || json_is_null(a)) && (!b || json_is_null(b));
     return json_equal(a, b);
-}
-
-size_t
-value_depth(const json_t *value)
-{
-    json_t *object = for_iterating(value);
-    size_t most = 0;
-
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        size_t depth = value_depth(json_array_get(value, i));
-
-        most = depth > most ? depth : most;
-    }
-    for (void *it = json_object_iter(object); it;
-         it = json_object_iter_next(object, it)) {
-        size_t depth = value_depth(json_object_iter_value(it));
-
-        most = depth > most ? depth : most;
-    }
-    return json_is_array(value) || json_is_object(value) ? most + 1 : most;
 }

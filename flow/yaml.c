@@ -519,12 +519,17 @@ is_text(unsigned char c)
     return c >= 0x20 ? c < 0x7f : c == '\n' || c == '\t' || c == '\r';
 }
 
-/* YAML has no C1 controls but U+0085, nor U+FEFF, U+FFFE and U+FFFF. */
+/*
+ * YAML has no C1 controls, U+FEFF, U+FFFE and U+FFFF; and it takes U+0085,
+ * U+2028 and U+2029 for line ends, which is not what people see.
+ */
 static bool
 is_refused(const unsigned char *c, size_t n)
 {
     if (n >= 2 && c[0] == 0xc2)
-        return c[1] < 0xa0 && c[1] != 0x85;
+        return c[1] < 0xa0;
+    if (n >= 3 && c[0] == 0xe2)
+        return c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9);
     if (n < 3 || c[0] != 0xef)
         return false;
     return (c[1] == 0xbb && c[2] == 0xbf) || (c[1] == 0xbf && c[2] >= 0xbe);
@@ -592,7 +597,7 @@ check_bytes(struct reader *self)
     else if (is_refused((const unsigned char *)tree->text + at, tree->len - at))
         diags_add(self->diags, place_of(self, at),
                   mem_dup("in a string with \"...\" write it as an escape: "
-                          "\\u0080, \\ufeff"),
+                          "\\u0085, \\u2028, \\ufeff"),
                   "byte %zu of the file begins a character that can't be in it",
                   at);
     else

@@ -139,7 +139,7 @@ read_interrupts(struct local *self)
     if (n <= 0)
         return;
     self->interrupts += (int)n;
-    cancel(self, self->interrupts > 1);
+    cancel(self, self->interrupts > 1 || self->timed_out);
 }
 
 static void

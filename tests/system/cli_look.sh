@@ -176,3 +176,15 @@ expect 'leat: removed 0 runs' err
 LEAT_KEEP=1 exits 0 leat run -q flow.yaml
 exits 0 leat ls -q
 expect 6 out
+
+# Of a large map only what is worth a line.
+printf 'leat: 1\nname: many\ntasks: { m: { each: { i: 1..100 }, run: "((i > 50))" } }\n' >many.yaml
+exits 1 leat run many.yaml
+[[ $(grep -c '^m\[.*: failed' err) == 10 ]] || fail "not ten outcomes"
+grep -Eq '^m +: 100 children: 50 succeeded, 50 failed in ' err || fail "no map"
+holds '40 more failed' err
+exits 0 leat show
+[[ $(grep -c '^  m\[' out) == 36 ]] || fail "not 36 children"
+holds '  and 14 more; -v shows all' out
+exits 0 leat show -v
+[[ $(grep -c '^  m\[' out) == 100 ]] || fail "not all children"
