@@ -225,11 +225,32 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
 
 /* ---- the run ---- */
 
+/* What is kept of the history, to be put into the order of its records. */
+struct keeping {
+    struct kept {
+        struct plan_id id;
+        const struct history_item *item;
+    } * list;
+    size_t n, cap;
+};
+
 static void
-keep_item(struct run *run, struct plan_id id, const struct history_item *item)
+add_item(struct keeping *self, struct plan_id id,
+         const struct history_item *item)
 {
-    if (item->attempt > 0)
-        run_keep(run, id, item->state, item->value, item->attempt);
+    if (item->attempt == 0)
+        return;
+    self->list =
+        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
+    self->list[self->n++] = (struct kept){id, item};
+}
+
+static int
+by_order(const void *left, const void *right)
+{
+    const struct kept *a = left, *b = right;
+
+    return a->item->order < b->item->order ? -1 : 1;
 }
 
 static void
@@ -237,15 +258,25 @@ keep_history(struct local *self)
 {
     const struct local_request *request = self->request;
     const struct history *history = request->resume;
+    struct keeping all = {0};
 
     for (size_t t = 0; t < history->flow->ntask; t++) {
         const struct history_task *task = &history->tasks[t];
         struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
 
-        keep_item(self->run, id, &task->item);
+        add_item(&all, id, &task->item);
         for (id.child = 0; id.child < task->nchild; id.child++)
-            keep_item(self->run, id, &task->children[id.child]);
+            add_item(&all, id, &task->children[id.child]);
     }
+    if (all.n > 1)
+        qsort(all.list, all.n, sizeof *all.list, by_order);
+    for (size_t i = 0; i < all.n; i++) {
+        const struct history_item *item = all.list[i].item;
+
+        run_keep(self->run, all.list[i].id, item->state, item->value,
+                 item->attempt);
+    }
+    free(all.list);
     run_approve_all(self->run);
     if (request->from != PLAN_NONE)
         run_forget(self->run, request->from);
