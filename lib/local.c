@@ -389,6 +389,9 @@ local_run(const struct local_request *request, struct local_result *ret,
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;
+    if (request->watch && request->watch->begun)
+        request->watch->begun(request->watch->ctx,
+                              request->store ? self.id : 0);
     go_through(&self);
     if (!self.broken) {
         settle(&self, &result);
