@@ -207,6 +207,33 @@ put_tasks(struct showing *self)
     }
 }
 
+static void
+put_command(struct showing *self, const char *what, const char *command,
+            const char *of)
+{
+    buf_printf(&self->out, "%-18s%s %s %" PRIu64 "%s\n", what, self->cli->name,
+               command, self->history->info.id, of);
+}
+
+/* What there is to type next. */
+static void
+put_next(struct showing *self)
+{
+    enum store_run_state state = self->history->info.state;
+
+    if (state == STORE_SUCCEEDED)
+        return;
+    buf_char(&self->out, '\n');
+    if (state == STORE_FAILED)
+        put_command(self, "all they wrote:", "logs", "/:failed");
+    if (state == STORE_RUNNING)
+        put_command(self, "follow it:", "logs -f", "");
+    else if (state == STORE_PAUSED)
+        put_command(self, "let it go on:", "retry", "");
+    else
+        put_command(self, "go on from here:", "retry", "");
+}
+
 int
 cmd_show(struct cli *cli, const struct args *args)
 {
@@ -220,6 +247,7 @@ cmd_show(struct cli *cli, const struct args *args)
     } else if (code == EXIT_OK) {
         put_head(&self);
         put_tasks(&self);
+        put_next(&self);
         code = cli_print(cli, &self.out, code);
     }
     buf_release(&self.out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "flow/params.h"
 
+#include <assert.h>
 #include <math.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ describe_choices(const struct flow_param *param, struct buf *out)
 void
 param_describe(const struct flow_param *param, struct buf *out)
 {
+    assert(param->type < PARAM_TYPE_COUNT);
     buf_text(out, type_texts[param->type]);
     describe_range(param, out);
     describe_choices(param, out);

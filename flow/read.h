@@ -66,6 +66,11 @@ struct read_table {
 
 /* Every option of tasks; into is a struct read_target. */
 extern const struct read_table read_options_table;
+read_fn read_resources, read_tags, read_where, read_env, read_cwd, read_shell;
+
+/* The target's own options: a copy of the defaults, made when needed first. */
+struct flow_options *read_own_options(struct reading *self,
+                                      struct read_target *target);
 
 /* ---- mappings and lists ---- */
 
