@@ -249,12 +249,14 @@ send_signal(const struct proc *p, int sig)
     struct proc now;
     int fd = pidfd_open(p->pid, 0);
 
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+    if (fd < 0 && errno == ESRCH)
+        return;
+    if (fd < 0) { /* no descriptor to be had: better than nothing */
         (void)kill(p->pid, sig);
+        if (sig == SIGTERM)
+            (void)kill(p->pid, SIGCONT);
         return;
     }
-    if (fd < 0)
-        return;
     if (read_proc(p->pid, &now) && now.start == p->start) {
         (void)pidfd_send_signal(fd, sig, NULL, 0);
         if (sig == SIGTERM) /* a stopped process must see it */

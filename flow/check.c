@@ -91,14 +91,17 @@ check_size(const struct flow *self, struct diags *diags)
 
 /* ---- cycles ---- */
 
+/* A plan's cycle goes the way values go, what is told the way tasks wait. */
 static void
 add_cycle(const struct flow *self, const uint32_t *cycle, struct diags *diags)
 {
     struct buf path = {0};
-    size_t shown = 0;
+    size_t n = 0, shown = 0;
 
-    for (size_t i = 0; cycle[i] != PLAN_NONE; i++) {
-        const struct flow_task *task = &self->tasks[cycle[i]];
+    while (cycle[n] != PLAN_NONE)
+        n++;
+    for (size_t i = n; i > 0; i--) {
+        const struct flow_task *task = &self->tasks[cycle[i % n]];
 
         if (!task->hidden && shown++ < SHOWN_CYCLE)
             buf_printf(&path, "%s -> ", task->name);

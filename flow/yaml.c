@@ -346,13 +346,14 @@ compare_few(struct reader *self, struct node *const *keys, size_t n)
     }
 }
 
+/* FNV-1: numbered names are neighbours in the table. */
 static uint32_t
 hash_text(const char *text, size_t len)
 {
     uint32_t h = 2166136261u;
 
     for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)text[i]) * 16777619u;
+        h = h * 16777619u ^ (unsigned char)text[i];
     return h;
 }
 
