@@ -34,7 +34,7 @@ map_destroy(struct map **self_p)
     free(self->values);
     free(self->attempts);
     free(self->causes);
-    free(self->fresh);
+    free(self->since);
     free(self);
     *self_p = NULL;
 }

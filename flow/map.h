@@ -36,9 +36,9 @@ struct map {
     struct map_source *sources; /* in the order of the keys */
     uint32_t *owner;            /* flattened task: item -> its child; or NULL */
     json_t **values;            /* of each child; NULL is null; owned */
-    uint16_t *attempts;         /* started so far */
+    uint32_t *attempts;         /* started so far */
     char **causes;              /* NULL until there is one */
-    uint8_t *fresh; /* executed in this session; NULL unless resuming */
+    uint32_t *since;            /* see struct run_task; NULL unless resuming */
 };
 
 struct map *map_new(uint32_t nsource);

@@ -68,22 +68,18 @@ set_attempts(struct run *self, struct plan_id id, uint32_t n)
     if (id.child == PLAN_WHOLE)
         task->attempts = n;
     else
-        task->map->attempts[id.child] = (uint16_t)n;
+        task->map->attempts[id.child] = n;
 }
 
-static void
-set_fresh(struct run *self, struct plan_id id)
+/* Attempts, once it was started in this session. */
+static uint32_t
+attempts_now(const struct run *self, struct plan_id id)
 {
-    struct run_task *task = &self->tasks[id.task];
+    const struct run_task *task = &self->tasks[id.task];
 
-    if (!self->resume)
-        return;
-    task->fresh = true;
-    if (id.child != PLAN_WHOLE) {
-        if (!task->map->fresh)
-            task->map->fresh = mem_alloc(task->map->n, 1);
-        task->map->fresh[id.child] = 1;
-    }
+    if (id.child == PLAN_WHOLE)
+        return task->attempts;
+    return task->map ? task->map->attempts[id.child] : 0;
 }
 
 static void
@@ -102,6 +98,18 @@ set_result(struct run *self, struct plan_id id, json_t *value,
         task->map->values[id.child] = value;
         map_set_cause(task->map, id.child, cause);
     }
+}
+
+static const char *
+own_cause(const struct run *self, struct plan_id id)
+{
+    const struct run_task *task = &self->tasks[id.task];
+
+    if (id.child == PLAN_WHOLE)
+        return task->cause;
+    if (!task->map || !task->map->causes)
+        return NULL;
+    return task->map->causes[id.child];
 }
 
 /* ---- changes of state ---- */
@@ -129,25 +137,29 @@ is_failure(enum plan_state state)
            state == PLAN_CRASHED;
 }
 
-/* Tell of everything that plan_cancel has ended. */
+/* One with a cause of its own was cancelled before. */
 static void
-announce_cancelled(struct run *self, uint32_t task, const char *cause)
+announce_if_cancelled(struct run *self, struct plan_id id)
 {
     struct run_change change = {
-        .id = {task, PLAN_WHOLE}, .state = PLAN_CANCELLED, .cause = cause};
-    enum plan_state state = plan_state(self->plan, change.id);
-    uint32_t n = state == PLAN_MAPPED ? plan_children(self->plan, task) : 0;
+        .id = id, .state = PLAN_CANCELLED, .cause = self->cancelled};
 
-    if (state == PLAN_CANCELLED) {
-        change.attempt = run_attempts(self, change.id);
-        announce(self, &change);
-    }
-    for (uint32_t k = 0; k < n; k++) {
-        change.id.child = k;
-        change.attempt = run_attempts(self, change.id);
-        if (plan_state(self->plan, change.id) == PLAN_CANCELLED)
-            announce(self, &change);
-    }
+    if (plan_state(self->plan, id) != PLAN_CANCELLED || own_cause(self, id))
+        return;
+    change.attempt = run_attempts(self, id);
+    change.kept = run_is_left_as_it_was(self, id);
+    announce(self, &change);
+}
+
+/* Tell of everything that plan_cancel has ended. */
+static void
+announce_cancelled(struct run *self, uint32_t task)
+{
+    uint32_t n = plan_children(self->plan, task);
+
+    announce_if_cancelled(self, (struct plan_id){task, PLAN_WHOLE});
+    for (uint32_t k = 0; k < n; k++)
+        announce_if_cancelled(self, (struct plan_id){task, k});
 }
 
 static void
@@ -155,11 +167,11 @@ cancel(struct run *self, const char *cause)
 {
     if (self->cancelled)
         return;
-    self->cancelled = true;
+    self->cancelled = mem_dup(cause);
     timers_clear(&self->timers);
     plan_cancel(self->plan);
     for (size_t t = 0; t < self->flow->ntask; t++)
-        announce_cancelled(self, (uint32_t)t, cause);
+        announce_cancelled(self, (uint32_t)t);
 }
 
 static void
@@ -188,8 +200,13 @@ end_instance(struct run *self, struct plan_id id, struct run_change *change,
         change->state = PLAN_FAILED;
         change->cause = "its state handler gave a state that is not an end";
     }
+    if (change->state == PLAN_SUCCEEDED)
+        change->cause = NULL;
+    if (change->state == PLAN_CANCELLED && !change->cause)
+        change->cause = "its state handler cancelled it";
     change->value = value;
     set_result(self, id, value, change->cause);
+    run_inherit_since(self, id);
     plan_finish(self->plan, id, change->state);
     announce(self, change);
     count_failure(self, change->state);
@@ -238,14 +255,14 @@ take_kept(struct run *self, struct plan_id id)
     const struct run_kept *kept = run_kept(self, id);
     struct run_change change = {.id = id, .kept = true};
 
-    if (!kept || !plan_state_is_success(kept->state) ||
-        run_upstream_is_fresh(self, id))
+    if (!kept)
         return false;
     change.state = kept->state;
     change.attempt = kept->attempts;
     change.value = kept->value;
     set_attempts(self, id, kept->attempts);
     set_result(self, id, json_incref(kept->value), NULL);
+    run_note_since(self, id, kept->order);
     plan_finish(self->plan, id, kept->state);
     announce(self, &change);
     return true;
@@ -310,7 +327,7 @@ start(struct run *self, struct plan_id id)
     enum plan_state state = PLAN_RUNNING;
     struct buf cause = {0};
 
-    if (self->resume && run_attempts(self, id) == 0 && !go_on(self, id))
+    if (self->resume && attempts_now(self, id) == 0 && !go_on(self, id))
         return false;
     if (task->ncase > 0 && !cases_hold(self, id, &state, &cause)) {
         finish(self, id, state, NULL, buf_str(&cause));
@@ -321,7 +338,7 @@ start(struct run *self, struct plan_id id)
         finish(self, id, PLAN_SUCCEEDED, run_merge(self, id), NULL);
         return false;
     }
-    set_fresh(self, id);
+    run_note_since(self, id, RUN_NOW);
     change.attempt = add_attempt(self, id);
     change.state = propose(self, &change);
     if (change.state != PLAN_RUNNING) {
@@ -382,6 +399,7 @@ expand(struct run *self, uint32_t task)
             };
     }
     self->tasks[task].map = map;
+    run_inherit_since(self, id);
     plan_expand(self->plan, task, map->n, links, nlink);
     free(links);
     announce(self, &change);
@@ -486,6 +504,7 @@ run_destroy(struct run **self_p)
     plan_destroy(&self->plan);
     json_decref(self->params);
     free(self->tasks);
+    free(self->cancelled);
     timers_release(&self->timers);
     free(self);
     *self_p = NULL;
@@ -600,23 +619,19 @@ run_params(const struct run *self)
 uint32_t
 run_attempts(const struct run *self, struct plan_id id)
 {
-    const struct run_task *task = &self->tasks[id.task];
+    uint32_t now = attempts_now(self, id);
 
-    if (id.child == PLAN_WHOLE)
-        return task->attempts;
-    return task->map ? task->map->attempts[id.child] : 0;
+    return now > 0 ? now : run_attempts_before(self, id);
 }
 
 const char *
 run_cause(const struct run *self, struct plan_id id)
 {
-    const struct run_task *task = &self->tasks[id.task];
+    const char *cause = own_cause(self, id);
 
-    if (id.child == PLAN_WHOLE)
-        return task->cause;
-    if (!task->map || !task->map->causes)
-        return NULL;
-    return task->map->causes[id.child];
+    if (!cause && plan_state(self->plan, id) == PLAN_CANCELLED)
+        return self->cancelled;
+    return cause;
 }
 
 bool

@@ -47,7 +47,9 @@ struct run_change {
     const json_t *value;  /* final states; NULL is null */
     const char *cause;    /* or NULL */
     int64_t until;        /* RETRYING: when it becomes ready */
-    bool kept;            /* taken over from an earlier session of this run */
+    /* Taken over from an earlier session of this run; CANCELLED: what it left
+     * stays as it is, for a later one. */
+    bool kept;
 };
 
 struct run_hooks {
@@ -97,12 +99,17 @@ void run_resume(struct run *self, struct plan_id id);
  * Before the first run_next: in an earlier session an instance was started
  * `attempts` times (at least once) and was last in `state`, with a value
  * (borrowed). If that is a success it is kept and not executed again, unless
- * something it depends on is executed anew; else its attempts are counted on.
+ * something it depends on has come to something new since; else its attempts
+ * are counted on. Called in the order in which things came to be so: what was
+ * kept before something it depends on is out of date.
  */
 void run_keep(struct run *self, struct plan_id id, enum plan_state state,
               json_t *value, uint32_t attempts);
 
-/* Forget what was kept of a task and of everything downstream of it. */
+/*
+ * Execute a task and everything downstream of it again, whatever was kept;
+ * attempts are counted on (at-most-once still holds).
+ */
 void run_forget(struct run *self, uint32_t task);
 
 /* Let every paused task through: for retry. */
@@ -142,6 +149,8 @@ const char *run_cause(const struct run *self, struct plan_id id);
  * each keys where short, else "train[#17]" by index.
  */
 void run_name(const struct run *self, struct plan_id id, struct buf *out);
+/* Add only what is in the brackets; false, and nothing, if that is an index. */
+bool run_key(const struct run *self, struct plan_id id, struct buf *out);
 
 /*
  * The instance that a name stands for: "sum", "train[8,3]", "train[#17]".

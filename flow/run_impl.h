@@ -14,6 +14,7 @@
 struct run_kept {
     json_t *value;
     uint32_t attempts; /* 0: nothing is known of it */
+    uint32_t order;    /* of the calls of run_keep, from 1 */
     uint8_t state;     /* enum plan_state */
 };
 
@@ -22,13 +23,20 @@ struct run_task {
     struct map *map; /* mapped and expanded */
     char *cause;
     uint32_t attempts;
-    bool fresh;     /* it, or a child, was executed in this session */
+    /*
+     * Only while going on: when it, or a child, last came to something new: the
+     * order of what was kept, RUN_NOW in this session, 0 if it never did.
+     */
+    uint32_t since;
     bool approved;  /* manual-only: may go on */
     bool forgotten; /* run_forget has been here */
 };
 
+#define RUN_NOW UINT32_MAX
+
 /* Only while going on with an earlier session. */
 struct run_resume {
+    uint32_t nkept;
     struct run_kept *whole;     /* by task */
     struct run_kept **children; /* by task, then child */
     size_t *nchild;
@@ -46,7 +54,7 @@ struct run {
     uint64_t random;
     uint64_t failures;
     struct run_resume *resume; /* NULL: a run from the start */
-    bool cancelled;
+    char *cancelled;           /* why, or NULL */
 };
 
 /* Find the children of a mapped task. On failure *err is why it fails. */
@@ -59,14 +67,23 @@ bool run_is_linked(const struct run *self, uint32_t task, uint32_t key);
 /* The value of the first branch of a merge that was not skipped. */
 json_t *run_merge(struct run *self, struct plan_id id);
 
-/* What is kept of an instance; NULL if it was never started. */
+/*
+ * What is kept of an instance if it succeeded and nothing that it depends on
+ * has come to something new since; else NULL.
+ */
 const struct run_kept *run_kept(const struct run *self, struct plan_id id);
+
+/* True if what an earlier session left is not to be called cancelled. */
+bool run_is_left_as_it_was(const struct run *self, struct plan_id id);
 
 /* Attempts that were started in earlier sessions. */
 uint32_t run_attempts_before(const struct run *self, struct plan_id id);
 
-/* Something that the instance depends on was executed in this session. */
-bool run_upstream_is_fresh(const struct run *self, struct plan_id id);
+/* While going on: an instance has come to something new. */
+void run_note_since(struct run *self, struct plan_id id, uint32_t since);
+
+/* ... or has ended unexecuted: it is as new as what it depends on. */
+void run_inherit_since(struct run *self, struct plan_id id);
 
 void run_resume_destroy(struct run *self);
 

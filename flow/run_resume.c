@@ -6,8 +6,8 @@
 #include "flow/run.h"
 #include "flow/run_impl.h"
 
-const struct run_kept *
-run_kept(const struct run *self, struct plan_id id)
+static const struct run_kept *
+find_kept(const struct run *self, struct plan_id id)
 {
     const struct run_resume *r = self->resume;
     const struct run_kept *kept = NULL;
@@ -24,22 +24,21 @@ run_kept(const struct run *self, struct plan_id id)
 uint32_t
 run_attempts_before(const struct run *self, struct plan_id id)
 {
-    const struct run_kept *kept = run_kept(self, id);
+    const struct run_kept *kept = find_kept(self, id);
 
     return kept ? kept->attempts : 0;
 }
 
-static bool
-link_is_fresh(const struct run *self, struct plan_id id,
-              const struct plan_edge *edge)
+/* When what an instance sees along an edge came to something new. */
+static uint32_t
+link_since(const struct run *self, struct plan_id id,
+           const struct plan_edge *edge)
 {
     const struct run_task *from = &self->tasks[edge->from];
     const struct run_task *task = &self->tasks[id.task];
 
-    if (!from->fresh)
-        return false;
     if (edge->kind == PLAN_EDGE_WHOLE || id.child == PLAN_WHOLE || !from->map)
-        return true;
+        return from->since;
     for (uint32_t i = 0; i < task->map->nsource; i++) {
         const struct map_source *source = &task->map->sources[i];
         uint32_t item = map_item(source, id.child);
@@ -48,21 +47,69 @@ link_is_fresh(const struct run *self, struct plan_id id,
             continue;
         if (task->map->owner)
             item = task->map->owner[item];
-        return from->map->fresh && from->map->fresh[item];
+        return from->map->since ? from->map->since[item] : 0;
     }
-    return true;
+    return from->since;
+}
+
+static uint32_t
+upstream_since(const struct run *self, struct plan_id id)
+{
+    const struct run_resume *r = self->resume;
+    uint32_t since = 0;
+
+    for (size_t i = r->in_begin[id.task];
+         i < r->in_begin[id.task + 1] && since < RUN_NOW; i++) {
+        uint32_t one = link_since(self, id, &r->in[i]);
+
+        since = one > since ? one : since;
+    }
+    return since;
+}
+
+const struct run_kept *
+run_kept(const struct run *self, struct plan_id id)
+{
+    const struct run_kept *kept = find_kept(self, id);
+
+    if (!kept || !plan_state_is_success(kept->state) ||
+        upstream_since(self, id) > kept->order)
+        return NULL;
+    return kept;
 }
 
 bool
-run_upstream_is_fresh(const struct run *self, struct plan_id id)
+run_is_left_as_it_was(const struct run *self, struct plan_id id)
 {
-    const struct run_resume *r = self->resume;
+    if (!self->resume)
+        return false;
+    if (id.child == PLAN_WHOLE && self->resume->nchild[id.task] > 0)
+        return true;
+    return run_kept(self, id);
+}
 
-    for (size_t i = r->in_begin[id.task]; i < r->in_begin[id.task + 1]; i++) {
-        if (link_is_fresh(self, id, &r->in[i]))
-            return true;
-    }
-    return false;
+void
+run_note_since(struct run *self, struct plan_id id, uint32_t since)
+{
+    struct run_task *task = &self->tasks[id.task];
+
+    if (!self->resume)
+        return;
+    if (task->since < since)
+        task->since = since;
+    if (id.child == PLAN_WHOLE)
+        return;
+    if (!task->map->since)
+        task->map->since = mem_alloc(task->map->n, sizeof *task->map->since);
+    if (task->map->since[id.child] < since)
+        task->map->since[id.child] = since;
+}
+
+void
+run_inherit_since(struct run *self, struct plan_id id)
+{
+    if (self->resume)
+        run_note_since(self, id, upstream_since(self, id));
 }
 
 void
@@ -129,7 +176,8 @@ run_keep(struct run *self, struct plan_id id, enum plan_state state,
          json_t *value, uint32_t attempts)
 {
     struct run_resume *r = resume_of(self);
-    struct run_kept kept = {json_incref(value), attempts, (uint8_t)state};
+    struct run_kept kept = {json_incref(value), attempts, ++r->nkept,
+                            (uint8_t)state};
     size_t *n = &r->nchild[id.task];
 
     if (id.child == PLAN_WHOLE) {
@@ -150,30 +198,51 @@ run_keep(struct run *self, struct plan_id id, enum plan_state state,
     r->children[id.task][id.child] = kept;
 }
 
+/* Attempts still count: what was started was started. */
 static void
-forget_one(void *ctx, uint32_t task)
+forget_one(struct run_kept *kept)
 {
-    struct run *self = ctx;
-    struct run_resume *r = self->resume;
+    json_decref(kept->value);
+    kept->value = NULL;
+    kept->state = PLAN_WAITING;
+}
 
-    if (self->tasks[task].forgotten)
+/* Tasks to be forgotten; the chain of them may be as long as the flow. */
+struct forgetting {
+    struct run *run;
+    uint32_t *tasks;
+    size_t n, cap;
+};
+
+static void
+will_forget(void *ctx, uint32_t task)
+{
+    struct forgetting *self = ctx;
+
+    if (self->run->tasks[task].forgotten)
         return;
-    self->tasks[task].forgotten = true;
-    json_decref(r->whole[task].value);
-    r->whole[task] = (struct run_kept){0};
-    for (size_t k = 0; k < r->nchild[task]; k++)
-        json_decref(r->children[task][k].value);
-    free(r->children[task]);
-    r->children[task] = NULL;
-    r->nchild[task] = 0;
-    plan_downstream(self->plan, task, forget_one, self);
+    self->run->tasks[task].forgotten = true;
+    self->tasks =
+        mem_grow(self->tasks, &self->cap, self->n + 1, sizeof *self->tasks);
+    self->tasks[self->n++] = task;
 }
 
 void
 run_forget(struct run *self, uint32_t task)
 {
-    (void)resume_of(self);
-    forget_one(self, task);
+    struct run_resume *r = resume_of(self);
+    struct forgetting all = {.run = self};
+
+    will_forget(&all, task);
+    for (size_t i = 0; i < all.n; i++) {
+        uint32_t t = all.tasks[i];
+
+        forget_one(&r->whole[t]);
+        for (size_t k = 0; k < r->nchild[t]; k++)
+            forget_one(&r->children[t][k]);
+        plan_downstream(self->plan, t, will_forget, &all);
+    }
+    free(all.tasks);
 }
 
 void

@@ -141,8 +141,7 @@ write_json(const struct writer *self, const json_t *value)
     if (json_is_string(value))
         write_string(self, json_string_value(value), json_string_length(value));
     else if (json_is_integer(value))
-        buf_printf(self->out, "%" JSON_INTEGER_FORMAT,
-                   json_integer_value(value));
+        buf_number(self->out, json_integer_value(value));
     else if (json_is_real(value))
         write_real(self->out, json_real_value(value));
     else if (json_is_array(value))

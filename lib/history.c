@@ -12,6 +12,7 @@
 struct reading {
     struct history *history;
     size_t *cap; /* room for children, by task */
+    uint64_t nrecord;
 };
 
 static void
@@ -68,7 +69,8 @@ child_item(struct reading *r, const struct store_record *record)
 }
 
 static void
-take_record(struct history_item *item, const struct store_record *record)
+take_record(struct history_item *item, const struct store_record *record,
+            uint64_t order)
 {
     uint32_t attempt = item->attempt;
     int64_t started = item->started;
@@ -86,32 +88,41 @@ take_record(struct history_item *item, const struct store_record *record)
         .ended = record->ended,
         .cpu = record->cpu,
         .memory = record->memory,
+        .order = order,
     };
     /* The end of an attempt may leave out what its start said. */
     if (item->started == 0 && attempt == record->attempt)
         item->started = started;
 }
 
+/* A later session may have found more children, or fewer. */
+static void
+take_number_of_children(struct reading *r, const struct store_record *record)
+{
+    struct history_task *task = &r->history->tasks[record->id.task];
+    struct store_record last = *record;
+
+    while (task->nchild > record->children)
+        item_release(&task->children[--task->nchild]);
+    last.id.child = record->children - 1;
+    if (record->children > task->nchild && record->children <= LIMIT_CHILDREN)
+        (void)child_item(r, &last);
+}
+
 static bool
 on_record(void *ctx, const struct store_record *record)
 {
     struct reading *r = ctx;
-    struct history_task *task;
+    uint64_t order = ++r->nrecord;
 
     if (record->id.task >= r->history->flow->ntask)
         return true;
-    task = &r->history->tasks[record->id.task];
     if (record->id.child == PLAN_WHOLE)
-        take_record(&task->item, record);
+        take_record(&r->history->tasks[record->id.task].item, record, order);
     else if (record->id.child < LIMIT_CHILDREN)
-        take_record(child_item(r, record), record);
-    if (record->state == PLAN_MAPPED && record->children > task->nchild &&
-        record->children <= LIMIT_CHILDREN) {
-        struct store_record last = *record;
-
-        last.id.child = record->children - 1;
-        (void)child_item(r, &last);
-    }
+        take_record(child_item(r, record), record, order);
+    if (record->state == PLAN_MAPPED)
+        take_number_of_children(r, record);
     return true;
 }
 

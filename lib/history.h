@@ -25,6 +25,7 @@ struct history_item {
     char *cwd;              /* where it ran, if elsewhere; or NULL */
     int64_t started, ended; /* wall; 0: unknown */
     int64_t cpu, memory;
+    uint64_t order; /* of its record among those of the run; 0: none */
 };
 
 struct history_task {

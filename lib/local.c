@@ -16,20 +16,6 @@
 
 /* ---- what the run tells ---- */
 
-/* The key in "train[8,3]": what stands between the brackets. */
-static void
-cut_key(struct buf *name)
-{
-    char *open = strchr(name->data, '[');
-
-    if (open && open[1] != '#') {
-        name->data[name->len - 1] = '\0';
-        memmove(name->data, open + 1, strlen(open + 1) + 1);
-    } else {
-        buf_clear(name);
-    }
-}
-
 static bool
 is_recorded(const struct local *self, const struct run_change *change)
 {
@@ -59,13 +45,12 @@ record(struct local *self, const struct run_change *change)
         .cause = change->cause,
         .code = -1,
     };
-    struct buf key = {0};
     struct err err;
 
     if (a && a->id.task == r.id.task && a->id.child == r.id.child) {
         r.code = a->code;
         r.started = a->started;
-        r.ended = self->keep_times ? span_wall() : 0;
+        r.ended = a->ended;
         r.cpu = a->cpu;
         r.memory = a->memory;
         r.cwd = a->cwd;
@@ -74,16 +59,13 @@ record(struct local *self, const struct run_change *change)
     }
     if (change->state == PLAN_MAPPED)
         r.children = plan_children(run_plan(self->run), r.id.task);
-    if (r.id.child != PLAN_WHOLE) {
-        run_name(self->run, r.id, &key);
-        cut_key(&key);
-        r.key = key.len > 0 || buf_str(&key)[0] ? buf_str(&key) : NULL;
-    }
+    buf_clear(&self->key);
+    if (run_key(self->run, r.id, &self->key))
+        r.key = buf_str(&self->key);
     if (store_record(self->request->store, self->id, &r, &err) < 0 ||
         (change->state == PLAN_RUNNING && task->options->at_most_once &&
          store_flush(self->request->store, &err) < 0))
         local_break(self, &err);
-    buf_release(&key);
 }
 
 static void
@@ -243,11 +225,32 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
 
 /* ---- the run ---- */
 
+/* What is kept of the history, to be put into the order of its records. */
+struct keeping {
+    struct kept {
+        struct plan_id id;
+        const struct history_item *item;
+    } * list;
+    size_t n, cap;
+};
+
 static void
-keep_item(struct run *run, struct plan_id id, const struct history_item *item)
+add_item(struct keeping *self, struct plan_id id,
+         const struct history_item *item)
 {
-    if (item->attempt > 0)
-        run_keep(run, id, item->state, item->value, item->attempt);
+    if (item->attempt == 0)
+        return;
+    self->list =
+        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
+    self->list[self->n++] = (struct kept){id, item};
+}
+
+static int
+by_order(const void *left, const void *right)
+{
+    const struct kept *a = left, *b = right;
+
+    return a->item->order < b->item->order ? -1 : 1;
 }
 
 static void
@@ -255,15 +258,25 @@ keep_history(struct local *self)
 {
     const struct local_request *request = self->request;
     const struct history *history = request->resume;
+    struct keeping all = {0};
 
     for (size_t t = 0; t < history->flow->ntask; t++) {
         const struct history_task *task = &history->tasks[t];
         struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
 
-        keep_item(self->run, id, &task->item);
+        add_item(&all, id, &task->item);
         for (id.child = 0; id.child < task->nchild; id.child++)
-            keep_item(self->run, id, &task->children[id.child]);
+            add_item(&all, id, &task->children[id.child]);
     }
+    if (all.n > 1)
+        qsort(all.list, all.n, sizeof *all.list, by_order);
+    for (size_t i = 0; i < all.n; i++) {
+        const struct history_item *item = all.list[i].item;
+
+        run_keep(self->run, all.list[i].id, item->state, item->value,
+                 item->attempt);
+    }
+    free(all.list);
     run_approve_all(self->run);
     if (request->from != PLAN_NONE)
         run_forget(self->run, request->from);
@@ -415,6 +428,7 @@ out:
     run_destroy(&self.run);
     exec_destroy(&self.exec);
     capture_destroy(&self.capture);
+    buf_release(&self.key);
     free(self.home);
     return rc;
 }

@@ -40,7 +40,8 @@ struct local {
     int64_t ticked;          /* monotonic: the last tick */
     int interrupts;
     bool timed_out;
-    bool broken; /* the store failed: *err */
+    struct buf key; /* of the child that is recorded */
+    bool broken;    /* the store failed: *err */
     struct err err;
 };
 

@@ -406,7 +406,7 @@ a_long_circle_is_not_printed_whole(void **state)
     for (int i = 0; i < 50; i++)
         buf_printf(&text, "  t%d: { run: x, needs: t%d }\n", i, (i + 1) % 50);
     assert_null(parse("x.yaml", text.data, text.len, &errors));
-    assert_non_null(strstr(errors.data, ": t0 -> t49 -> t48 -> "));
+    assert_non_null(strstr(errors.data, ": t0 -> t1 -> t2 -> "));
     assert_non_null(strstr(errors.data, " -> (30 more) -> t0\n"));
     buf_release(&text);
     buf_release(&errors);
