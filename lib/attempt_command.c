@@ -168,8 +168,6 @@ failed:
     return -1;
 }
 
-static struct exec *get_exec(struct local *self);
-
 static void
 pass_output(void *ctx, void *tag, enum exec_stream stream, const char *data,
             size_t n)

@@ -38,6 +38,7 @@ struct local {
     bool keep_times;         /* somebody looks at the wall clock's times */
     int64_t deadline;        /* monotonic; SPAN_NEVER */
     int64_t ticked;          /* monotonic: the last tick */
+    int interrupt_fd; /* -1: none, or closed */
     int interrupts;
     bool timed_out;
     bool broken; /* the store failed: *err */
@@ -89,6 +90,9 @@ void attempt_call_forked(struct local *self);
  * ended, *done.
  */
 int local_wait(struct local *self, int64_t until, struct exec_done *done);
+
+/* Nothing more is to be started: interrupted, out of time, or broken. */
+bool local_is_ending(const struct local *self);
 
 /* The store has failed: remember why, and end what runs. */
 void local_break(struct local *self, const struct err *err);
