@@ -62,6 +62,33 @@ buf_text(struct buf *self, const char *text)
     buf_add(self, text, strlen(text));
 }
 
+char *
+buf_put_number(char *at, int64_t number)
+{
+    uint64_t n = (uint64_t)number;
+    char digits[BUF_NUMBER];
+    size_t i = sizeof digits;
+
+    if (number < 0) {
+        *at++ = '-';
+        n = 0 - n;
+    }
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(at, digits + i, sizeof digits - i);
+    return at + (sizeof digits - i);
+}
+
+void
+buf_number(struct buf *self, int64_t number)
+{
+    char *at = buf_reserve(self, BUF_NUMBER);
+
+    buf_added(self, (size_t)(buf_put_number(at, number) - at));
+}
+
 void
 buf_printf(struct buf *self, const char *fmt, ...)
 {

@@ -9,6 +9,9 @@
 #define BASE_BUF_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+#define BUF_NUMBER 20 /* bytes that a 64-bit number has at most */
 
 struct buf {
     char *data; /* NULL while nothing was ever added */
@@ -28,8 +31,12 @@ void buf_added(struct buf *self, size_t n);
 void buf_add(struct buf *self, const void *data, size_t n);
 void buf_char(struct buf *self, char c);
 void buf_text(struct buf *self, const char *text);
+void buf_number(struct buf *self, int64_t number);
 void buf_printf(struct buf *self, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Write a number at a place with room for BUF_NUMBER; returns its end. */
+char *buf_put_number(char *at, int64_t number);
 
 /* The content as a string, never NULL; valid until the next change. */
 const char *buf_str(const struct buf *self);

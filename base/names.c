@@ -14,14 +14,17 @@ struct names_slot {
     uint32_t number;
 };
 
-/* FNV-1a: names are short and come from people. */
+/*
+ * FNV-1, which adds the last letter last: numbered names, t1, t2 and on, are
+ * so neighbours in the table, and a million of them are found in the cache.
+ */
 static uint32_t
 hash_name(const char *name)
 {
     uint32_t h = 2166136261u;
 
     for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 16777619u;
+        h = h * 16777619u ^ (unsigned char)*name;
     return h;
 }
 

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# No-op C tasks a second, local executor. PREFECT names a python that has
-# Prefect 1.4.1 (pip install prefect==1.4.1); without it that row is left out.
+# No-op C tasks a second, local executor.
 set -euo pipefail
-bench=$(dirname "$PAIR")
-programs=$(dirname "$EXAMPLES")/bench
+n=1000000
+noop=("$PROGRAMS/noop" run -q -p)
 
-"$PAIR" 'no-op C task, no store, beside a bare call' --count 1000000 --rate \
-    --aim '2 M/s' -- "$programs/noop" run -q --no-store -p n=1000000 \
-    -- "$programs/call_loop" 1000000
-"$PAIR" 'no-op C task, with store, beside none' --count 1000000 --rate \
-    --aim '500 k/s' -- "$programs/noop" run -q -p n=1000000 \
-    -- "$programs/noop" run -q --no-store -p n=1000000
+"$PAIR" 'no-op C tasks, no store, beside bare calls' --count $n --rate \
+    --aim '2 M/s' -- "${noop[@]}" n=$n --no-store \
+    -- "$PROGRAMS/call_loop" $n
+"$PAIR" 'no-op C tasks, with store, beside without' --count $n --rate \
+    --aim '500 k/s' -- "${noop[@]}" n=$n -- "${noop[@]}" n=$n --no-store
 if [[ ${PREFECT-} ]]; then
     export PREFECT__LOGGING__LEVEL=ERROR
-    "$PAIR" '1,000 mapped no-op tasks, with store, beside Prefect 1.4.1' \
-        --runs 5 --count 1000 --aim '' \
-        -- "$programs/noop" run -q -p n=1000 \
-        -- "$PREFECT" "$bench/rivals/prefect_noop.py" 1000
+    "$PAIR" 'a mapped no-op task of 500, beside Prefect' --runs 3 \
+        --count 500 --says -- "${noop[@]}" n=500 \
+        -- "$PREFECT" "$RIVALS/prefect_noop.py" 500
+    "$PAIR" 'the seed flow, whole process, beside a run inside Prefect' \
+        --runs 3 --says -- "$EXAMPLES/parallel" run -q -p stop=5 \
+        -- "$PREFECT" "$RIVALS/prefect_parallel.py"
 fi

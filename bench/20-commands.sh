@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Commands a second, one in flight, with the store.
+# Commands, one in flight, with the store.
 set -euo pipefail
-loop=$(dirname "$EXAMPLES")/bench/spawn_loop
-n=1000
+n=500
 
 cat >argv.yaml <<END
 leat: 1
@@ -13,23 +12,26 @@ cat >script.yaml <<END
 leat: 1
 tasks: { t: { each: { i: 1..$n }, run: 'true' } }
 END
-cat >sh.sh <<'END'
-for i in $(seq "$1"); do bash -euo pipefail -c true; done
-END
-row() {
-    "$PAIR" "$1" --runs 5 --count $n --rate --aim "$2" -- "${@:3}"
+each=(sh -c "seq $n | \"\$LEAT\" each -q -- true")
+row() { # WHAT AIM OURS... -- BESIDE...
+    "$PAIR" "$1" --runs 7 --count $n --aim "$2" -- "${@:3}"
 }
-row 'mapped argv /bin/true, beside a bare spawn loop' 0.95 \
-    "$LEAT" run -q argv.yaml -- "$loop" $n
-row 'mapped run: true, beside a loop of bash -c true' 'only its shell' \
-    "$LEAT" run -q script.yaml -- bash sh.sh $n
-row 'leat each -- true, beside a bare spawn loop' 0.95 \
-    sh -c "seq $n | \"\$LEAT\" each -q -- true" -- "$loop" $n
-row 'leat each -- true, beside xargs -n1 true' '' \
-    sh -c "seq $n | \"\$LEAT\" each -q -- true" -- \
-    sh -c "seq $n | xargs -n1 true"
+row 'mapped argv: [/bin/true], beside a posix_spawn loop' 0.95 \
+    "$LEAT" run -q argv.yaml -- "$PROGRAMS/spawn_loop" $n
+row 'mapped run: true, beside a posix_spawn loop of its shell' \
+    'only its shell' "$LEAT" run -q script.yaml \
+    -- "$PROGRAMS/spawn_loop" $n 1 bash -euo pipefail -c true
+row 'each -- true, beside a posix_spawn loop' 0.95 \
+    "${each[@]}" -- "$PROGRAMS/spawn_loop" $n 1 true
+row 'each -- true, beside xargs -n1' '' \
+    "${each[@]}" -- sh -c "seq $n | xargs -n1 true"
 if command -v parallel >/dev/null; then
-    row 'leat each -- true, beside GNU parallel -j1' '' \
-        sh -c "seq $n | \"\$LEAT\" each -q -- true" -- \
-        sh -c "seq $n | parallel -j1 true"
+    n=200
+    each=(sh -c "seq $n | \"\$LEAT\" each -q -- true")
+    row 'each -- true, beside GNU parallel -j1' '' \
+        "${each[@]}" -- sh -c "seq $n | parallel -j1 true"
+fi
+if [[ ${HYPERQUEUE-} ]]; then
+    row 'each -- true, beside HyperQueue, a worker of 1 slot' '' --says \
+        "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_true.py" $n
 fi

@@ -4,42 +4,54 @@
 
     bench/pair.py [options] WHAT -- OURS... -- BESIDE...
 
-The two run in turn, so that what else the machine does meets both; shown are
-the medians and the median of the ratios of each pair. --count N says that a
-run does N things; then figures are rates (--rate) or microseconds a thing.
+The two run in turn, so that what else the machine does meets both. Shown are
+the medians, the median of the ratios of each pair (above 1: ours is quicker),
+and the same ratio of CPU time, user and system with all children, which other
+load disturbs less.
 """
 import argparse
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 
-def once(command):
-    start = time.perf_counter()
-    done = subprocess.run(command, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    seconds = time.perf_counter() - start
-    if done.returncode != 0:
-        sys.stderr.buffer.write(done.stderr)
-        sys.exit(f"{' '.join(command)}: exit status {done.returncode}")
-    return seconds
+class Run:
+    def __init__(self, command, says):
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            start = time.perf_counter()
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                       stdout=out, stderr=err)
+            _, status, used = os.wait4(process.pid, 0)
+            self.wall = time.perf_counter() - start
+            self.cpu = used.ru_utime + used.ru_stime
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                err.seek(0)
+                sys.stderr.buffer.write(err.read())
+                sys.exit(f"{' '.join(command)}: {process.returncode}")
+            if says:
+                out.seek(0)
+                self.wall = float(out.read().split()[-1])
 
 
-def show(seconds, count, rate):
-    if rate:
-        figure, units = count / seconds, ["/s", " k/s", " M/s"]
-    else:
-        figure, units = seconds / count * 1e6, [" us", " ms", " s"]
+def in_units(figure, units):
     for unit in units[:-1]:
-        if figure < 1000:
+        if abs(figure) < 999.5:
             return f"{figure:.3g}{unit}"
         figure /= 1000
     return f"{figure:.3g}{units[-1]}"
 
 
-def main():
+def show(seconds, args):
+    if args.rate:
+        return in_units(args.count / seconds, ["/s", " k/s", " M/s"])
+    return in_units(seconds / args.count * 1e6, [" us", " ms", " s"])
+
+
+def parse():
     words = sys.argv[1:]
     commands = []
     while "--" in words:
@@ -49,23 +61,38 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what")
     parser.add_argument("--runs", type=int, default=11)
-    parser.add_argument("--count", type=int, default=1)
-    parser.add_argument("--rate", action="store_true")
+    parser.add_argument("--count", type=int, default=1,
+                        help="a run does this many things")
+    parser.add_argument("--rate", action="store_true",
+                        help="show things a second, not the time of one")
+    parser.add_argument("--more", action="store_true",
+                        help="show how much longer ours takes, not the ratio")
+    parser.add_argument("--says", action="store_true",
+                        help="the last word that BESIDE prints is its seconds")
     parser.add_argument("--aim", default="")
     args = parser.parse_args(words)
     if len(commands) != 2:
         parser.error("two commands, each behind --")
+    return args, commands
 
-    for command in commands:  # once for the caches
-        once(command)
-    pairs = [(once(commands[0]), once(commands[1])) for _ in range(args.runs)]
-    ours, beside = (statistics.median(column) for column in zip(*pairs))
-    ratio = statistics.median(b / a for a, b in pairs)
-    print(args.what, show(ours, args.count, args.rate),
-          show(beside, args.count, args.rate), f"{ratio:.2f}", args.aim,
-          sep="\t")
+
+def main():
+    args, (ours, beside) = parse()
+    Run(ours, False)  # once for the caches
+    Run(beside, args.says)
+    pairs = [(Run(ours, False), Run(beside, args.says))
+             for _ in range(args.runs)]
+    median = statistics.median
+    if args.more:
+        ratio = show(median(a.wall - b.wall for a, b in pairs), args) + " more"
+        cpu = show(median(a.cpu - b.cpu for a, b in pairs), args) + " more"
+    else:
+        ratio = f"{median(b.wall / a.wall for a, b in pairs):.3g}"
+        cpu = f"{median(b.cpu / a.cpu for a, b in pairs):.3g}"
+    print(args.what, show(median(a.wall for a, _ in pairs), args),
+          show(median(b.wall for _, b in pairs), args), ratio,
+          "" if args.says else cpu, args.aim, sep="\t")
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("LC_ALL", "C.UTF-8")
     main()

@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # Run the benchmarks named (all of bench/NN-*.sh) and print one Markdown table.
-# Each prints rows of five columns, separated by tabs: what, ours, what it is
-# measured beside, the ratio (above 1: we are quicker), the aim. pair.py makes
-# such rows. LEAT is the program, and a temporary directory is where they are.
+# Each prints rows of six columns, separated by tabs: what, ours, what it is
+# measured beside, the ratio, the ratio of CPU time, the aim; pair.py makes
+# such rows. LEAT is the program, PROGRAMS has those of bench/*.c, and a
+# temporary directory is where they are.
+#
+# PREFECT and HYPERQUEUE name a python that has Prefect 1.4.1 and HyperQueue
+# (pip install prefect==1.4.1, hyperqueue); without one its rows are left out.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 shopt -s nullglob
@@ -12,14 +16,17 @@ benches=("$@")
 ((${#benches[@]} > 0)) || benches=("$root"/bench/[0-9]*.sh)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export LEAT=$root/build/bin/leat EXAMPLES=$root/build/examples
-export PAIR=$root/bench/pair.py LEAT_STORE=$work/store LC_ALL=C.UTF-8
+export LEAT=$root/build/bin/leat PAIR=$root/bench/pair.py
+export PROGRAMS EXAMPLES RIVALS=$root/bench/rivals
+EXAMPLES=$(realpath "$root/build/examples")
+PROGRAMS=$(dirname "$EXAMPLES")/bench
+export LEAT_STORE=$work/store XDG_CONFIG_HOME=$work LC_ALL=C.UTF-8
 
 echo "$(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)," \
-    "Linux $(uname -r), $(date -u +%F)"
+    "Linux $(uname -r), $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
 echo
-echo '| what | leat | beside | ratio | aim |'
-echo '|---|---|---|---|---|'
+echo '| what | leat | beside | ratio | of CPU time | aim |'
+echo '|---|---|---|---|---|---|'
 for bench in "${benches[@]}"; do
     bench=$(realpath "$bench")
     mkdir "$work/now"

@@ -111,14 +111,11 @@ describe(struct carrying *self)
     info->started = span_wall();
     info->sessions = 1;
     if (self->cli.build) {
-        json_t *json = flow_to_json(flow);
-
         free(info->file);
         info->file = mem_dup(self->cli.name);
         info->program = realpath("/proc/self/exe", NULL);
-        info->source = json_dumps(json, JSON_COMPACT);
-        info->source_len = info->source ? strlen(info->source) : 0;
-        json_decref(json);
+        info->source = flow_to_text(flow);
+        info->source_len = strlen(info->source);
     } else {
         info->source =
             mem_text(flow->source ? flow->source : "", flow->source_len);

@@ -87,7 +87,7 @@ void cli_help(const struct cli *self, const struct command *command,
               struct buf *out);
 
 /* Print that. An unknown command is an error that is told. */
-int cli_show_help(const struct cli *self, const char *command);
+int cli_show_help(const struct cli *self, const char *name);
 
 int cmd_check(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);

@@ -123,7 +123,7 @@ put_bash(const struct cli *cli, const struct names *names, struct buf *out)
                names->function);
     buf_text(out, "    local program=${COMP_WORDS[0]} "
                   "cur=${COMP_WORDS[COMP_CWORD]}\n"
-                  "    local prev=${COMP_WORDS[COMP_CWORD-1]} options= "
+                  "    local prev=${COMP_WORDS[COMP_CWORD-1]} options='' "
                   "words=()\n"
                   "    local commands='");
     put_commands(cli, out);

@@ -61,8 +61,10 @@ add_upstream(const struct planning *self, uint32_t t, json_t *names)
             add_upstream(self, up, names);
             continue;
         }
-        json_array_foreach(names, k, one) known =
-            known || strcmp(json_string_value(one), name) == 0;
+        json_array_foreach(names, k, one)
+        {
+            known = known || strcmp(json_string_value(one), name) == 0;
+        }
         if (!known)
             json_array_append_new(names, json_string(name));
     }

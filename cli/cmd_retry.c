@@ -74,7 +74,6 @@ static int
 find_flow(struct input *input, const struct cli *cli,
           const struct history *history)
 {
-    json_t *json;
     char *now;
     bool same;
     int code;
@@ -90,12 +89,10 @@ find_flow(struct input *input, const struct cli *cli,
     code = input_flow(input, cli, NULL);
     if (code != EXIT_OK)
         return code;
-    json = flow_to_json(input->flow);
-    now = json_dumps(json, JSON_COMPACT);
-    same = now && strlen(now) == history->info.source_len &&
+    now = flow_to_text(input->flow);
+    same = strlen(now) == history->info.source_len &&
            memcmp(now, history->info.source, history->info.source_len) == 0;
     free(now);
-    json_decref(json);
     if (same)
         return EXIT_OK;
     return cli_fail(cli, EXIT_INVALID,

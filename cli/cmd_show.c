@@ -132,6 +132,32 @@ put_item(struct showing *self, struct plan_id id, enum plan_state state)
     buf_release(&name);
 }
 
+/* Of a large map those that did not succeed, and of these the first few. */
+static void
+put_children(struct showing *self, struct plan_id id)
+{
+    const struct history_task *task = &self->history->tasks[id.task];
+    bool all = self->verbose || task->nchild <= CHILDREN;
+    uint32_t shown = 0, more = 0;
+
+    for (id.child = 0; id.child < task->nchild; id.child++) {
+        const struct history_item *item = &task->children[id.child];
+
+        if (!all && plan_state_is_success(item->state))
+            continue;
+        if (!all && shown == CHILDREN) {
+            more++;
+            continue;
+        }
+        shown++;
+        put_item(self, id, item->state);
+        put_details(self, item);
+        buf_char(&self->out, '\n');
+    }
+    if (more > 0)
+        buf_printf(&self->out, "  and %" PRIu32 " more; -v shows all\n", more);
+}
+
 static void
 put_map(struct showing *self, uint32_t t)
 {
@@ -149,16 +175,7 @@ put_map(struct showing *self, uint32_t t)
         between = ", ";
     }
     buf_text(&self->out, between[0] == ',' ? ")\n" : "\n");
-    for (id.child = 0; id.child < task->nchild; id.child++) {
-        const struct history_item *item = &task->children[id.child];
-
-        if (task->nchild > CHILDREN && !self->verbose &&
-            plan_state_is_success(item->state))
-            continue;
-        put_item(self, id, item->state);
-        put_details(self, item);
-        buf_char(&self->out, '\n');
-    }
+    put_children(self, id);
 }
 
 static void
@@ -190,6 +207,33 @@ put_tasks(struct showing *self)
     }
 }
 
+static void
+put_command(struct showing *self, const char *what, const char *command,
+            const char *of)
+{
+    buf_printf(&self->out, "%-18s%s %s %" PRIu64 "%s\n", what, self->cli->name,
+               command, self->history->info.id, of);
+}
+
+/* What there is to type next. */
+static void
+put_next(struct showing *self)
+{
+    enum store_run_state state = self->history->info.state;
+
+    if (state == STORE_SUCCEEDED)
+        return;
+    buf_char(&self->out, '\n');
+    if (state == STORE_FAILED)
+        put_command(self, "all they wrote:", "logs", "/:failed");
+    if (state == STORE_RUNNING)
+        put_command(self, "follow it:", "logs -f", "");
+    else if (state == STORE_PAUSED)
+        put_command(self, "let it go on:", "retry", "");
+    else
+        put_command(self, "go on from here:", "retry", "");
+}
+
 int
 cmd_show(struct cli *cli, const struct args *args)
 {
@@ -203,6 +247,7 @@ cmd_show(struct cli *cli, const struct args *args)
     } else if (code == EXIT_OK) {
         put_head(&self);
         put_tasks(&self);
+        put_next(&self);
         code = cli_print(cli, &self.out, code);
     }
     buf_release(&self.out);

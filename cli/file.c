@@ -12,9 +12,9 @@
 #include "proto/limits.h"
 
 const char *
-file_name(const char *file)
+file_name(const char *name)
 {
-    return strcmp(file, "-") == 0 ? "standard input" : file;
+    return strcmp(name, "-") == 0 ? "standard input" : name;
 }
 
 static int

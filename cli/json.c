@@ -125,8 +125,12 @@ json_of_item(const struct history_item *item, const struct buf *name)
     json_object_set_new(out, "cause", text_or_null(item->cause));
     json_object_set_new(out, "value", value_or_null(item->value));
     json_object_set_new(out, "cpu_seconds",
-                        json_real((double)item->cpu / (double)SPAN_SECOND));
-    json_object_set_new(out, "memory_bytes", json_integer(item->memory));
+                        item->attempt > 0 && item->ended > 0
+                            ? json_real((double)item->cpu / (double)SPAN_SECOND)
+                            : json_null());
+    json_object_set_new(out, "memory_bytes",
+                        item->memory > 0 ? json_integer(item->memory)
+                                         : json_null());
     return out;
 }
 

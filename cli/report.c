@@ -86,10 +86,13 @@ put_failure(const struct watch *watch, const struct local_result *result,
     const struct flow_task *task = &watch->flow->tasks[failure->id.task];
     const struct term *term = &watch->cli->err;
     const char *cause = run_cause(result->run, failure->id);
+    /* Children of one task stand together. */
+    bool first = i == 0 || failure[-1].id.task != failure->id.task;
     struct buf name = {0};
 
     run_name(result->run, failure->id, &name);
-    buf_char(out, '\n');
+    if (first)
+        buf_char(out, '\n');
     term_put(term, out, STYLE_BOLD, buf_str(&name));
     buf_char(out, ' ');
     term_put(term, out, STYLE_RED, plan_state_names[failure->state]);
@@ -98,7 +101,7 @@ put_failure(const struct watch *watch, const struct local_result *result,
         term_put(term, out, STYLE_PLAIN, cause);
     }
     buf_char(out, '\n');
-    if (watch->flow->file && task->place.line > 0) {
+    if (first && watch->flow->file && task->place.line > 0) {
         buf_text(out, "  at ");
         term_put(term, out, STYLE_PLAIN, watch->flow->file);
         buf_printf(out, ":%" PRIu32 "\n", task->place.line);
@@ -214,8 +217,10 @@ put_next(const struct watch *watch, const struct local_result *result,
         buf_printf(out, "all they wrote:   %s logs %" PRIu64 "/:failed\n", name,
                    result->id);
     }
-    buf_printf(out, "go on from here:  %s retry %" PRIu64 "\n", name,
-               result->id);
+    buf_printf(out, "%-18s%s retry %" PRIu64 "\n",
+               result->state == STORE_PAUSED ? "let it go on:"
+                                             : "go on from here:",
+               name, result->id);
     buf_release(&task);
 }
 

@@ -9,6 +9,7 @@
 #include "base/span.h"
 #include "base/utf8.h"
 #include "cli/bar.h"
+#include "cli/which.h"
 
 #define COLUMN_MOST 24              /* longer names are not waited for */
 #define DRAW_EVERY  (100 * SPAN_MS) /* between two pictures of the bar */
@@ -157,6 +158,38 @@ keep_last(const char **text, size_t *n)
     *text = at + 1;
 }
 
+/* Only the local executor's one task at a time runs: its lines are counted. */
+static bool
+is_held_back(struct watch *self, const struct lines_source *source)
+{
+    const struct flow_task *task = &self->flow->tasks[source->id.task];
+
+    if (self->verbose || self->results || source->stream != 1 ||
+        task->value == VALUE_NONE || task->kind == FLOW_CALL || task->creates)
+        return false;
+    return ++self->nvalue > WATCH_LINES;
+}
+
+/* The name of the instance is in `name`. */
+static void
+put_held_back(struct watch *self)
+{
+    uint64_t n = self->nvalue - WATCH_LINES;
+
+    if (self->nvalue <= WATCH_LINES || self->quiet)
+        return;
+    put_name(self, &self->out, &self->cli->err, buf_str(&self->name), " | ");
+    buf_printf(&self->out, "... %" PRIu64 " more line%s: ", n,
+               n == 1 ? "" : "s");
+    if (self->id > 0) {
+        buf_printf(&self->out, "%s logs ", self->cli->name);
+        which_name(&self->out, self->id, buf_str(&self->name));
+    } else {
+        buf_text(&self->out, "-v shows all");
+    }
+    buf_char(&self->out, '\n');
+}
+
 /* The name of the source is in `name`. */
 static void
 on_line(void *ctx, const struct lines_source *source, int64_t when,
@@ -170,7 +203,8 @@ on_line(void *ctx, const struct lines_source *source, int64_t when,
     (void)when;
     keep_last(&text, &n);
     remember_line(&self->tail, text, n);
-    if (self->results ? !self->tag : self->quiet)
+    if ((self->results ? !self->tag : self->quiet) ||
+        is_held_back(self, source))
         return;
     put_name(self, out, term, buf_str(&self->name), " | ");
     utf8_escape(out, text, n);
@@ -203,7 +237,7 @@ put_outcome(struct watch *self, const struct run *run,
              " : ");
     term_put(&self->cli->err, &self->out, term_state_style(change->state),
              plan_state_names[change->state]);
-    if (self->running.task == change->id.task &&
+    if (self->task_started > 0 && self->running.task == change->id.task &&
         self->running.child == change->id.child &&
         plan_state_is_final(change->state) && change->attempt > 0)
         buf_printf(&self->out, " in %s",
@@ -305,6 +339,8 @@ static void
 begin(struct watch *self, const struct run_change *change)
 {
     self->running = change->id;
+    self->nvalue = 0;
+    self->task_started = 0;
     forget_lines(&self->tail);
     if (change->id.child == PLAN_WHOLE ||
         self->maps[change->id.task].n <= WATCH_CHILDREN || self->verbose ||
@@ -324,9 +360,12 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
             .started = span_mono()};
     if (change->state == PLAN_RUNNING)
         begin(self, change);
-    if (self->lines.nopen > 0 && change->state != PLAN_RUNNING) {
+    if (change->state != PLAN_RUNNING &&
+        (self->lines.nopen > 0 || self->nvalue > 0)) {
         (void)name_of(self, run, change->id);
         lines_end(&self->lines, &change->id);
+        put_held_back(self);
+        self->nvalue = 0;
     }
     self->kept += change->kept;
     if (is_told(self, change))
@@ -336,6 +375,14 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
     if (change->id.child != PLAN_WHOLE)
         count_child(self, run, change);
     flush(self);
+}
+
+static void
+on_begun(void *ctx, uint64_t id)
+{
+    struct watch *self = ctx;
+
+    self->id = id;
 }
 
 static void
@@ -380,7 +427,8 @@ watch_release(struct watch *self)
 struct local_watch
 watch_calls(struct watch *self)
 {
-    return (struct local_watch){.changed = on_changed,
+    return (struct local_watch){.begun = on_begun,
+                                .changed = on_changed,
                                 .output = on_output,
                                 .tick = on_tick,
                                 .ctx = self};

@@ -4,7 +4,8 @@
  *
  * A line as each task ends and the tasks' output with their names before it;
  * on a terminal a progress bar below. Children of a large map are told of all
- * together when the last of them has ended.
+ * together when the last of them has ended. Of standard output that is a task's
+ * value only the first lines are shown: it is data, and may be long.
  */
 #ifndef CLI_WATCH_H
 #define CLI_WATCH_H
@@ -21,6 +22,7 @@
 
 #define WATCH_CHILDREN 36 /* maps of more are told of all together */
 #define WATCH_FAILURES 10 /* told of one by one */
+#define WATCH_LINES    5  /* of standard output that is a value */
 #define WATCH_TAIL     10 /* last lines of output kept for each */
 
 struct watch_failure {
@@ -40,7 +42,7 @@ struct watch {
     const struct cli *cli;
     const struct flow *flow;
     bool quiet;   /* show nothing, only remember failures */
-    bool verbose; /* also what starts, and every child */
+    bool verbose; /* also what starts, every child, and every line */
     bool results; /* what tasks write to stdout goes to stdout */
     bool tag;     /* with names before the lines */
 
@@ -55,7 +57,9 @@ struct watch {
     int64_t started, drawn;
     int64_t task_started; /* of `running` */
     struct plan_id running;
-    struct buf bar; /* what is on the screen; empty: none */
+    uint64_t id;     /* of the run; 0: not stored */
+    uint64_t nvalue; /* lines of the value of what runs */
+    struct buf bar;  /* what is on the screen; empty: none */
     uint64_t kept;
     struct watch_failure tail; /* of what runs */
     struct watch_failure failures[WATCH_FAILURES];

@@ -285,8 +285,12 @@ read_stream(struct attempt *self, enum attempt_from from, int64_t now)
         fits = add_result(self, (size_t)n);
     else
         fits = output_add(&self->outputs[from], self->host->chunk, (size_t)n);
-    if (!fits)
+    if (!fits) {
+        /* Also if main has ended: what is there of a value is not one. */
+        if (self->done.end == EXEC_EXITED)
+            self->done.end = EXEC_OUTPUT_LIMIT;
         attempt_stop(self, EXEC_OUTPUT_LIMIT, false, now);
+    }
     return n > 0;
 }
 

@@ -404,36 +404,3 @@ command_spec(const struct command *self, struct exec_spec *spec)
     spec->input = self->has_input ? buf_str(&self->input) : NULL;
     spec->ninput = self->input.len;
 }
-
-/* A first word with = in it would be an assignment. */
-static void
-show_word(const char *word, bool is_first, struct buf *out)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789_@%+=:,./-";
-
-    if (*word && word[strspn(word, plain)] == '\0' &&
-        !(is_first && strchr(word, '='))) {
-        buf_text(out, word);
-        return;
-    }
-    buf_char(out, '\'');
-    for (; *word; word++) {
-        if (*word == '\'')
-            buf_text(out, "'\\''");
-        else
-            buf_char(out, *word);
-    }
-    buf_char(out, '\'');
-}
-
-void
-command_show(const struct command *self, struct buf *out)
-{
-    for (size_t i = 0; i < self->narg; i++) {
-        if (i > 0)
-            buf_char(out, ' ');
-        show_word(self->argv[i], i == 0, out);
-    }
-}

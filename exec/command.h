@@ -51,7 +51,4 @@ void command_destroy(struct command **self_p);
 /* Set argv, envp, cwd, input and ninput of *spec; they live as long as self. */
 void command_spec(const struct command *self, struct exec_spec *spec);
 
-/* The program and arguments for people, quoted for a shell. */
-void command_show(const struct command *self, struct buf *out);
-
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 size_t
@@ -54,14 +55,12 @@ void
 environment_set(struct environment *self, const char *name, const char *value,
                 size_t n)
 {
-    size_t nname = strlen(name);
-    char *pair = mem_alloc(nname + n + 2, 1);
+    struct buf pair = {0};
 
-    memcpy(pair, name, nname);
-    pair[nname] = '=';
-    if (n > 0)
-        memcpy(pair + nname + 1, value, n);
-    put(self, pair, nname);
+    buf_text(&pair, name);
+    buf_char(&pair, '=');
+    buf_add(&pair, value, n);
+    put(self, buf_take(&pair), strlen(name));
 }
 
 void

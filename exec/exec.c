@@ -157,6 +157,13 @@ arm(struct exec *self, int64_t when)
     (void)timerfd_settime(self->timerfd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
+static void
+set_ended(struct exec *self, struct attempt *attempt)
+{
+    TAILQ_REMOVE(&self->running, attempt, link);
+    TAILQ_INSERT_TAIL(&self->ended, attempt, link);
+}
+
 /* Do what is due, move what has ended, and set the timer for the rest. */
 static void
 advance(struct exec *self, int64_t now)
@@ -168,12 +175,10 @@ advance(struct exec *self, int64_t now)
     while (attempt) {
         struct attempt *after = TAILQ_NEXT(attempt, link);
 
-        if (attempt_advance(attempt, now)) {
-            TAILQ_REMOVE(&self->running, attempt, link);
-            TAILQ_INSERT_TAIL(&self->ended, attempt, link);
-        } else if (attempt_deadline(attempt) < next) {
+        if (attempt_advance(attempt, now))
+            set_ended(self, attempt);
+        else if (attempt_deadline(attempt) < next)
             next = attempt_deadline(attempt);
-        }
         attempt = after;
     }
     if (!TAILQ_EMPTY(&self->running))
@@ -204,16 +209,16 @@ exec_start(struct exec *self, const struct exec_spec *spec, struct err *err)
 }
 
 void
-exec_cancel(struct exec *self, const void *tag, bool now)
+exec_cancel(struct exec *self, const void *tag, bool at_once)
 {
-    int64_t mono = span_mono();
+    int64_t now = span_mono();
     struct attempt *attempt;
 
     TAILQ_FOREACH(attempt, &self->running, link) {
         if (!tag || attempt->done.tag == tag)
-            attempt_stop(attempt, EXEC_CANCELLED, now, mono);
+            attempt_stop(attempt, EXEC_CANCELLED, at_once, now);
     }
-    advance(self, mono);
+    advance(self, now);
     show_ended(self);
 }
 

@@ -118,8 +118,8 @@ int exec_start(struct exec *self, const struct exec_spec *spec,
                struct err *err);
 
 /* TERM, after its grace KILL, to the whole tree of the attempts with this tag
- * (NULL: all); `now` KILLs at once. */
-void exec_cancel(struct exec *self, const void *tag, bool now);
+ * (NULL: all); KILL right away if `at_once`. */
+void exec_cancel(struct exec *self, const void *tag, bool at_once);
 
 /* Attempts that have not been handed out by exec_wait yet. */
 size_t exec_running(const struct exec *self);

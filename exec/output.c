@@ -38,7 +38,7 @@ output_add(struct output *self, const char *data, size_t n)
     if (self->keep > 0 && self->held.len <= self->keep)
         return true;
     /* Cutting at twice the size moves each byte once at most. */
-    if (self->keep > 0 || self->held.len > 2 * LIMIT_OUTPUT_TAIL)
+    if (self->keep > 0 || self->held.len > (size_t)2 * LIMIT_OUTPUT_TAIL)
         cut_to_last(&self->held, LIMIT_OUTPUT_TAIL);
     if (self->keep == 0)
         return true;

@@ -83,26 +83,34 @@ read_stat(pid_t pid, char text[STAT_BYTES])
     return (size_t)n;
 }
 
+/* Fields of a stat line that are used, and how many to read; see proc(5). */
+enum { STAT_PARENT = 4, STAT_SESSION = 6, STAT_START = 22, STAT_COUNT };
+
 /* False if it has gone. */
 static bool
 read_proc(pid_t pid, struct proc *ret)
 {
+    unsigned long long fields[STAT_COUNT] = {0};
     char text[STAT_BYTES];
-    const char *behind_name;
-    char state;
+    const char *state;
+    char *at;
 
-    *ret = (struct proc){.pid = pid};
-    if (read_stat(pid, text) == 0)
+    if (read_stat(pid, text) == 0 || !(at = strrchr(text, ')')))
+        return false; /* what stands before it may have any form */
+    state = at + 1 + strspn(at + 1, " ");
+    if (*state == '\0' || *state == 'X' || *state == 'x')
         return false;
-    behind_name = strrchr(text, ')');
-    if (!behind_name ||
-        sscanf(behind_name + 1,
-               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-               "%*d %*d %*d %llu",
-               &state, &ret->parent, &ret->session, &ret->start) != 4)
-        return false;
-    ret->ended = state == 'Z';
-    return state != 'X' && state != 'x';
+    at += state + 1 - at;
+    for (int i = STAT_PARENT; i < STAT_COUNT; i++)
+        fields[i] = strtoull(at, &at, 10);
+    *ret = (struct proc){
+        .pid = pid,
+        .parent = (pid_t)fields[STAT_PARENT],
+        .session = (pid_t)fields[STAT_SESSION],
+        .start = fields[STAT_START],
+        .ended = *state == 'Z',
+    };
+    return true;
 }
 
 /* The next process that a reading of /proc comes to; 0: no more. */
@@ -241,12 +249,14 @@ send_signal(const struct proc *p, int sig)
     struct proc now;
     int fd = pidfd_open(p->pid, 0);
 
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+    if (fd < 0 && errno == ESRCH)
+        return;
+    if (fd < 0) { /* no descriptor to be had: better than nothing */
         (void)kill(p->pid, sig);
+        if (sig == SIGTERM)
+            (void)kill(p->pid, SIGCONT);
         return;
     }
-    if (fd < 0)
-        return;
     if (read_proc(p->pid, &now) && now.start == p->start) {
         (void)pidfd_send_signal(fd, sig, NULL, 0);
         if (sig == SIGTERM) /* a stopped process must see it */

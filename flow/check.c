@@ -20,28 +20,35 @@ has_mapped_branches(const struct flow *self, const struct flow_task *merge)
     return true;
 }
 
-/* A merge of merges may lose its wish because another one has: go round. */
+/* Deny wishes that can't be granted; false if there were none. */
+static bool
+deny_merges(struct flow *self)
+{
+    bool denied = false;
+
+    for (size_t i = 0; i < self->ntask; i++) {
+        struct flow_task *task = &self->tasks[i];
+
+        if (task->kind == FLOW_MERGE && task->mapped &&
+            !has_mapped_branches(self, task)) {
+            task->mapped = false;
+            denied = true;
+        }
+    }
+    return denied;
+}
+
 static void
 settle_maps(struct flow *self)
 {
-    bool changed;
+    bool again = true;
 
     for (size_t i = 0; i < self->ntask; i++) {
         if (self->tasks[i].kind != FLOW_MERGE)
             self->tasks[i].mapped = self->tasks[i].neach > 0;
     }
-    do {
-        changed = false;
-        for (size_t i = 0; i < self->ntask; i++) {
-            struct flow_task *task = &self->tasks[i];
-
-            if (task->kind == FLOW_MERGE && task->mapped &&
-                !has_mapped_branches(self, task)) {
-                task->mapped = false;
-                changed = true;
-            }
-        }
-    } while (changed);
+    while (again) /* a merge of merges may lose its wish by another one's */
+        again = deny_merges(self);
 }
 
 static void
@@ -84,14 +91,17 @@ check_size(const struct flow *self, struct diags *diags)
 
 /* ---- cycles ---- */
 
+/* A plan's cycle goes the way values go, what is told the way tasks wait. */
 static void
 add_cycle(const struct flow *self, const uint32_t *cycle, struct diags *diags)
 {
     struct buf path = {0};
-    size_t shown = 0;
+    size_t n = 0, shown = 0;
 
-    for (size_t i = 0; cycle[i] != PLAN_NONE; i++) {
-        const struct flow_task *task = &self->tasks[cycle[i]];
+    while (cycle[n] != PLAN_NONE)
+        n++;
+    for (size_t i = n; i > 0; i--) {
+        const struct flow_task *task = &self->tasks[cycle[i % n]];
 
         if (!task->hidden && shown++ < SHOWN_CYCLE)
             buf_printf(&path, "%s -> ", task->name);

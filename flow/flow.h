@@ -239,4 +239,11 @@ struct plan_task *flow_plan_tasks(const struct flow *self);
  */
 json_t *flow_to_json(const struct flow *self);
 
+/*
+ * The same as text, a heap string. Other writers of JSON leave characters as
+ * they are that YAML takes for line ends, or write pairs of escapes that it
+ * does not know.
+ */
+char *flow_to_text(const struct flow *self);
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "flow/flow.h"
+#include "flow/value.h"
 
 static void
 set(json_t *into, const char *key, json_t *value)
@@ -510,4 +511,15 @@ flow_to_json(const struct flow *self)
     set_tmpl(json, "output", self->output);
     set_reference(json, self);
     return json;
+}
+
+char *
+flow_to_text(const struct flow *self)
+{
+    json_t *json = flow_to_json(self);
+    struct buf text = {0};
+
+    value_json(json, &text);
+    json_decref(json);
+    return buf_take(&text);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "flow/params.h"
 
+#include <assert.h>
 #include <math.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ describe_choices(const struct flow_param *param, struct buf *out)
 void
 param_describe(const struct flow_param *param, struct buf *out)
 {
+    assert(param->type < PARAM_TYPE_COUNT);
     buf_text(out, type_texts[param->type]);
     describe_range(param, out);
     describe_choices(param, out);
@@ -293,7 +295,8 @@ check_names(const struct flow *flow, const json_t *given, struct buf *problems)
 
     for (size_t i = 0; i < flow->nparam; i++)
         names[i] = flow->params[i].name;
-    json_object_foreach((json_t *)(uintptr_t)given, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)given, name, value)
+    {
         const char *near;
 
         if (flow_find_param(flow, name) != UINT32_MAX)

@@ -210,16 +210,9 @@ bool plan_is_finished(const struct plan *self);
  */
 bool plan_is_stalled(const struct plan *self);
 
-/*
- * For "why is it waiting": call fn for every upstream task of `task` that is
- * not finished yet.
- */
-typedef void plan_upstream_fn(void *ctx, uint32_t upstream);
-void plan_blockers(const struct plan *self, uint32_t task, plan_upstream_fn *fn,
-                   void *ctx);
-
-/* Downstream tasks, in task order, each once. */
-void plan_downstream(const struct plan *self, uint32_t task,
-                     plan_upstream_fn *fn, void *ctx);
+/* Call fn for each downstream task, in task order, each once. */
+typedef void plan_task_fn(void *ctx, uint32_t task);
+void plan_downstream(const struct plan *self, uint32_t task, plan_task_fn *fn,
+                     void *ctx);
 
 #endif

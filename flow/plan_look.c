@@ -74,20 +74,7 @@ plan_is_stalled(const struct plan *self)
 }
 
 void
-plan_blockers(const struct plan *self, uint32_t task, plan_upstream_fn *fn,
-              void *ctx)
-{
-    assert(task < self->ntask);
-    for (uint32_t i = self->in.begin[task]; i < self->in.begin[task + 1]; i++) {
-        uint32_t upstream = edge_task(self->in.edge[i]);
-
-        if (!plan_task_is_finished(self, upstream))
-            fn(ctx, upstream);
-    }
-}
-
-void
-plan_downstream(const struct plan *self, uint32_t task, plan_upstream_fn *fn,
+plan_downstream(const struct plan *self, uint32_t task, plan_task_fn *fn,
                 void *ctx)
 {
     assert(task < self->ntask);

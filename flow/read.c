@@ -17,23 +17,30 @@
 /* ---- what stands there ---- */
 
 static void
-show(const struct reading *self, const struct node *node, struct buf *out)
+show_scalar(const struct reading *self, const struct node *node,
+            struct buf *out)
 {
     const char *text = yaml_text(&self->yaml, node);
+    size_t n = node->len > SHOWN ? utf8_valid(text, SHOWN) : node->len;
 
-    if (node->kind != NODE_SCALAR) {
+    if (n == 0) {
+        buf_text(out, node->plain ? "nothing" : "an empty string");
+        return;
+    }
+    buf_text(out, node->plain ? "`" : "`\"");
+    buf_add(out, text, n);
+    buf_text(out, n < node->len ? "..." : node->plain ? "" : "\"");
+    buf_char(out, '`');
+}
+
+static void
+show(const struct reading *self, const struct node *node, struct buf *out)
+{
+    if (node->kind == NODE_SCALAR)
+        show_scalar(self, node, out);
+    else
         buf_printf(out, "%s %s", node->len > 0 ? "a" : "an empty",
                    node->kind == NODE_LIST ? "list" : "mapping");
-    } else if (node->len == 0) {
-        buf_text(out, node->plain ? "nothing" : "an empty string");
-    } else {
-        size_t n = node->len > SHOWN ? utf8_valid(text, SHOWN) : node->len;
-
-        buf_text(out, node->plain ? "`" : "`\"");
-        buf_add(out, text, n);
-        buf_text(out, n < node->len ? "..." : node->plain ? "" : "\"");
-        buf_char(out, '`');
-    }
 }
 
 void

@@ -66,6 +66,11 @@ struct read_table {
 
 /* Every option of tasks; into is a struct read_target. */
 extern const struct read_table read_options_table;
+read_fn read_resources, read_tags, read_where, read_env, read_cwd, read_shell;
+
+/* The target's own options: a copy of the defaults, made when needed first. */
+struct flow_options *read_own_options(struct reading *self,
+                                      struct read_target *target);
 
 /* ---- mappings and lists ---- */
 
@@ -112,7 +117,7 @@ bool read_name(struct reading *self, const struct node *node, const char *what,
 bool read_bool(struct reading *self, const struct node *node, bool *ret);
 bool read_int(struct reading *self, const struct node *node, int64_t min,
               int64_t max, int64_t *ret);
-/* A decimal number above min, or (with closed) from min, up to max. */
+/* A decimal number; what: "a number from 0 to 1". */
 bool read_float(struct reading *self, const struct node *node, const char *what,
                 double *ret);
 bool read_span(struct reading *self, const struct node *node, int64_t *ret);

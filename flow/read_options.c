@@ -4,7 +4,6 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "flow/read.h"
@@ -15,11 +14,9 @@
 
 #define MAX_BACKOFF  1000
 #define MAX_PRIORITY 1000000
-#define MAX_AMOUNT   1e18
 
-/* The target's own options: a copy of the defaults, made when needed first. */
-static struct flow_options *
-own(struct reading *self, struct read_target *target)
+struct flow_options *
+read_own_options(struct reading *self, struct read_target *target)
 {
     if (!target->options)
         target->options = flow_options_copy(self->flow, self->flow->options[0]);
@@ -111,7 +108,7 @@ static const struct read_table retry_table = {"`retry`", retry_keys,
 static void
 read_retry(struct reading *self, const struct node *value, void *into)
 {
-    struct flow_options *options = own(self, into);
+    struct flow_options *options = read_own_options(self, into);
     struct flow_retry retry = {.backoff = 1,
                                .on = RETRY_FAILED | RETRY_TIMEOUT | RETRY_LOST};
     uint64_t seen = 1;
@@ -131,13 +128,13 @@ read_retry(struct reading *self, const struct node *value, void *into)
 static void
 read_timeout(struct reading *self, const struct node *value, void *into)
 {
-    read_span(self, value, &own(self, into)->timeout);
+    read_span(self, value, &read_own_options(self, into)->timeout);
 }
 
 static void
 read_grace(struct reading *self, const struct node *value, void *into)
 {
-    read_span(self, value, &own(self, into)->grace);
+    read_span(self, value, &read_own_options(self, into)->grace);
 }
 
 static void
@@ -155,8 +152,8 @@ read_cache(struct reading *self, const struct node *value, void *into)
 {
     uint64_t seen;
 
-    if (read_keys(self, value, &cache_table, &own(self, into)->cache_for,
-                  &seen) &&
+    if (read_keys(self, value, &cache_table,
+                  &read_own_options(self, into)->cache_for, &seen) &&
         !seen && !value->cut)
         diags_add(self->diags, yaml_place(value), NULL,
                   "`cache` needs `for`: how long a value is good");
@@ -165,19 +162,19 @@ read_cache(struct reading *self, const struct node *value, void *into)
 static void
 read_exclusive(struct reading *self, const struct node *value, void *into)
 {
-    read_bool(self, value, &own(self, into)->exclusive);
+    read_bool(self, value, &read_own_options(self, into)->exclusive);
 }
 
 static void
 read_at_most_once(struct reading *self, const struct node *value, void *into)
 {
-    read_bool(self, value, &own(self, into)->at_most_once);
+    read_bool(self, value, &read_own_options(self, into)->at_most_once);
 }
 
 static void
 read_skip(struct reading *self, const struct node *value, void *into)
 {
-    read_bool(self, value, &own(self, into)->skip_on_skip);
+    read_bool(self, value, &read_own_options(self, into)->skip_on_skip);
 }
 
 static void
@@ -186,7 +183,7 @@ read_priority(struct reading *self, const struct node *value, void *into)
     int64_t number;
 
     if (read_int(self, value, -MAX_PRIORITY, MAX_PRIORITY, &number))
-        own(self, into)->priority = (int32_t)number;
+        read_own_options(self, into)->priority = (int32_t)number;
 }
 
 static void
@@ -195,7 +192,7 @@ read_max_parallel(struct reading *self, const struct node *value, void *into)
     int64_t number;
 
     if (read_int(self, value, 0, LIMIT_CHILDREN, &number))
-        own(self, into)->max_parallel = (uint32_t)number;
+        read_own_options(self, into)->max_parallel = (uint32_t)number;
 }
 
 /* ---- exit ---- */
@@ -240,7 +237,7 @@ static const struct read_table exit_table = {"`exit`", exit_keys,
 static void
 read_exit(struct reading *self, const struct node *value, void *into)
 {
-    struct flow_options *options = own(self, into);
+    struct flow_options *options = read_own_options(self, into);
 
     options->exit_skip = options->exit_retry = (struct flow_codes){0};
     read_keys(self, value, &exit_table, options, NULL);
@@ -347,7 +344,7 @@ read_trigger_name(struct reading *self, const struct node *value,
 static void
 read_trigger(struct reading *self, const struct node *value, void *into)
 {
-    struct flow_options *options = own(self, into);
+    struct flow_options *options = read_own_options(self, into);
 
     options->at_least = options->at_most = -1;
     if (value->kind == NODE_MAP && value->len == 4)
@@ -357,229 +354,6 @@ read_trigger(struct reading *self, const struct node *value, void *into)
         read_keys(self, value, &trigger_table, options, NULL);
     else
         read_trigger_name(self, value, options);
-}
-
-/* ---- resources ---- */
-
-static const struct {
-    const char *name;
-    double bytes;
-} units[] = {
-    {"", 1},          {"B", 1},        {"KB", 1e3},      {"MB", 1e6},
-    {"GB", 1e9},      {"TB", 1e12},    {"KiB", 1 << 10}, {"MiB", 1 << 20},
-    {"GiB", 1 << 30}, {"K", 1 << 10},  {"M", 1 << 20},   {"G", 1 << 30},
-    {"T", 0x1p40},    {"TiB", 0x1p40},
-};
-
-static bool
-parse_bytes(const char *text, double *ret)
-{
-    size_t n = strspn(text, "0123456789.");
-    char *number = mem_text(text, n);
-    bool ok = false;
-
-    text += n;
-    text += strspn(text, " ");
-    if (value_read_float(number, ret) == 0) {
-        for (size_t i = 0; i < COUNT(units) && !ok; i++) {
-            ok = strcmp(text, units[i].name) == 0;
-            *ret *= ok ? units[i].bytes : 1;
-        }
-    }
-    free(number);
-    return ok;
-}
-
-static bool
-read_memory(struct reading *self, const struct node *value, const char *what,
-            double *ret)
-{
-    char *text = NULL;
-    double bytes = 0;
-    bool ok;
-
-    if (!read_text(self, value, what, &text))
-        return false;
-    ok = parse_bytes(text, &bytes);
-    if (ok)
-        *ret = floor(bytes);
-    else
-        read_expected(self, value, what);
-    free(text);
-    return ok;
-}
-
-static void
-add_resource(struct reading *self, const struct node *key,
-             const struct node *value, void *into)
-{
-    struct flow_options *options = into;
-    bool memory = read_is(self, key, "memory");
-    const char *what =
-        memory ? "an amount of memory such as 512MiB or 4GB, above 0"
-               : "an amount above 0";
-    struct flow_resource resource = {0};
-
-    if (!read_name(self, key, "the name of a resource", &resource.name))
-        return;
-    options->resources[options->nresource++] = resource;
-    if (!(memory ? read_memory(self, value, what, &resource.amount)
-                 : read_float(self, value, what, &resource.amount)))
-        return;
-    if (resource.amount <= 0 || resource.amount > MAX_AMOUNT)
-        read_expected(self, value, what);
-    options->resources[options->nresource - 1] = resource;
-}
-
-static void
-read_resources(struct reading *self, const struct node *value, void *into)
-{
-    struct flow_options *options = own(self, into);
-
-    while (options->nresource > 0)
-        free(options->resources[--options->nresource].name);
-    free(options->resources);
-    options->resources = mem_alloc(value->len, sizeof *options->resources);
-    read_entries(self, value, "names of resources and amounts", add_resource,
-                 options);
-}
-
-/* ---- tags, labels, environment ---- */
-
-static void
-add_tag(struct reading *self, const struct node *value, void *into)
-{
-    struct flow_options *options = into;
-    char *name = NULL;
-
-    if (read_name(self, value, "a tag", &name))
-        options->tags[options->ntag++] = name;
-}
-
-static void
-read_tags(struct reading *self, const struct node *value, void *into)
-{
-    struct flow_options *options = own(self, into);
-
-    while (options->ntag > 0)
-        free(options->tags[--options->ntag]);
-    free(options->tags);
-    options->tags = mem_alloc(value->kind == NODE_SCALAR ? 1 : value->len,
-                              sizeof *options->tags);
-    read_items(self, value, "a list of tags", add_tag, options);
-}
-
-static void
-add_label(struct reading *self, const struct node *key,
-          const struct node *value, void *into)
-{
-    struct flow_options *options = into;
-    struct flow_bind bind = {.place = yaml_place(key)};
-
-    if (!read_name(self, key, "the name of a label", &bind.name))
-        return;
-    if (!read_is_scalar(self, value, "the value of a label, a string")) {
-        free(bind.name);
-        return;
-    }
-    bind.value = tmpl_const(
-        json_stringn_nocheck(yaml_text(&self->yaml, value), value->len));
-    options->where[options->nwhere++] = bind;
-}
-
-static void
-read_where(struct reading *self, const struct node *value, void *into)
-{
-    struct flow_options *options = own(self, into);
-
-    for (; options->nwhere > 0; options->nwhere--) {
-        free(options->where[options->nwhere - 1].name);
-        tmpl_destroy(&options->where[options->nwhere - 1].value);
-    }
-    free(options->where);
-    options->where = mem_alloc(value->len, sizeof *options->where);
-    read_entries(self, value, "labels of agents and their values", add_label,
-                 options);
-}
-
-static bool
-is_environment_name(const char *name)
-{
-    return flow_name_is_valid(name) && !strchr(name, '-') &&
-           strncmp(name, "LEAT_", 5) != 0;
-}
-
-/* One of a name that is there already replaces it: the defaults' env. */
-static void
-set_env(struct flow_options *options, struct flow_bind *bind)
-{
-    for (uint32_t i = 0; i < options->nenv; i++) {
-        struct flow_bind *old = &options->env[i];
-
-        if (strcmp(old->name, bind->name) == 0) {
-            free(old->name);
-            tmpl_destroy(&old->value);
-            *old = *bind;
-            return;
-        }
-    }
-    options->env[options->nenv++] = *bind;
-}
-
-static void
-add_env(struct reading *self, const struct node *key, const struct node *value,
-        void *into)
-{
-    struct flow_bind bind = {.place = yaml_place(key)};
-
-    bind.name = read_copy(self, key);
-    if (!is_environment_name(bind.name))
-        diags_add(self->diags, bind.place,
-                  mem_dup("letters, digits and _; names that begin with LEAT_ "
-                          "are leat's own"),
-                  "`%.*s` can't be the name of an environment variable",
-                  LIMIT_NAME_BYTES, bind.name);
-    bind.value = read_text_tmpl(self, value, "a string");
-    if (bind.value)
-        set_env(into, &bind);
-    else
-        free(bind.name);
-}
-
-static void
-read_env(struct reading *self, const struct node *value, void *into)
-{
-    struct flow_options *options = own(self, into);
-    size_t cap = options->nenv;
-
-    options->env = mem_grow(options->env, &cap, options->nenv + value->len,
-                            sizeof *options->env);
-    read_entries(self, value, "environment variables and their values", add_env,
-                 options);
-}
-
-static void
-read_cwd(struct reading *self, const struct node *value, void *into)
-{
-    struct flow_options *options = own(self, into);
-    struct tmpl *cwd = read_text_tmpl(self, value, "a directory");
-
-    if (!cwd)
-        return;
-    tmpl_destroy(&options->cwd);
-    options->cwd = cwd;
-}
-
-static void
-read_shell(struct reading *self, const struct node *value, void *into)
-{
-    static const char what[] = "the command line of a shell such as `sh -eu`";
-    struct flow_options *options = own(self, into);
-
-    if (!read_text(self, value, what, &options->shell))
-        return;
-    if (options->shell[strspn(options->shell, " \t\n")] == '\0')
-        read_expected(self, value, what);
 }
 
 static const struct read_key option_keys[] = {

@@ -251,7 +251,7 @@ cases_hold(struct run *self, struct plan_id id, enum plan_state *state,
             buf_printf(cause, "case: %s", err.msg);
             return false;
         }
-        equal = json_equal(of, c->is);
+        equal = value_equal(of, c->is);
         if (!equal) {
             *state = PLAN_SKIPPED;
             buf_text(cause, "case: the value is ");

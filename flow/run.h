@@ -149,6 +149,8 @@ const char *run_cause(const struct run *self, struct plan_id id);
  * each keys where short, else "train[#17]" by index.
  */
 void run_name(const struct run *self, struct plan_id id, struct buf *out);
+/* Add only what is in the brackets; false, and nothing, if that is an index. */
+bool run_key(const struct run *self, struct plan_id id, struct buf *out);
 
 /*
  * The instance that a name stands for: "sum", "train[8,3]", "train[#17]".

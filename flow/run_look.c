@@ -75,13 +75,13 @@ is_plain_key(const char *text, size_t n)
         return false;
     for (size_t i = 0; i < n; i++) {
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f ||
-            strchr(",[]", text[i]))
+            text[i] == ',' || text[i] == '[' || text[i] == ']')
             return false;
     }
     return true;
 }
 
-/* Add the values of a child's keys with commas; false if they make no name. */
+/* The values of a child's keys with commas; false if they make no name. */
 static bool
 add_key(const struct run *self, struct plan_id id, struct buf *out)
 {
@@ -105,19 +105,31 @@ add_key(const struct run *self, struct plan_id id, struct buf *out)
     return plain && out->len - begin <= LIMIT_KEY_BYTES;
 }
 
+bool
+run_key(const struct run *self, struct plan_id id, struct buf *out)
+{
+    size_t begin = out->len;
+
+    if (id.child == PLAN_WHOLE || !self->tasks[id.task].map)
+        return false;
+    if (add_key(self, id, out))
+        return true;
+    out->len = begin;
+    if (out->data)
+        out->data[begin] = '\0';
+    return false;
+}
+
 void
 run_name(const struct run *self, struct plan_id id, struct buf *out)
 {
-    struct buf key = {0};
-
     buf_text(out, self->flow->tasks[id.task].name);
     if (id.child == PLAN_WHOLE)
         return;
-    if (self->tasks[id.task].map && add_key(self, id, &key))
-        buf_printf(out, "[%s]", buf_str(&key));
-    else
-        buf_printf(out, "[#%u]", id.child);
-    buf_release(&key);
+    buf_char(out, '[');
+    if (!run_key(self, id, out))
+        buf_printf(out, "#%u", id.child);
+    buf_char(out, ']');
 }
 
 static int

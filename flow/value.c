@@ -107,11 +107,29 @@ is_json_number(const char *s)
     return looks_like_float(s);
 }
 
+/* NULL if it is not one, or does not fit. */
+static json_t *
+number_from_word(const char *text, size_t len)
+{
+    char *word = mem_text(text, len);
+    json_t *value = NULL;
+    json_int_t whole;
+    double number;
+
+    if (strlen(word) != len || !is_json_number(word))
+        value = NULL;
+    else if (value_read_int(word, &whole) == 0)
+        value = json_integer(whole);
+    else if (strpbrk(word, ".eE") && value_read_float(word, &number) == 0)
+        value = json_real(number);
+    free(word);
+    return value;
+}
+
 json_t *
 value_from_word(const char *text, size_t len)
 {
-    json_int_t whole;
-    double number;
+    json_t *number = NULL;
 
     if (len == 4 && memcmp(text, "null", 4) == 0)
         return json_null();
@@ -119,22 +137,9 @@ value_from_word(const char *text, size_t len)
         return json_true();
     if (len == 5 && memcmp(text, "false", 5) == 0)
         return json_false();
-    if (len > 0 && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'))) {
-        char *word = mem_text(text, len);
-        json_t *value = NULL;
-
-        if (strlen(word) == len && is_json_number(word)) {
-            if (value_read_int(word, &whole) == 0)
-                value = json_integer(whole);
-            else if (strpbrk(word, ".eE") &&
-                     value_read_float(word, &number) == 0)
-                value = json_real(number);
-        }
-        free(word);
-        if (value)
-            return value;
-    }
-    return json_stringn(text, len);
+    if (len > 0 && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')))
+        number = number_from_word(text, len);
+    return number ? number : json_stringn(text, len);
 }
 
 /* ---- from text ---- */
@@ -255,6 +260,56 @@ parse_float(const char *text, size_t len, json_t **ret, struct err *err)
     return parse_number(text, len, false, ret, err);
 }
 
+/* jansson's iterators take no const object, but change nothing. */
+static json_t *
+for_iterating(const json_t *value)
+{
+    return (json_t *)(uintptr_t)value;
+}
+
+/* Bounded, also for what a C function made. */
+static bool
+is_deeper(const json_t *value, unsigned levels)
+{
+    json_t *object = for_iterating(value);
+
+    if (!json_is_array(value) && !json_is_object(value))
+        return false;
+    if (levels == 0)
+        return true;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (is_deeper(json_array_get(value, i), levels - 1))
+            return true;
+    }
+    for (void *it = json_object_iter(object); it;
+         it = json_object_iter_next(object, it)) {
+        if (is_deeper(json_object_iter_value(it), levels - 1))
+            return true;
+    }
+    return false;
+}
+
+int
+value_check(const json_t *value, struct err *err)
+{
+    size_t bytes = 0;
+
+    if (is_deeper(value, LIMIT_DEPTH))
+        return err_set(err, ERR_LIMIT,
+                       "the value is nested deeper than %d levels",
+                       LIMIT_DEPTH);
+    if (json_is_string(value))
+        bytes = json_string_length(value);
+    else if (json_is_array(value) || json_is_object(value))
+        bytes = json_dumpb(value, NULL, 0, JSON_COMPACT);
+    if (bytes > LIMIT_VALUE_BYTES)
+        return err_set(err, ERR_LIMIT,
+                       "the value has %zu bytes; %u are the most: write a "
+                       "file and give its path",
+                       bytes, LIMIT_VALUE_BYTES);
+    return 0;
+}
+
 static int
 parse_json(const char *text, size_t len, json_t **ret, struct err *err)
 {
@@ -274,10 +329,9 @@ parse_json(const char *text, size_t len, json_t **ret, struct err *err)
         buf_release(&said);
         return -1;
     }
-    if (value_depth(value) > LIMIT_DEPTH) {
+    if (value_check(value, err) < 0) {
         json_decref(value);
-        return err_set(err, ERR_LIMIT, "JSON is nested deeper than %d levels",
-                       LIMIT_DEPTH);
+        return -1;
     }
     *ret = value;
     return 0;
@@ -301,175 +355,6 @@ value_parse(enum value_kind kind, const char *text, size_t len, json_t **ret,
                        "the value has %zu bytes; %u are the most", len,
                        LIMIT_VALUE_BYTES);
     return parsers[kind](text ? text : "", len, ret, err);
-}
-
-/* ---- to text ---- */
-
-/* Stops adding once `out` is longer than `stop`: a brief look is cheap. */
-struct writer {
-    struct buf *out;
-    size_t stop;
-};
-
-static void
-write_real(struct buf *out, double number)
-{
-    char text[40];
-
-    for (int places = 15; places <= 17; places++) {
-        (void)snprintf(text, sizeof text, "%.*g", places, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
-    for (char *c = text; *c; c++) {
-        if (*c == ',') /* the decimal point of some locales */
-            *c = '.';
-    }
-    buf_text(out, text);
-    if (!strpbrk(text, ".e"))
-        buf_text(out, ".0");
-}
-
-static void
-write_char(struct buf *out, unsigned char c)
-{
-    static const char special[] = "\"\\\b\f\n\r\t";
-    static const char letters[] = "\"\\bfnrt";
-    const char *at = memchr(special, c, sizeof special - 1);
-
-    if (at) {
-        buf_char(out, '\\');
-        buf_char(out, letters[at - special]);
-    } else {
-        buf_printf(out, "\\u%04x", c);
-    }
-}
-
-static void
-write_string(const struct writer *self, const char *text, size_t len)
-{
-    size_t from = 0;
-
-    if (self->out->len <= self->stop && len > self->stop - self->out->len)
-        len = self->stop - self->out->len + 1; /* is cut there anyway */
-    buf_char(self->out, '"');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_add(self->out, text + from, i - from);
-        write_char(self->out, c);
-        from = i + 1;
-    }
-    buf_add(self->out, text + from, len - from);
-    buf_char(self->out, '"');
-}
-
-static void write_json(const struct writer *self, const json_t *value);
-
-static void
-write_list(const struct writer *self, const json_t *value)
-{
-    size_t n = json_array_size(value);
-
-    buf_char(self->out, '[');
-    for (size_t i = 0; i < n && self->out->len <= self->stop; i++) {
-        if (i > 0)
-            buf_char(self->out, ',');
-        write_json(self, json_array_get(value, i));
-    }
-    buf_char(self->out, ']');
-}
-
-/* jansson's iterators take no const object, but change nothing. */
-static json_t *
-for_iterating(const json_t *value)
-{
-    return (json_t *)(uintptr_t)value;
-}
-
-static void
-write_object(const struct writer *self, const json_t *value)
-{
-    json_t *object = for_iterating(value);
-    void *it = json_object_iter(object);
-
-    buf_char(self->out, '{');
-    while (it && self->out->len <= self->stop) {
-        write_string(self, json_object_iter_key(it),
-                     json_object_iter_key_len(it));
-        buf_char(self->out, ':');
-        write_json(self, json_object_iter_value(it));
-        it = json_object_iter_next(object, it);
-        if (it)
-            buf_char(self->out, ',');
-    }
-    buf_char(self->out, '}');
-}
-
-static void
-write_json(const struct writer *self, const json_t *value)
-{
-    if (json_is_string(value))
-        write_string(self, json_string_value(value), json_string_length(value));
-    else if (json_is_integer(value))
-        buf_printf(self->out, "%" JSON_INTEGER_FORMAT,
-                   json_integer_value(value));
-    else if (json_is_real(value))
-        write_real(self->out, json_real_value(value));
-    else if (json_is_array(value))
-        write_list(self, value);
-    else if (json_is_object(value))
-        write_object(self, value);
-    else if (json_is_boolean(value))
-        buf_text(self->out, json_is_true(value) ? "true" : "false");
-    else
-        buf_text(self->out, "null");
-}
-
-void
-value_json(const json_t *value, struct buf *out)
-{
-    write_json(&(struct writer){out, SIZE_MAX}, value);
-}
-
-void
-value_brief(const json_t *value, size_t most, struct buf *out)
-{
-    size_t from = out->len;
-
-    write_json(&(struct writer){out, from + most}, value);
-    if (out->len - from <= most)
-        return;
-    out->len = from + utf8_valid(out->data + from, most);
-    out->data[out->len] = '\0';
-    buf_text(out, "...");
-}
-
-static void
-write_item(const json_t *value, struct buf *out)
-{
-    if (json_is_string(value))
-        buf_add(out, json_string_value(value), json_string_length(value));
-    else
-        value_json(value, out);
-}
-
-void
-value_text(const json_t *value, struct buf *out)
-{
-    size_t n = json_array_size(value);
-
-    if (json_is_array(value)) {
-        for (size_t i = 0; i < n; i++) {
-            if (i > 0)
-                buf_char(out, '\n');
-            write_item(json_array_get(value, i), out);
-        }
-    } else if (value && !json_is_null(value)) {
-        write_item(value, out);
-    }
 }
 
 /* ---- kinds ---- */
@@ -532,24 +417,4 @@ value_equal(const json_t *a, const json_t *b)
     if (!a || !b)
         return (!a || json_is_null(a)) && (!b || json_is_null(b));
     return json_equal(a, b);
-}
-
-size_t
-value_depth(const json_t *value)
-{
-    json_t *object = for_iterating(value);
-    size_t most = 0;
-
-    for (size_t i = 0; i < json_array_size(value); i++) {
-        size_t depth = value_depth(json_array_get(value, i));
-
-        most = depth > most ? depth : most;
-    }
-    for (void *it = json_object_iter(object); it;
-         it = json_object_iter_next(object, it)) {
-        size_t depth = value_depth(json_object_iter_value(it));
-
-        most = depth > most ? depth : most;
-    }
-    return json_is_array(value) || json_is_object(value) ? most + 1 : most;
 }

@@ -43,7 +43,10 @@ int value_parse(enum value_kind kind, const char *text, size_t len,
  */
 void value_text(const json_t *value, struct buf *out);
 
-/* Compact JSON, keys in the order they were set. */
+/*
+ * Compact JSON, keys in the order they were set, floats in their shortest
+ * form; it can be shown on a terminal, and is read back the same as YAML.
+ */
 void value_json(const json_t *value, struct buf *out);
 
 /* For messages: compact JSON cut to `most` bytes with "..." behind it. */
@@ -56,8 +59,11 @@ const char *value_type_name(const json_t *value);
  * whatever the order of their keys. */
 bool value_equal(const json_t *a, const json_t *b);
 
-/* Levels of lists and objects: 0 for a scalar. */
-size_t value_depth(const json_t *value);
+/*
+ * Is a value within bounds? ERR_LIMIT past LIMIT_DEPTH levels of lists and
+ * objects, or LIMIT_VALUE_BYTES of JSON. What value_parse gives is.
+ */
+int value_check(const json_t *value, struct err *err);
 
 /*
  * A number in decimal, all of text: 0, or -1 if it is not one or does not

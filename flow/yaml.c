@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "flow/yaml_bytes.h"
 #include "flow/yaml_error.h"
 #include "proto/limits.h"
 
@@ -323,26 +324,36 @@ next_key(struct yaml *tree, struct node *key)
     return value->next > 0 ? &tree->nodes[value->next] : NULL;
 }
 
+static const struct node *
+find_same(const struct yaml *tree, struct node *const *keys, size_t n,
+          const struct node *key)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_same(tree, keys[i], key))
+            return keys[i];
+    }
+    return NULL;
+}
+
 static void
-compare_few(struct reader *self, struct node *keys[FEW_KEYS], size_t n)
+compare_few(struct reader *self, struct node *const *keys, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (is_same(self->tree, keys[j], keys[i])) {
-                add_duplicate(self, keys[j], keys[i]);
-                break;
-            }
-        }
+        const struct node *first = find_same(self->tree, keys, i, keys[i]);
+
+        if (first)
+            add_duplicate(self, first, keys[i]);
     }
 }
 
+/* FNV-1: numbered names are neighbours in the table. */
 static uint32_t
 hash_text(const char *text, size_t len)
 {
     uint32_t h = 2166136261u;
 
     for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)text[i]) * 16777619u;
+        h = h * 16777619u ^ (unsigned char)text[i];
     return h;
 }
 
@@ -509,98 +520,6 @@ read_events(struct reader *self)
     }
 }
 
-/* ---- bytes ---- */
-
-/* ASCII that may stand in a flow file. */
-static bool
-is_text(unsigned char c)
-{
-    return c >= 0x20 ? c < 0x7f : c == '\n' || c == '\t' || c == '\r';
-}
-
-/* YAML has no C1 controls but U+0085, nor U+FEFF, U+FFFE and U+FFFF. */
-static bool
-is_refused(const unsigned char *c, size_t n)
-{
-    if (n >= 2 && c[0] == 0xc2)
-        return c[1] < 0xa0 && c[1] != 0x85;
-    if (n < 3 || c[0] != 0xef)
-        return false;
-    return (c[1] == 0xbb && c[2] == 0xbf) || (c[1] == 0xbf && c[2] >= 0xbe);
-}
-
-/* Of a run of bytes that are not ASCII the first bad one, or n. */
-static size_t
-find_bad_character(const char *text, size_t n)
-{
-    const unsigned char *c = (const unsigned char *)text;
-    size_t valid = utf8_valid(text, n);
-
-    for (size_t i = 0; i < valid; i++) {
-        if (is_refused(c + i, valid - i))
-            return i;
-    }
-    return valid;
-}
-
-/* The first byte that can't be in a flow file, or len. */
-static size_t
-find_bad_byte(const char *text, size_t len, bool *ascii)
-{
-    size_t at = 0;
-
-    *ascii = true;
-    while (at < len) {
-        size_t from = at, good;
-
-        while (at < len && is_text((unsigned char)text[at]))
-            at++;
-        from = at;
-        while (at < len && (unsigned char)text[at] >= 0x80)
-            at++;
-        if (at == from)
-            break;
-        *ascii = false;
-        good = find_bad_character(text + from, at - from);
-        if (good < at - from)
-            return from + good;
-    }
-    return at;
-}
-
-static bool
-check_bytes(struct reader *self)
-{
-    const struct yaml *tree = self->tree;
-    size_t at;
-    unsigned char c;
-
-    at = find_bad_byte(tree->text, tree->len, &self->ascii);
-    if (at == tree->len)
-        return true;
-    c = (unsigned char)tree->text[at];
-    self->ascii = true; /* for place_of: at is in bytes */
-    if (c == '\0')
-        diags_add(self->diags, place_of(self, at), NULL,
-                  "byte %zu of the file is a NUL: this is not a text file", at);
-    else if (c < 0x80)
-        diags_add(self->diags, place_of(self, at),
-                  mem_dup("in a string with \"...\" write it as an escape: "
-                          "\\e, \\x07"),
-                  "byte %zu of the file is a control character, 0x%02x", at, c);
-    else if (is_refused((const unsigned char *)tree->text + at, tree->len - at))
-        diags_add(self->diags, place_of(self, at),
-                  mem_dup("in a string with \"...\" write it as an escape: "
-                          "\\u0080, \\ufeff"),
-                  "byte %zu of the file begins a character that can't be in it",
-                  at);
-    else
-        diags_add(self->diags, place_of(self, at),
-                  mem_dup("flow files are UTF-8"),
-                  "byte %zu of the file, 0x%02x, is not UTF-8", at, c);
-    return false;
-}
-
 bool
 yaml_read(struct yaml *self, const char *text, size_t len, struct diags *diags)
 {
@@ -609,7 +528,7 @@ yaml_read(struct yaml *self, const char *text, size_t len, struct diags *diags)
 
     *self = (struct yaml){.text = text, .len = len};
     reader.cursor.line = 1;
-    if (!check_bytes(&reader))
+    if (!yaml_check_bytes(text, len, &reader.ascii, diags))
         return false;
     rc = yaml_parser_initialize(&reader.parser);
     assert(rc); /* fails for want of memory only */

@@ -125,17 +125,14 @@ static void
 describe(const leat_flow *flow, const leat_run_options *options,
          struct begun *self)
 {
-    json_t *source = flow_to_json(flow->flow);
-
     self->info = (struct store_run){
         .flow = mem_dup(flow->flow->name),
         .name = mem_dup(options->name),
-        .source = json_dumps(source, JSON_COMPACT | JSON_ENCODE_ANY),
+        .source = flow_to_text(flow->flow),
         .cwd = getcwd(NULL, 0),
         .params = json_incref(self->params),
     };
     self->info.source_len = strlen(self->info.source);
-    json_decref(source);
 }
 
 static int

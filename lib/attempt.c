@@ -186,6 +186,10 @@ attempt_carry_out(struct local *self, struct plan_id id)
         carry_out(self);
     if (self->keep_times)
         a.ended = span_wall();
+    if (!plan_state_is_success(a.state) && a.value) {
+        json_decref(a.value);
+        a.value = NULL;
+    }
     outcome = (struct run_outcome){
         .state = a.state,
         .value = a.value,

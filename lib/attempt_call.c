@@ -38,6 +38,8 @@ attempt_call(struct local *self)
     capture_collect(self->capture, capture_output, self);
     if (task.state != PLAN_SUCCEEDED)
         attempt_fail(a, task.state, task.cause);
+    else if (value_check(a->value, &err) < 0)
+        attempt_fail(a, PLAN_FAILED, err.msg);
 }
 
 /* In the forked child: what the call gave, as JSON for the parent. */

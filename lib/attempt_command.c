@@ -186,6 +186,18 @@ get_exec(struct local *self)
     return self->exec;
 }
 
+/* A process in the background ends with its task: people should know. */
+static void
+tell_leftovers(struct local *self, unsigned n)
+{
+    char text[80];
+    int len = snprintf(text, sizeof text,
+                       "[leat: ended %u process%s that it left running]\n", n,
+                       n == 1 ? "" : "es");
+
+    local_output(self, 0, text, (size_t)len);
+}
+
 /* Start it and see it to its end. */
 int
 attempt_exec(struct local *self, struct exec_spec *spec, struct exec_done *done)
@@ -204,6 +216,8 @@ attempt_exec(struct local *self, struct exec_spec *spec, struct exec_done *done)
     }
     while (local_wait(self, SPAN_NEVER, done) == 0)
         ;
+    if (done->leftovers > 0)
+        tell_leftovers(self, done->leftovers);
     a->cpu += done->usage.cpu;
     if (done->usage.memory > a->memory)
         a->memory = done->usage.memory;

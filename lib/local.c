@@ -16,20 +16,6 @@
 
 /* ---- what the run tells ---- */
 
-/* The key in "train[8,3]": what stands between the brackets. */
-static void
-cut_key(struct buf *name)
-{
-    char *open = strchr(name->data, '[');
-
-    if (open && open[1] != '#') {
-        name->data[name->len - 1] = '\0';
-        memmove(name->data, open + 1, strlen(open + 1) + 1);
-    } else {
-        buf_clear(name);
-    }
-}
-
 static bool
 is_recorded(const struct local *self, const struct run_change *change)
 {
@@ -59,13 +45,12 @@ record(struct local *self, const struct run_change *change)
         .cause = change->cause,
         .code = -1,
     };
-    struct buf key = {0};
     struct err err;
 
     if (a && a->id.task == r.id.task && a->id.child == r.id.child) {
         r.code = a->code;
         r.started = a->started;
-        r.ended = self->keep_times ? span_wall() : 0;
+        r.ended = a->ended;
         r.cpu = a->cpu;
         r.memory = a->memory;
         r.cwd = a->cwd;
@@ -74,16 +59,13 @@ record(struct local *self, const struct run_change *change)
     }
     if (change->state == PLAN_MAPPED)
         r.children = plan_children(run_plan(self->run), r.id.task);
-    if (r.id.child != PLAN_WHOLE) {
-        run_name(self->run, r.id, &key);
-        cut_key(&key);
-        r.key = key.len > 0 || buf_str(&key)[0] ? buf_str(&key) : NULL;
-    }
+    buf_clear(&self->key);
+    if (run_key(self->run, r.id, &self->key))
+        r.key = buf_str(&self->key);
     if (store_record(self->request->store, self->id, &r, &err) < 0 ||
         (change->state == PLAN_RUNNING && task->options->at_most_once &&
          store_flush(self->request->store, &err) < 0))
         local_break(self, &err);
-    buf_release(&key);
 }
 
 static void
@@ -159,7 +141,7 @@ read_interrupts(struct local *self)
     if (n <= 0)
         return;
     self->interrupts += (int)n;
-    cancel(self, self->interrupts > 1);
+    cancel(self, self->interrupts > 1 || self->timed_out);
 }
 
 static void
@@ -415,6 +397,9 @@ local_run(const struct local_request *request, struct local_result *ret,
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;
+    if (request->watch && request->watch->begun)
+        request->watch->begun(request->watch->ctx,
+                              request->store ? self.id : 0);
     go_through(&self);
     if (!self.broken) {
         settle(&self, &result);
@@ -436,6 +421,7 @@ out:
     run_destroy(&self.run);
     exec_destroy(&self.exec);
     capture_destroy(&self.capture);
+    buf_release(&self.key);
     free(self.home);
     return rc;
 }

@@ -26,6 +26,8 @@
  * is collected): a watch writes to duplicates made before.
  */
 struct local_watch {
+    /* Before anything else; id is 0 without a store. */
+    void (*begun)(void *ctx, uint64_t id);
     void (*changed)(void *ctx, const struct run *run,
                     const struct run_change *change);
     void (*output)(void *ctx, const struct run *run, struct plan_id id,

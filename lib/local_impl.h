@@ -41,7 +41,8 @@ struct local {
     int interrupt_fd; /* -1: none, or closed */
     int interrupts;
     bool timed_out;
-    bool broken; /* the store failed: *err */
+    struct buf key; /* of the child that is recorded */
+    bool broken;    /* the store failed: *err */
     struct err err;
 };
 

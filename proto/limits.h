@@ -2,8 +2,7 @@
 /*
  * limits - every bound of leat, in one place.
  *
- * Constants only, so every folder may include this one header. PROTOCOL.md
- * and the man pages repeat these numbers; a test compares them.
+ * Constants only, so every folder may include this one header.
  */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
@@ -22,13 +21,11 @@
 #define LIMIT_CHILDREN    16000000u   /* of one mapped task */
 #define LIMIT_VALUE_BYTES (16u << 20) /* of one value, as JSON text */
 #define LIMIT_RETRIES     10000u
-#define LIMIT_CRASHES     3u /* attempts lost to crashes before a task ends */
 #define LIMIT_KEY_BYTES   40 /* longer child names become an index */
 
 /* attempts */
 #define LIMIT_ENV_VALUE_BYTES (128u << 10) /* the kernel's MAX_ARG_STRLEN */
 #define LIMIT_ENV_BYTES       (1u << 20)   /* arguments and environment */
-#define LIMIT_OUTPUT_HEAD     (64u << 10)  /* first bytes kept, a stream */
 #define LIMIT_OUTPUT_TAIL     (64u << 10)  /* last bytes kept, a stream */
 #define LIMIT_OUTPUT_BYTES    (64u << 20)  /* kept on disk, a stream */
 #define LIMIT_CAUSE_BYTES     400          /* of the text why it failed */

@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "base/span.h"
 
-#define NUMBER_MAX ((size_t)21) /* digits, sign, comma of a 64-bit number */
+/* Six numbers, and what stands between them. */
+#define FIELDS ((size_t)6 * (BUF_NUMBER + 1) + 8)
 
 void
 batch_release(struct batch *self)
@@ -24,33 +25,6 @@ batch_clear(struct batch *self)
     buf_clear(&self->names);
     buf_clear(&self->records);
     self->n = 0;
-}
-
-static char *
-put_number(char *at, int64_t number)
-{
-    uint64_t n = (uint64_t)number;
-    char digits[NUMBER_MAX];
-    size_t i = sizeof digits;
-
-    if (number < 0) {
-        *at++ = '-';
-        n = 0 - n;
-    }
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    memcpy(at, digits + i, sizeof digits - i);
-    return at + (sizeof digits - i);
-}
-
-static void
-add_number(struct buf *out, int64_t number)
-{
-    char *at = buf_reserve(out, NUMBER_MAX);
-
-    buf_added(out, (size_t)(put_number(at, number) - at));
 }
 
 /* Bytes that are not UTF-8 (a path can have any) stay as they are. */
@@ -82,7 +56,7 @@ add_value(struct buf *out, const json_t *value)
     char *at;
 
     if (json_is_integer(value)) {
-        add_number(out, json_integer_value(value));
+        buf_number(out, json_integer_value(value));
         return;
     }
     at = buf_reserve(out, room);
@@ -120,7 +94,7 @@ static void
 add_member_number(struct buf *out, char key, int64_t number, bool *open)
 {
     add_key(out, key, open);
-    add_number(out, number);
+    buf_number(out, number);
 }
 
 static void
@@ -170,7 +144,7 @@ add_name(struct batch *self, uint32_t task, const char *name)
         return;
     self->named[task] = self->round;
     buf_text(&self->names, self->names.len ? ",\"" : "{\"");
-    add_number(&self->names, task);
+    buf_number(&self->names, task);
     buf_text(&self->names, "\":");
     add_string(&self->names, name);
 }
@@ -181,7 +155,7 @@ put_time(char *at, bool known, int64_t moment, int64_t from)
 {
     *at++ = ',';
     if (known)
-        return put_number(at, (int64_t)((uint64_t)moment - (uint64_t)from));
+        return buf_put_number(at, (int64_t)((uint64_t)moment - (uint64_t)from));
     for (const char *null = "null"; *null; null++)
         *at++ = *null;
     return at;
@@ -204,25 +178,25 @@ batch_add(struct batch *self, const struct store_record *record)
 
     if (self->n++ == 0)
         start(self, record);
-    at = buf_reserve(out, 8 * NUMBER_MAX);
+    at = buf_reserve(out, FIELDS);
     *at++ = out->len ? ',' : '[';
     *at++ = '[';
-    at = put_number(at, record->id.task);
+    at = buf_put_number(at, record->id.task);
     *at++ = ',';
     if (record->id.child == PLAN_WHOLE) {
         buf_added(out, (size_t)(at - (out->data + out->len)));
         add_string(out, record->task);
-        at = buf_reserve(out, 6 * NUMBER_MAX);
+        at = buf_reserve(out, FIELDS);
     } else {
         if (record->id.task >= self->cap ||
             self->named[record->id.task] != self->round)
             add_name(self, record->id.task, record->task);
-        at = put_number(at, record->id.child);
+        at = buf_put_number(at, record->id.child);
     }
     *at++ = ',';
-    at = put_number(at, record->attempt);
+    at = buf_put_number(at, record->attempt);
     *at++ = ',';
-    at = put_number(at, (int64_t)record->state);
+    at = buf_put_number(at, (int64_t)record->state);
     at = put_time(at, record->started != 0, record->started, self->at);
     at = put_time(at, record->ended != 0, record->ended,
                   record->started ? record->started : self->at);

@@ -203,23 +203,32 @@ out:
 static int
 check(struct db *self, bool *fresh, struct err *err)
 {
-    int64_t app = 0, version = 0, objects = 0;
+    int64_t app = 0, version = 0, objects = 1;
 
-    if (db_ask(self, "PRAGMA application_id", &app, err) < 0 ||
-        db_ask(self, "PRAGMA user_version", &version, err) < 0)
+    *fresh = false;
+    if (db_ask(self, "PRAGMA application_id", &app, err) < 0)
         return -1;
-    if (app == 0 && version == 0 &&
-        db_ask(self, "SELECT count(*) FROM sqlite_schema", &objects, err) < 0)
-        return -1;
-    *fresh = app == 0 && version == 0 && objects == 0;
+    if (app == 0) {
+        /* Another process may make it a store between any two looks: only
+         * what is read after there was something is the last word. */
+        if (db_ask(self, "SELECT count(*) FROM sqlite_schema", &objects, err) <
+                0 ||
+            db_ask(self, "PRAGMA application_id", &app, err) < 0)
+            return -1;
+        *fresh = objects == 0 && app == 0;
+    }
     if (*fresh)
         return 0;
+    if (db_ask(self, "PRAGMA user_version", &version, err) < 0)
+        return -1;
     if (app != SCHEMA_APPLICATION)
         return err_set(err, ERR_INVALID,
                        "%s is not a store of leat's but another program's "
                        "database; choose another folder with --store",
                        self->path);
-    if (version != STORE_VERSION)
+    if (version < STORE_VERSION)
+        return db_damaged(self, "it has no version", err);
+    if (version > STORE_VERSION)
         return err_set(err, ERR_INVALID,
                        "%s was written by a newer leat (store version %lld, "
                        "this one reads %d): update leat, or choose another "

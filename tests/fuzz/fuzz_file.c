@@ -26,13 +26,12 @@ static void
 read_back(const struct flow *flow)
 {
     json_t *json = flow_to_json(flow);
-    char *text = json_dumps(json, JSON_COMPACT);
+    char *text = flow_to_text(flow);
     struct flow *again = NULL;
     struct diags diags = {0};
     json_t *twice;
     int rc;
 
-    assert(text);
     rc = flow_parse("again", text, strlen(text), &again, &diags);
     if (rc < 0)
         abort();

@@ -9,8 +9,9 @@
 #include "base/span.h"
 #include "exec/exec.h"
 
-#define SHELL(script) \
-    ((const char *const[]){"/bin/bash", "-euo", "pipefail", "-c", script, NULL})
+#define SHELL(script)                                                       \
+    ((const char *const[]){"/bin/bash", "-euo", "pipefail", "-c", (script), \
+                           NULL})
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* No test waits longer than this. */

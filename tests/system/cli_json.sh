@@ -33,6 +33,7 @@ is '.tasks[1] | .state == "mapped" and (.children | length) == 2'
 is '.tasks[1].children[1] | .name == "child[b]" and .code == 4'
 is '.tasks[1].children[1].cause == "exit code 4"'
 is '.tasks[2] | .state == "trigger-failed" and .attempts == 0'
+is '.tasks[2] | [.code, .cpu_seconds, .memory_bytes, .seconds] | unique == [null]'
 cp out first
 
 exits 0 leat show --json last
@@ -40,6 +41,14 @@ diff first out >&2 || fail "show is not as run"
 exits 1 leat run --json --no-store flow.yaml
 is '.run == null and .state == "failed" and .tasks[0].value == 2'
 is '.tasks[1].children | map(.state) == ["succeeded", "failed"]'
+
+is '.tasks[0] | .cpu_seconds == null and .memory_bytes == null'
+
+# What a small program took at most can't be told from leat's own: not known.
+printf 'leat: 1\nname: peak\ntasks: { a: { argv: ["true"] }, b: { run: "x=$(printf %%200000000d 0)" } }\n' >peak.yaml
+exits 0 leat run --json peak.yaml
+is '.tasks[0].memory_bytes == null and .tasks[1].memory_bytes > 1e8'
+exits 0 leat rm last
 
 exits 0 leat ls --json
 is '.schema == "leat.runs/1" and (.runs | length) == 1'

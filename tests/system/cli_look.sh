@@ -176,3 +176,32 @@ expect 'leat: removed 0 runs' err
 LEAT_KEEP=1 exits 0 leat run -q flow.yaml
 exits 0 leat ls -q
 expect 6 out
+
+# What to type next, by the state of the run.
+lacks 'retry' <(leat show last)
+printf 'leat: 1\nname: ask\ntasks: { a: { run: exit "$LEAT_PARAM_code", trigger: manual-only } }\n' >ask.yaml
+LEAT_PARAM_code=1 exits 1 leat run ask.yaml
+n=$(leat ls -q -n 1)
+holds "let it go on:     leat retry $n" err
+exits 0 leat show
+[[ $(tail -n 2 out) == "
+let it go on:     leat retry $n" ]] || fail "no next step"
+LEAT_PARAM_code=1 exits 1 leat retry "$n"
+exits 0 leat show
+[[ $(tail -n 3 out) == "
+all they wrote:   leat logs $n/:failed
+go on from here:  leat retry $n" ]] || fail "no next step after a failure"
+
+# Of a large map only what is worth a line.
+printf 'leat: 1\nname: many\ntasks: { m: { each: { i: 1..100 }, run: "((i > 50))" } }\n' >many.yaml
+exits 1 leat run many.yaml
+[[ $(grep -c '^m\[.*: failed: exit code 1$' err) == 10 ]] || fail "not ten outcomes"
+[[ $(grep -c '^m\[.* failed: exit code 1$' err) == 20 ]] || fail "not ten reported"
+[[ $(grep -c 'at many.yaml:3' err) == 1 ]] || fail "the place is not told once"
+grep -Eq '^m +: 100 children: 50 succeeded, 50 failed in ' err || fail "no map"
+holds '40 more failed' err
+exits 0 leat show
+[[ $(grep -c '^  m\[' out) == 36 ]] || fail "not 36 children"
+holds '  and 14 more; -v shows all' out
+exits 0 leat show -v
+[[ $(grep -c '^  m\[' out) == 100 ]] || fail "not all children"

@@ -135,6 +135,36 @@ printf 'leat: 1\nname: esc\ntasks: { a: { run: "printf \\"\\\\\\\\033[31mred\\\\
 exits 0 leat run esc.yaml
 holds 'a | \x1b[31mred' err
 
+# Output that is a value is data: its beginning is shown, all with -v.
+cat >long.yaml <<'END'
+leat: 1
+name: long
+tasks:
+  list: { run: 'seq 20; echo note >&2', value: lines }
+  word: { each: { n: "${list}" }, run: 'echo "$n"', value: text }
+  free: { run: seq 7 }
+END
+exits 0 leat run --name long long.yaml
+n=$(leat ls -q -n 1)
+grep -E '^list *\|' err | tr -s ' ' | sort >seen
+expect "list | ... 15 more lines: leat logs $n/list
+list | 1
+list | 2
+list | 3
+list | 4
+list | 5
+list | note" seen
+[[ $(grep -c '^free *| ' err) == 7 ]] || fail "not all of what is no value"
+[[ $(leat logs long/list | wc -l) == 21 ]] || fail "the log is not whole"
+exits 0 leat run -v long.yaml
+grep -q '^list *| 20$' err || fail "not all with -v"
+lacks 'more lines' err
+exits 0 leat run --no-store long.yaml
+holds '| ... 15 more lines: -v shows all' err
+printf 'leat: 1\nname: x\ntasks: { a: { run: "seq 12; exit 1", value: int } }\n' >value.yaml
+exits 1 leat run value.yaml
+holds '  | 12' err
+
 # A time-out of the whole run; a task that asks for what there is not.
 mkfifo never
 printf 'leat: 1\nname: long\ntasks: { a: { run: read -r x <>never, grace: 1h } }\n' >long.yaml

@@ -195,6 +195,24 @@ fresh_memory_is_zero_and_never_null(void **state)
     free(none);
 }
 
+static void
+numbers_of_any_size(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    buf_number(&b, 0);
+    buf_char(&b, ' ');
+    buf_number(&b, -17);
+    buf_char(&b, ' ');
+    buf_number(&b, INT64_MAX);
+    buf_char(&b, ' ');
+    buf_number(&b, INT64_MIN);
+    assert_string_equal(buf_str(&b),
+                        "0 -17 9223372036854775807 -9223372036854775808");
+    buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -204,6 +222,7 @@ main(void)
         cmocka_unit_test(grows_by_every_way_of_adding),
         cmocka_unit_test(holds_any_byte),
         cmocka_unit_test(prints_what_is_longer_than_the_first_try),
+        cmocka_unit_test(numbers_of_any_size),
         cmocka_unit_test(a_million_bytes_one_by_one),
         cmocka_unit_test(taking_leaves_it_empty),
         cmocka_unit_test(clearing_keeps_the_memory),

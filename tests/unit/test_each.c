@@ -27,7 +27,7 @@ split(struct line *self, const char *text)
 
     *self = (struct line){0};
     assert_true(strlen(text) < sizeof self->text);
-    (void)strcpy(self->text, text);
+    memcpy(self->text, text, strlen(text));
     while (rest && self->n < WORDS)
         self->words[self->n++] = strsep(&rest, " ");
     for (size_t i = 0; i < strlen(text); i++) {

@@ -386,10 +386,14 @@ it_has_default_signals(void **state)
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, &old);
     (void)signal(SIGPIPE, SIG_IGN);
-    expect_output(*state,
-                  (struct exec_spec){.argv = ARGV("grep", "-E", "Sig(Blk|Ign)",
-                                                  "/proc/self/status")},
-                  "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    /* glibc's posix_spawn, which make uses, ignores its own 32 and 33. */
+    expect_output(
+        *state,
+        (struct exec_spec){.argv = ARGV("sed", "-n",
+                                        "s/Ign:\t0000000180000000/Ign:\t"
+                                        "0000000000000000/; /Sig[BI][lg]/p",
+                                        "/proc/self/status")},
+        "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
     (void)signal(SIGPIPE, SIG_DFL);
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
 }

@@ -19,7 +19,7 @@
 #include "tests/support/attempts.h"
 
 #define SOON (200 * SPAN_MS)
-#define MIB  (1u << 20)
+#define MIB  ((size_t)1 << 20)
 
 /* ---- commands ---- */
 
@@ -100,6 +100,18 @@ a_value_of_the_limit_is_kept(void **state)
 
     assert_string_equal(done.text, "exit code 0");
     assert_int_equal(done.out.len, LIMIT_VALUE_BYTES);
+    exec_done_release(&done);
+}
+
+static void
+a_value_one_byte_too_large_is_none(void **state)
+{
+    struct exec_done done = attempts_run(
+        *state,
+        (struct exec_spec){.argv = ARGV("head", "-c", "16777217", "/dev/zero"),
+                           .keep_stdout = true});
+
+    assert_int_equal(done.end, EXEC_OUTPUT_LIMIT);
     exec_done_release(&done);
 }
 
@@ -327,6 +339,7 @@ main(void)
         TEST(without_a_value_the_last_bytes_are_kept),
         TEST(a_value_too_large_ends_it),
         TEST(a_value_of_the_limit_is_kept),
+        TEST(a_value_one_byte_too_large_is_none),
         TEST(output_of_any_size_takes_no_memory),
         TEST(a_task_may_read_its_own_output),
         TEST(a_call_gives_result_code_and_output),

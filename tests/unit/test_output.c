@@ -13,7 +13,7 @@
 #include "proto/limits.h"
 
 #define PIECE (1u << 20)
-#define TAIL  LIMIT_OUTPUT_TAIL
+#define TAIL  ((size_t)LIMIT_OUTPUT_TAIL)
 
 /* What was passed on: how much, and the last of it. */
 struct sink {

@@ -164,11 +164,11 @@ values_have_limits(void **state)
     assert_int_equal(
         value_parse(VALUE_JSON, text, 2 * (LIMIT_DEPTH + 1), &value, &err), -1);
     assert_int_equal(err.code, ERR_LIMIT);
-    assert_string_equal(err.msg, "JSON is nested deeper than 32 levels");
+    assert_string_equal(err.msg, "the value is nested deeper than 32 levels");
     assert_int_equal(value_parse(VALUE_JSON, text + 1, (size_t)2 * LIMIT_DEPTH,
                                  &value, &err),
                      0);
-    assert_int_equal(value_depth(value), LIMIT_DEPTH);
+    assert_int_equal(value_check(value, &err), 0);
     json_decref(value);
     free(text);
 }
@@ -201,8 +201,12 @@ tasks_see_values_as_text(void **state)
         {"[\"a\", \"b c\", 1, null, [1, \"x\"], {\"k\": true}]",
          "a\nb c\n1\nnull\n[1,\"x\"]\n{\"k\":true}"},
         {"{\"b\": 1, \"a\": {}}", "{\"b\":1,\"a\":{}}"},
+        {"[[\"\\u0080\\u0085\\u00a0\\u2027\\u2028\\u2029\\u202f\\ufeff\\uffff"
+         "\\ud83d\\ude00\"]]",
+         "[\"\\u0080\\u0085\u00a0\u2027\\u2028\\u2029\u202f\\ufeff\\uffff"
+         "\U0001f600\"]"},
         {"{\"a\\n\": \"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007f/\"}",
-         "{\"a\\n\":\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\x7f/\"}"},
+         "{\"a\\n\":\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u007f/\"}"},
     };
 
     (void)state;
