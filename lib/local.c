@@ -387,6 +387,7 @@ local_run(const struct local_request *request, struct local_result *ret,
     struct local self = {
         .request = request,
         .interrupt_fd = request->interrupt_fd,
+        .here = -1,
         .deadline = SPAN_NEVER,
         .keep_times = request->store || request->watch,
     };
@@ -423,6 +424,8 @@ out:
     capture_destroy(&self.capture);
     buf_release(&self.key);
     free(self.home);
+    if (self.here >= 0)
+        (void)close(self.here);
     return rc;
 }
 

@@ -547,6 +547,55 @@ a_later_session_runs_where_the_first_was_asked_for(void **state)
     history_destroy(&history);
 }
 
+static json_t *
+tell_where(leat_task *task)
+{
+    char *here = getcwd(NULL, 0);
+    json_t *value = json_string(here);
+
+    free(here);
+    if (leat_task_attempt(task) > 1)
+        return value;
+    json_decref(value);
+    leat_fail(task, "not yet");
+}
+
+static void
+a_function_is_called_where_the_run_was_asked_for(void **state)
+{
+    static const char *text =
+        HEAD "  a: { call: where }\n  b: { call: where, timeout: 1m }\n";
+    struct box *box = *state;
+    struct history *history = NULL;
+    char *here = getcwd(NULL, 0), *after;
+
+    for (int session = 1; session <= 2; session++) {
+        struct world w = {0};
+        struct store_run info;
+
+        world_init(&w, text);
+        set_call(&w, "a", tell_where, NULL);
+        set_call(&w, "b", tell_where, NULL);
+        world_store(&w, box, &info, history);
+        run_to_end(&w, session == 1 ? STORE_FAILED : STORE_SUCCEEDED);
+        for (uint32_t t = 0; t < 2 && session == 2; t++) {
+            json_t *value =
+                run_value(w.result.run, (struct plan_id){t, PLAN_WHOLE});
+
+            assert_string_equal(json_string_value(value), box->folder);
+            json_decref(value);
+        }
+        history_destroy(&history);
+        world_release(&w);
+        history = load(box, 1);
+    }
+    history_destroy(&history);
+    after = getcwd(NULL, 0);
+    assert_string_equal(here, after);
+    free(here);
+    free(after);
+}
+
 static void
 a_later_session_may_find_fewer_children(void **state)
 {
@@ -707,6 +756,7 @@ main(void)
         cmocka_unit_test(a_command_knows_where_it_is),
         TEST(what_is_created_is_looked_for_where_the_task_runs),
         TEST(a_later_session_runs_where_the_first_was_asked_for),
+        TEST(a_function_is_called_where_the_run_was_asked_for),
         TEST(a_later_session_may_find_fewer_children),
         TEST(what_was_cached_is_not_executed),
         TEST(what_runs_is_ended_when_the_store_fails),
