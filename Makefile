@@ -48,7 +48,6 @@ C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
 # They fork children that end without freeing, or mount (a NULL it dislikes).
 NO_VALGRIND := $(addprefix test_,exec exec_output api_process store_kill store_faults)
-VALGRIND := test_store_kill
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite
 RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \

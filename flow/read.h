@@ -117,7 +117,7 @@ bool read_name(struct reading *self, const struct node *node, const char *what,
 bool read_bool(struct reading *self, const struct node *node, bool *ret);
 bool read_int(struct reading *self, const struct node *node, int64_t min,
               int64_t max, int64_t *ret);
-/* A decimal number above min, or (with closed) from min, up to max. */
+/* A decimal number; what: "a number from 0 to 1". */
 bool read_float(struct reading *self, const struct node *node, const char *what,
                 double *ret);
 bool read_span(struct reading *self, const struct node *node, int64_t *ret);

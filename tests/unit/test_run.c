@@ -455,6 +455,69 @@ state_handlers_may_change_a_state(void **state)
     end(&w);
 }
 
+static enum plan_state
+cancel_a_and_forgive_b(void *ctx, struct run_change *change)
+{
+    (void)ctx;
+    if (change->id.task == 0 && change->state == PLAN_SUCCEEDED)
+        return PLAN_CANCELLED;
+    if (change->id.task == 1 && change->state == PLAN_FAILED)
+        return PLAN_SUCCEEDED;
+    return change->state;
+}
+
+static void
+what_a_handler_made_of_a_task_stays_so(void **state)
+{
+    static const struct scripted script[] = {
+        {"b", PLAN_FAILED, NULL}, {"c", PLAN_FAILED, NULL}, {0}};
+    struct world w = {.handle = cancel_a_and_forgive_b, .script = script};
+
+    (void)state;
+    begin(&w,
+          "leat: 1\nname: test\nmax-fails: 0\ntasks:\n"
+          "  a: { run: x }\n  b: { run: x }\n  c: { run: x }\n"
+          "  d: { run: x }\n",
+          NULL);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(
+        buf_str(&w.journal),
+        "a running\na cancelled: its state handler cancelled it\n"
+        "b running\nb succeeded\nc running\nc failed: scripted\n"
+        "d cancelled: max-fails: more than 0 failures ended the run\n");
+    assert_null(run_cause(w.run, (struct plan_id){1, PLAN_WHOLE}));
+    assert_string_equal(run_cause(w.run, (struct plan_id){3, PLAN_WHOLE}),
+                        "max-fails: more than 0 failures ended the run");
+    end(&w);
+}
+
+static void
+no_delay_is_longer_than_max(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_FAILED, NULL}, {0}};
+    struct world w = {.script = script};
+    enum run_step step = RUN_WAIT;
+
+    (void)state;
+    begin(&w,
+          HEAD "  a: { run: x, retry: { times: 50, delay: 8s, max: 10s, "
+               "jitter: 1 } }\n",
+          NULL);
+    while (step != RUN_ENDED) {
+        struct plan_id id;
+        int64_t until;
+
+        step = run_next(w.run, w.now, &id, &until);
+        if (step == RUN_START)
+            report(&w, id);
+        if (step != RUN_WAIT)
+            continue;
+        assert_in_range(until - w.now, 0, 10 * SPAN_SECOND);
+        w.now = until;
+    }
+    end(&w);
+}
+
 static void
 names_find_their_instances(void **state)
 {
@@ -512,6 +575,8 @@ main(void)
         cmocka_unit_test(reference_tasks_decide_the_outcome),
         cmocka_unit_test(the_output_is_there_when_the_run_succeeded),
         cmocka_unit_test(state_handlers_may_change_a_state),
+        cmocka_unit_test(what_a_handler_made_of_a_task_stays_so),
+        cmocka_unit_test(no_delay_is_longer_than_max),
         cmocka_unit_test(names_find_their_instances),
     };
 
