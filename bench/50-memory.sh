@@ -15,4 +15,3 @@ END
 "$PROGRAMS/waiting"
 peak 'RSS of a map of 1,000,000 no-op C tasks, with store' '200 MB' \
     "$PROGRAMS/noop" run -q -p n=1000000
-peak 'RSS of leat version' '' "$LEAT" version

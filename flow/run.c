@@ -1,46 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "flow/run.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "flow/run_impl.h"
-
-/* ---- retries ---- */
-
-/* xorshift64*: jitter needs no better, and a seed must repeat it. */
-static double
-random_unit(struct run *self)
-{
-    uint64_t x = self->random;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    self->random = x;
-    return (double)((x * UINT64_C(2685821657736338717)) >> 11) * 0x1p-53;
-}
-
-static int64_t
-retry_delay(struct run *self, const struct flow_retry *retry, uint32_t attempt)
-{
-    double delay = (double)retry->delay;
-
-    for (uint32_t i = 1; i < attempt && delay < 1e15; i++) {
-        if (retry->backoff == 1)
-            break;
-        delay *= retry->backoff;
-        if (retry->max > 0 && delay > (double)retry->max)
-            break;
-    }
-    if (retry->max > 0 && delay > (double)retry->max)
-        delay = (double)retry->max;
-    delay *= 1 + retry->jitter * (2 * random_unit(self) - 1);
-    return (int64_t)delay;
-}
 
 /* ---- what an instance is ---- */
 
@@ -534,28 +499,6 @@ run_next(struct run *self, int64_t now, struct plan_id *work, int64_t *until)
     return plan_is_stalled(self->plan) ? RUN_PAUSED : RUN_WAIT;
 }
 
-static unsigned
-retry_class(enum plan_state state)
-{
-    if (state == PLAN_FAILED)
-        return RETRY_FAILED;
-    if (state == PLAN_TIMED_OUT)
-        return RETRY_TIMEOUT;
-    return state == PLAN_CRASHED ? RETRY_LOST : 0;
-}
-
-static bool
-may_retry(const struct run *self, struct plan_id id, enum plan_state state)
-{
-    const struct flow_options *options = flow_task_of(self, id)->options;
-    const struct flow_retry *retry = &options->retry;
-    uint32_t attempt = run_attempts(self, id) - run_attempts_before(self, id);
-
-    if (self->cancelled || options->at_most_once || attempt > retry->times)
-        return false;
-    return state == PLAN_RETRYING || (retry_class(state) & retry->on) != 0;
-}
-
 void
 run_report(struct run *self, struct plan_id id,
            const struct run_outcome *outcome, int64_t now)
@@ -563,12 +506,12 @@ run_report(struct run *self, struct plan_id id,
     const struct flow_retry *retry = &flow_task_of(self, id)->options->retry;
     enum plan_state state = outcome->state;
 
-    if (may_retry(self, id, state)) {
+    if (run_may_retry(self, id, state)) {
         uint32_t nth = run_attempts(self, id) - run_attempts_before(self, id);
 
         json_decref(outcome->value);
         start_again_at(self, id, outcome->cause,
-                       now + retry_delay(self, retry, nth));
+                       now + run_retry_delay(self, retry, nth));
         return;
     }
     if (state == PLAN_RETRYING) {
@@ -596,25 +539,7 @@ run_resume(struct run *self, struct plan_id id)
         plan_ready(self->plan, id);
 }
 
-/* ---- what there is to see ---- */
-
-const struct flow *
-run_flow(const struct run *self)
-{
-    return self->flow;
-}
-
-const struct plan *
-run_plan(const struct run *self)
-{
-    return self->plan;
-}
-
-const json_t *
-run_params(const struct run *self)
-{
-    return self->params;
-}
+/* ---- what became of an instance ---- */
 
 uint32_t
 run_attempts(const struct run *self, struct plan_id id)
@@ -632,30 +557,4 @@ run_cause(const struct run *self, struct plan_id id)
     if (!cause && plan_state(self->plan, id) == PLAN_CANCELLED)
         return self->cancelled;
     return cause;
-}
-
-bool
-run_is_success(const struct run *self)
-{
-    size_t nedge = 0;
-    struct plan_edge *edges = NULL;
-    bool *decides = mem_alloc(self->flow->ntask, sizeof *decides);
-    bool success = true;
-
-    for (size_t t = 0; t < self->flow->ntask; t++)
-        decides[t] = self->flow->nreference == 0;
-    for (size_t i = 0; i < self->flow->nreference; i++)
-        decides[self->flow->reference[i]] = true;
-    if (self->flow->nreference == 0) {
-        edges = flow_edges(self->flow, &nedge);
-        for (size_t i = 0; i < nedge; i++)
-            decides[edges[i].from] = false;
-    }
-    for (size_t t = 0; t < self->flow->ntask; t++) {
-        if (decides[t] && !plan_task_is_success(self->plan, (uint32_t)t))
-            success = false;
-    }
-    free(edges);
-    free(decides);
-    return success;
 }

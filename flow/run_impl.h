@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * run_impl - what the parts of run share: run.c decides, run_value.c knows the
- * values, run_resume.c what earlier sessions left. Nobody else includes this.
+ * values, run_resume.c what earlier sessions left, run_retry.c when to try again,
+ * run_look.c what people are shown. Nobody else includes this.
  */
 #ifndef FLOW_RUN_IMPL_H
 #define FLOW_RUN_IMPL_H
@@ -57,12 +58,24 @@ struct run {
     char *cancelled;           /* why, or NULL */
 };
 
+/* Whether an attempt that ended so is followed by another one. */
+bool run_may_retry(const struct run *self, struct plan_id id,
+                   enum plan_state state);
+
+/* How long to wait after the attempt that is the nth of this session. */
+int64_t run_retry_delay(struct run *self, const struct flow_retry *retry,
+                        uint32_t attempt);
+
 /* Find the children of a mapped task. On failure *err is why it fails. */
 int run_expand(struct run *self, uint32_t task, struct map **ret,
                struct err *err);
 
 /* True if each key `key` of a task goes child to child with another map. */
 bool run_is_linked(const struct run *self, uint32_t task, uint32_t key);
+
+/* What child k is made for under one key; new. */
+json_t *run_each_value(const struct run *self, uint32_t task, uint32_t key,
+                       uint32_t k);
 
 /* The value of the first branch of a merge that was not skipped. */
 json_t *run_merge(struct run *self, struct plan_id id);

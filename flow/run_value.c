@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "flow/run.h"
 #include "flow/run_impl.h"
 
@@ -49,9 +46,8 @@ run_value(const struct run *self, struct plan_id id)
     return json_incref(task->value);
 }
 
-/* What child k is made for under one key. */
-static json_t *
-each_value(const struct run *self, uint32_t task, uint32_t key, uint32_t k)
+json_t *
+run_each_value(const struct run *self, uint32_t task, uint32_t key, uint32_t k)
 {
     const struct map *map = self->tasks[task].map;
     const struct map_source *source = &map->sources[key];
@@ -83,7 +79,7 @@ look_up(void *ctx, const struct ref *ref, struct err *err)
     case REF_TASK:
         return run_value(run, (struct plan_id){ref->index, PLAN_WHOLE});
     case REF_EACH:
-        return each_value(run, scope->id.task, ref->index, scope->id.child);
+        return run_each_value(run, scope->id.task, ref->index, scope->id.child);
     case REF_WITH:
         task = &run->flow->tasks[scope->id.task];
         (void)tmpl_eval(task->with[ref->index].value, look_up, ctx, &value,
@@ -114,7 +110,7 @@ run_lookup(struct run *self, struct plan_id id, const char *name, json_t **ret,
 
     for (uint32_t i = 0; i < task->neach && id.child != PLAN_WHOLE; i++) {
         if (strcmp(task->each[i].name, name) == 0) {
-            *ret = each_value(self, id.task, i, id.child);
+            *ret = run_each_value(self, id.task, i, id.child);
             return 0;
         }
     }
@@ -138,7 +134,7 @@ run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
 
     for (uint32_t i = 0; i < task->neach && id.child != PLAN_WHOLE; i++)
         (void)json_object_set_new(all, task->each[i].name,
-                                  each_value(self, id.task, i, id.child));
+                                  run_each_value(self, id.task, i, id.child));
     for (uint32_t i = 0; i < task->nwith; i++) {
         json_t *value = NULL;
 
@@ -153,19 +149,6 @@ run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
 }
 
 /* ---- finding the children of a map ---- */
-
-/* The task that a key maps over by a plain reference, or PLAN_NONE. */
-static uint32_t
-mapped_source(const struct run *self, const struct flow_each *each)
-{
-    const struct tmpl *values = each->values;
-
-    if (!values || values->kind != TMPL_REF || values->ref->nstep > 0 ||
-        values->ref->scope != REF_TASK ||
-        !self->flow->tasks[values->ref->index].mapped)
-        return PLAN_NONE;
-    return values->ref->index;
-}
 
 bool
 run_is_linked(const struct run *self, uint32_t task, uint32_t key)
@@ -330,7 +313,7 @@ expand_key(struct run *self, uint32_t task, uint32_t key, struct map *map,
     const struct flow_task *spec = &self->flow->tasks[task];
     const struct flow_each *each = &spec->each[key];
     struct map_source *source = &map->sources[key];
-    uint32_t from = mapped_source(self, each);
+    uint32_t from = flow_child_source(self->flow, spec, key);
 
     source->task = PLAN_NONE;
     if (!each->values)
@@ -345,8 +328,6 @@ expand_key(struct run *self, uint32_t task, uint32_t key, struct map *map,
         return -1;
     if (!spec->flatten)
         return 0;
-    if (from != PLAN_NONE && !self->tasks[from].map)
-        from = PLAN_NONE;
     return flatten(self, map, from, err);
 }
 
@@ -424,151 +405,10 @@ run_merge(struct run *self, struct plan_id id)
     for (uint32_t i = 0; i < task->nneeds; i++) {
         struct plan_id branch = {task->needs[i], PLAN_WHOLE};
 
-        if (id.child != PLAN_WHOLE && self->tasks[branch.task].map)
+        if (self->tasks[branch.task].map)
             branch.child = id.child;
         if (!was_skipped(self, branch))
             return run_value(self, branch);
     }
     return json_null();
-}
-
-/* ---- names ---- */
-
-static bool
-is_plain_key(const char *text, size_t n)
-{
-    if (n == 0 || n > LIMIT_KEY_BYTES || text[0] == '#' ||
-        utf8_valid(text, n) != n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f ||
-            text[i] == ',' || text[i] == '[' || text[i] == ']')
-            return false;
-    }
-    return true;
-}
-
-/* The values of a child's keys with commas; false if they make no name. */
-static bool
-add_key(const struct run *self, struct plan_id id, struct buf *out)
-{
-    uint32_t nkey = self->flow->tasks[id.task].neach;
-    size_t begin = out->len;
-    bool plain = nkey > 0;
-
-    for (uint32_t i = 0; i < nkey && plain; i++) {
-        json_t *value = each_value(self, id.task, i, id.child);
-        size_t at;
-
-        if (i > 0)
-            buf_char(out, ',');
-        at = out->len;
-        plain = !json_is_array(value) && !json_is_object(value);
-        if (plain)
-            value_text(value, out);
-        plain = plain && is_plain_key(buf_str(out) + at, out->len - at);
-        json_decref(value);
-    }
-    return plain && out->len - begin <= LIMIT_KEY_BYTES;
-}
-
-bool
-run_key(const struct run *self, struct plan_id id, struct buf *out)
-{
-    size_t begin = out->len;
-
-    if (id.child == PLAN_WHOLE || !self->tasks[id.task].map)
-        return false;
-    if (add_key(self, id, out))
-        return true;
-    out->len = begin;
-    if (out->data)
-        out->data[begin] = '\0';
-    return false;
-}
-
-void
-run_name(const struct run *self, struct plan_id id, struct buf *out)
-{
-    buf_text(out, self->flow->tasks[id.task].name);
-    if (id.child == PLAN_WHOLE)
-        return;
-    buf_char(out, '[');
-    if (!run_key(self, id, out))
-        buf_printf(out, "#%u", id.child);
-    buf_char(out, ']');
-}
-
-static int
-find_child(const struct run *self, struct plan_id *id, const char *key,
-           size_t len, struct err *err)
-{
-    uint32_t n = plan_children(self->plan, id->task);
-    struct buf name = {0};
-    char *end = NULL;
-
-    if (key[0] == '#') {
-        unsigned long k = strtoul(key + 1, &end, 10);
-
-        if (end == key + len && len > 1 && k < n) {
-            id->child = (uint32_t)k;
-            return 0;
-        }
-    }
-    for (uint32_t k = 0; k < n; k++) {
-        struct plan_id child = {id->task, k};
-        bool found;
-
-        buf_clear(&name);
-        found = add_key(self, child, &name) && name.len == len &&
-                memcmp(buf_str(&name), key, len) == 0;
-        if (found) {
-            buf_release(&name);
-            *id = child;
-            return 0;
-        }
-    }
-    buf_release(&name);
-    return err_set(err, ERR_NOT_FOUND,
-                   "`%s` has %u children, but none is [%.*s]; [#0] is the "
-                   "first by number",
-                   self->flow->tasks[id->task].name, n, (int)len, key);
-}
-
-int
-run_find(const struct run *self, const char *name, struct plan_id *ret,
-         struct err *err)
-{
-    const char *bracket = strchr(name, '[');
-    size_t n = strlen(name);
-    char *task = mem_text(name, bracket ? (size_t)(bracket - name) : n);
-    struct plan_id id = {flow_find_task(self->flow, task), PLAN_WHOLE};
-    int rc = 0;
-
-    if (id.task == UINT32_MAX)
-        rc = err_set(err, ERR_NOT_FOUND, "flow `%s` has no task `%s`",
-                     self->flow->name, task);
-    else if (bracket && name[n - 1] != ']')
-        rc = err_set(err, ERR_NOT_FOUND, "`%s`: the ] is missing", name);
-    else if (bracket)
-        rc = find_child(self, &id, bracket + 1,
-                        n - (size_t)(bracket - name) - 2, err);
-    free(task);
-    if (rc == 0)
-        *ret = id;
-    return rc;
-}
-
-int
-run_output(struct run *self, json_t **ret, struct err *err)
-{
-    struct plan_id none = {0, PLAN_WHOLE};
-
-    if (!self->flow->output || !run_is_success(self)) {
-        *ret = json_null();
-        return 0;
-    }
-    if (run_eval(self, none, self->flow->output, ret, err) < 0)
-        return err_prefix(err, "output: ");
-    return 0;
 }

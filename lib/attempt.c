@@ -144,6 +144,10 @@ carry_out(struct local *self)
     }
     if (task->when && !attempt_condition_holds(self, &m))
         goto out;
+    if (local_is_ending(self)) {
+        attempt_fail(a, PLAN_CANCELLED, "cancelled");
+        goto out;
+    }
     if (task->kind != FLOW_CALL)
         attempt_command(self, &m);
     else if (task->options->timeout > 0)

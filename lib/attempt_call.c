@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "lib/local_impl.h"
@@ -15,6 +18,29 @@ capture_output(void *ctx, int stream, const char *data, size_t n)
     local_output(ctx, stream, data, n);
 }
 
+/* A function of a run that was asked for elsewhere is called there. */
+static int
+go_home(struct local *self)
+{
+    if (!self->home || self->homeless)
+        return 0;
+    if (self->here < 0)
+        self->here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (self->here >= 0 && chdir(self->home) == 0)
+        return 0;
+    attempt_fail(self->attempt, PLAN_FAILED, "");
+    buf_printf(&self->attempt->cause, "can't go to %s: %s", self->home,
+               strerror(errno));
+    return -1;
+}
+
+static void
+come_back(const struct local *self)
+{
+    if (self->here >= 0)
+        (void)!fchdir(self->here);
+}
+
 void
 attempt_call(struct local *self)
 {
@@ -26,15 +52,19 @@ attempt_call(struct local *self)
         .run_number = self->id,
         .state = PLAN_SUCCEEDED,
     };
+    bool outer = local_in_call; /* a run inside a function of another run */
     struct err err;
 
     if (!self->capture && capture_new(&self->capture, &err) < 0) {
         attempt_fail(a, PLAN_FAILED, err.msg);
         return;
     }
+    if (go_home(self) < 0)
+        return;
     local_in_call = true;
     task_call(&task, &a->value);
-    local_in_call = false;
+    local_in_call = outer;
+    come_back(self);
     capture_collect(self->capture, capture_output, self);
     if (task.state != PLAN_SUCCEEDED)
         attempt_fail(a, task.state, task.cause);
@@ -96,8 +126,12 @@ attempt_call_forked(struct local *self)
     };
     struct exec_spec spec = {.call = call_in_child, .arg = &task};
     struct exec_done done = {0};
+    int rc = go_home(self);
 
-    if (attempt_exec(self, &spec, &done) < 0)
+    if (rc == 0)
+        rc = attempt_exec(self, &spec, &done);
+    come_back(self);
+    if (rc < 0)
         return;
     attempt_judge(a, &done);
     if (a->state == PLAN_SUCCEEDED)

@@ -42,7 +42,7 @@ find_cwd(struct local *self, char **ret)
     const struct tmpl *tmpl = a->task->options->cwd;
     char *cwd = NULL;
 
-    if (self->homeless) {
+    if (self->homeless && a->task->kind != FLOW_CALL) {
         const char *tmp = getenv("TMPDIR");
 
         cwd = mem_printf("%s/leat-XXXXXX", tmp && *tmp ? tmp : "/tmp");
@@ -52,7 +52,7 @@ find_cwd(struct local *self, char **ret)
                          "can't make a scratch folder to run in");
             return -1;
         }
-    } else if (self->home) {
+    } else if (self->home && !self->homeless) {
         cwd = mem_dup(self->home);
     }
     if (tmpl) {
@@ -71,7 +71,7 @@ find_cwd(struct local *self, char **ret)
         free(cwd);
         cwd = own;
     }
-    if (self->homeless || tmpl)
+    if (cwd && (self->homeless || tmpl))
         a->cwd = mem_dup(cwd);
     *ret = cwd;
     return 0;
@@ -167,8 +167,6 @@ failed:
     attempt_fail(a, PLAN_FAILED, err.msg);
     return -1;
 }
-
-static struct exec *get_exec(struct local *self);
 
 static void
 pass_output(void *ctx, void *tag, enum exec_stream stream, const char *data,

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -13,27 +15,39 @@
 #include "base/mem.h"
 #include "proto/limits.h"
 
-#define PIECE 65536
+#define PIECE       65536
+#define COUNT_FATAL 5
+
+/* What ends a process by a mistake of its own. */
+static const int fatal[COUNT_FATAL] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE,
+                                       SIGILL};
 
 /*
  * Asking the kernel after every call whether something was written would cost
  * more than a short call itself. So the first page of each spool is mapped and
- * its first byte set to one that text does not begin with: as long as it is
+ * its first bytes set to some that no output begins with: as long as they are
  * still there, nothing was written.
  */
 #define FIRST_PAGE 4096
-#define UNTOUCHED  0xff
+#define UNTOUCHED  UINT64_C(0xfdfcfbfaf9f8c1ff)
 
 struct stream {
-    FILE *file;                   /* stdout or stderr */
-    int original;                 /* what 1 or 2 was; -1 before */
-    int spool;                    /* what it is now */
-    volatile unsigned char *page; /* its beginning, or NULL */
+    FILE *file;              /* stdout or stderr */
+    int original;            /* what 1 or 2 was; -1 before */
+    int spool;               /* what it is now */
+    volatile uint64_t *page; /* its beginning, or NULL */
 };
 
 struct capture {
     struct stream streams[2];
+    struct capture *outer; /* of a run inside a function of another run */
+    pid_t pid;             /* a forked child has no part in it */
+    struct sigaction before[COUNT_FATAL];
 };
+
+/* For those who end the process: see spill. */
+static struct capture *volatile innermost;
+static bool heeded; /* exit() is */
 
 /* On disk rather than in memory: a function may print any amount. */
 static int
@@ -51,9 +65,93 @@ make_empty(struct stream *s)
 {
     if (lseek(s->spool, 0, SEEK_SET) < 0 || ftruncate(s->spool, FIRST_PAGE) < 0)
         return -1;
-    s->page[0] = UNTOUCHED;
+    *s->page = UNTOUCHED;
     return 0;
 }
+
+/* ---- a function that ends the process ---- */
+
+/*
+ * What it said last is most likely why: where a run would have passed it on it
+ * goes to where 1 and 2 led before. Safe in a signal handler.
+ */
+static void
+spill(void)
+{
+    char piece[1024];
+
+    for (struct capture *c = innermost; c && c->pid == getpid(); c = c->outer) {
+        for (int i = 0; i < 2; i++) {
+            const struct stream *s = &c->streams[i];
+            off_t end = lseek(s->spool, 0, SEEK_CUR);
+            ssize_t n = 0;
+
+            for (off_t at = 0; at < end; at += n) {
+                size_t left = (size_t)(end - at);
+
+                n = pread(s->spool, piece,
+                          left < sizeof piece ? left : sizeof piece, at);
+                if (n <= 0 || write(s->original, piece, (size_t)n) < n)
+                    break;
+            }
+            (void)lseek(s->spool, 0, SEEK_SET);
+        }
+    }
+}
+
+static void
+on_fatal(int sig)
+{
+    int error = errno;
+
+    spill();
+    errno = error;
+    (void)raise(sig); /* by default now, when this returns */
+}
+
+static void
+on_exit_of_process(void)
+{
+    if (!innermost || innermost->pid != getpid())
+        return;
+    (void)fflush(stdout);
+    (void)fflush(stderr);
+    spill();
+}
+
+static void
+heed_ends(struct capture *self)
+{
+    struct sigaction action = {.sa_handler = on_fatal,
+                               .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
+
+    self->pid = getpid();
+    self->outer = innermost;
+    innermost = self;
+    for (int i = 0; i < COUNT_FATAL; i++) {
+        (void)sigaction(fatal[i], NULL, &self->before[i]);
+        if (self->before[i].sa_handler == SIG_DFL)
+            (void)sigaction(fatal[i], &action, NULL);
+    }
+    if (!heeded)
+        heeded = atexit(on_exit_of_process) == 0;
+}
+
+static void
+heed_no_more(const struct capture *self)
+{
+    struct sigaction now;
+
+    if (innermost != self)
+        return;
+    innermost = self->outer;
+    for (int i = 0; i < COUNT_FATAL; i++) {
+        if (sigaction(fatal[i], NULL, &now) == 0 && now.sa_handler == on_fatal)
+            (void)sigaction(fatal[i], &self->before[i], NULL);
+    }
+}
+
+/* ---- life ---- */
 
 static int
 redirect(struct stream *s, int fd)
@@ -89,6 +187,7 @@ capture_new(struct capture **ret, struct err *err)
             return -1;
         }
     }
+    heed_ends(self);
     *ret = self;
     return 0;
 }
@@ -100,6 +199,7 @@ capture_destroy(struct capture **self_p)
 
     if (!self)
         return;
+    heed_no_more(self);
     for (int i = 0; i < 2; i++) {
         struct stream *s = &self->streams[i];
 
@@ -164,7 +264,7 @@ collect(struct stream *s, int stream, capture_fn *fn, void *ctx)
 
     if (__fpending(s->file) > 0)
         (void)fflush(s->file);
-    else if (s->page[0] == UNTOUCHED)
+    else if (*s->page == UNTOUCHED)
         return;
     end = lseek(s->spool, 0, SEEK_CUR);
     if (end > LIMIT_OUTPUT_BYTES + LIMIT_OUTPUT_TAIL) {
@@ -180,6 +280,8 @@ collect(struct stream *s, int stream, capture_fn *fn, void *ctx)
         pass_on(s->spool, stream, 0, end, fn, ctx);
     }
     (void)make_empty(s);
+    /* The function may have closed it, or led it elsewhere. */
+    (void)dup2(s->spool, stream);
 }
 
 void

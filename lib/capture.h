@@ -4,7 +4,9 @@
  *
  * From capture_new to capture_destroy descriptors 1 and 2 lead to unlinked
  * files; after each call what is in them is passed on, piece by piece. A pipe
- * would stop a function that prints more than it holds.
+ * would stop a function that prints more than it holds. If the process ends
+ * meanwhile, by exit() or a signal of its own making, what is in them goes to
+ * where the descriptors led before.
  */
 #ifndef LIB_CAPTURE_H
 #define LIB_CAPTURE_H

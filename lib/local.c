@@ -134,8 +134,10 @@ static void
 read_interrupts(struct local *self)
 {
     char bytes[16];
-    ssize_t n = read(self->request->interrupt_fd, bytes, sizeof bytes);
+    ssize_t n = read(self->interrupt_fd, bytes, sizeof bytes);
 
+    if (n == 0)
+        self->interrupt_fd = -1; /* closed: no more will come */
     if (n <= 0)
         return;
     self->interrupts += (int)n;
@@ -153,13 +155,14 @@ tick(struct local *self, int64_t now)
     watch->tick(watch->ctx, self->run);
 }
 
+/* Commit what has been due at that moment; before SPAN_NEVER, all there is. */
 static void
-flush_if_due(struct local *self, int64_t now)
+flush_due(struct local *self, int64_t when)
 {
     struct err err;
 
     if (self->request->store && !self->broken &&
-        store_due(self->request->store) <= now &&
+        store_due(self->request->store) <= when &&
         store_flush(self->request->store, &err) < 0)
         local_break(self, &err);
 }
@@ -181,11 +184,9 @@ see_to_times(struct local *self, int64_t now, int64_t until)
         self->timed_out = true;
         cancel(self, false);
     }
-    flush_if_due(self, now);
+    flush_due(self, now);
     tick(self, now);
     until = sooner(until, self->deadline);
-    if (self->request->store && !self->broken)
-        until = sooner(until, store_due(self->request->store));
     if (watch && watch->tick)
         until = sooner(until, self->ticked + TICK);
     return until;
@@ -196,7 +197,7 @@ poll_once(const struct local *self, int64_t wait)
 {
     struct pollfd fds[2] = {
         {.fd = self->exec ? exec_fd(self->exec) : -1, .events = POLLIN},
-        {.fd = self->request->interrupt_fd, .events = POLLIN},
+        {.fd = self->interrupt_fd, .events = POLLIN},
     };
     struct timespec ts = {wait / SPAN_SECOND, wait % SPAN_SECOND * 1000};
 
@@ -212,15 +213,22 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
     int ready;
 
     until = see_to_times(self, now, until);
-    if (until == SPAN_NEVER)
-        ready = poll_once(self, -1);
-    else
-        ready = poll_once(self, until > now ? until - now : 0);
+    ready = poll_once(self, 0);
+    if (ready == 0 && until > now) {
+        /* The task is at work: commit now what would be due only later. */
+        flush_due(self, SPAN_NEVER - 1);
+        ready = poll_once(self, until == SPAN_NEVER ? -1 : until - now);
+    }
     if (ready & 2)
         read_interrupts(self);
-    return (ready & 1) && exec_running(self->exec) > 0
-               ? exec_wait(self->exec, 0, done)
-               : 0;
+    /* Also when nothing runs: exec may have something to tidy up. */
+    return ready & 1 ? exec_wait(self->exec, 0, done) : 0;
+}
+
+bool
+local_is_ending(const struct local *self)
+{
+    return self->broken || self->interrupts > 0 || self->timed_out;
 }
 
 /* ---- the run ---- */
@@ -297,7 +305,7 @@ find_home(struct local *self)
 }
 
 static int
-begin(struct local *self, struct local_result *result, struct err *err)
+begin(struct local *self, struct err *err)
 {
     const struct local_request *request = self->request;
     struct run_hooks hooks = {
@@ -322,14 +330,14 @@ begin(struct local *self, struct local_result *result, struct err *err)
     info = *request->info;
     if (store_run_begin(request->store, &info, err) < 0)
         return -1;
-    self->id = result->id = info.id;
+    self->id = info.id;
     return 0;
 }
 
 static void
 go_through(struct local *self)
 {
-    int64_t looked = span_mono();
+    int64_t looked = 0;
     struct exec_done none;
 
     while (!self->broken) {
@@ -343,6 +351,8 @@ go_through(struct local *self)
             looked = now;
         }
         step = run_next(self->run, now, &id, &until);
+        if (self->broken)
+            break; /* that it starts may not be known to the store */
         if (step == RUN_START)
             attempt_carry_out(self, id);
         else if (step == RUN_WAIT)
@@ -357,8 +367,6 @@ settle(struct local *self, struct local_result *result)
 {
     struct err err;
 
-    result->interrupts = self->interrupts;
-    result->timed_out = self->timed_out;
     if (self->interrupts > 0 || self->timed_out)
         result->state = STORE_CANCELLED;
     else if (plan_is_stalled(run_plan(self->run)))
@@ -396,13 +404,15 @@ local_run(const struct local_request *request, struct local_result *ret,
 {
     struct local self = {
         .request = request,
+        .interrupt_fd = request->interrupt_fd,
+        .here = -1,
         .deadline = SPAN_NEVER,
         .keep_times = request->store || request->watch,
     };
-    struct local_result result = {0};
+    struct local_result result = {.state = STORE_INTERRUPTED};
     int rc = -1;
 
-    if (check_machine(request, err) < 0 || begin(&self, &result, err) < 0)
+    if (check_machine(request, err) < 0 || begin(&self, err) < 0)
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;
@@ -420,6 +430,8 @@ local_run(const struct local_request *request, struct local_result *ret,
     result.run = self.run;
     self.run = NULL;
     result.id = self.id;
+    result.interrupts = self.interrupts;
+    result.timed_out = self.timed_out;
     *ret = result;
     rc = self.broken ? -1 : 0;
     if (self.broken)
@@ -430,6 +442,8 @@ out:
     capture_destroy(&self.capture);
     buf_release(&self.key);
     free(self.home);
+    if (self.here >= 0)
+        (void)close(self.here);
     return rc;
 }
 

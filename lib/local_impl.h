@@ -34,10 +34,12 @@ struct local {
     uint64_t id;             /* of the run in the store; 0: none */
     char *home;    /* where the run was asked for, if it is not here */
     bool homeless; /* ... and that folder does not exist */
+    int here;      /* to come back from there; -1: never left */
     struct attempt *attempt; /* NULL between attempts */
     bool keep_times;         /* somebody looks at the wall clock's times */
     int64_t deadline;        /* monotonic; SPAN_NEVER */
     int64_t ticked;          /* monotonic: the last tick */
+    int interrupt_fd;        /* -1: none, or closed */
     int interrupts;
     bool timed_out;
     struct buf key; /* of the child that is recorded */
@@ -90,6 +92,9 @@ void attempt_call_forked(struct local *self);
  * ended, *done.
  */
 int local_wait(struct local *self, int64_t until, struct exec_done *done);
+
+/* Nothing more is to be started: interrupted, out of time, or broken. */
+bool local_is_ending(const struct local *self);
 
 /* The store has failed: remember why, and end what runs. */
 void local_break(struct local *self, const struct err *err);

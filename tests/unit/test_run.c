@@ -158,22 +158,22 @@ a_product_of_maps_waits_for_its_own_children_only(void **state)
 }
 
 static void
-a_product_of_a_map_with_itself_waits_for_all(void **state)
+a_product_of_a_map_with_itself_waits_for_two_children(void **state)
 {
     static const struct scripted script[] = {
-        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_SUCCEEDED, "2"}, {0}};
+        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_FAILED, NULL}, {0}};
 
     (void)state;
     check_run(HEAD "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
                    "  p: { each: { x: '${a}', y: '${a}' }, run: x }\n",
               NULL, script,
-              "a mapped\n"
+              "a mapped\np mapped\n"
               "a[1] running\na[1] succeeded 1\n"
-              "a[2] running\na[2] succeeded 2\np mapped\n"
-              "p[1,1] running\np[1,1] succeeded\n"
-              "p[1,2] running\np[1,2] succeeded\n"
-              "p[2,1] running\np[2,1] succeeded\n"
-              "p[2,2] running\np[2,2] succeeded\n");
+              "a[2] running\na[2] failed: scripted\n"
+              "p[#2] trigger-failed: something it depends on failed\n"
+              "p[#1] trigger-failed: something it depends on failed\n"
+              "p[#3] trigger-failed: something it depends on failed\n"
+              "p[1,1] running\np[1,1] succeeded\n");
 }
 
 static void
@@ -231,6 +231,18 @@ a_case_chooses_and_first_merges(void **state)
     assert_int_equal(json_integer_value(value), 2);
     json_decref(value);
     end(&w);
+}
+
+static void
+a_case_compares_what_numbers_are_worth(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_SUCCEEDED, "1.0"}, {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { run: x, value: float }\n"
+                   "  b: { case: { of: '${a}', is: 1 }, run: x }\n",
+              NULL, script,
+              "a running\na succeeded 1.0\nb running\nb succeeded\n");
 }
 
 static void
@@ -443,6 +455,69 @@ state_handlers_may_change_a_state(void **state)
     end(&w);
 }
 
+static enum plan_state
+cancel_a_and_forgive_b(void *ctx, struct run_change *change)
+{
+    (void)ctx;
+    if (change->id.task == 0 && change->state == PLAN_SUCCEEDED)
+        return PLAN_CANCELLED;
+    if (change->id.task == 1 && change->state == PLAN_FAILED)
+        return PLAN_SUCCEEDED;
+    return change->state;
+}
+
+static void
+what_a_handler_made_of_a_task_stays_so(void **state)
+{
+    static const struct scripted script[] = {
+        {"b", PLAN_FAILED, NULL}, {"c", PLAN_FAILED, NULL}, {0}};
+    struct world w = {.handle = cancel_a_and_forgive_b, .script = script};
+
+    (void)state;
+    begin(&w,
+          "leat: 1\nname: test\nmax-fails: 0\ntasks:\n"
+          "  a: { run: x }\n  b: { run: x }\n  c: { run: x }\n"
+          "  d: { run: x }\n",
+          NULL);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(
+        buf_str(&w.journal),
+        "a running\na cancelled: its state handler cancelled it\n"
+        "b running\nb succeeded\nc running\nc failed: scripted\n"
+        "d cancelled: max-fails: more than 0 failures ended the run\n");
+    assert_null(run_cause(w.run, (struct plan_id){1, PLAN_WHOLE}));
+    assert_string_equal(run_cause(w.run, (struct plan_id){3, PLAN_WHOLE}),
+                        "max-fails: more than 0 failures ended the run");
+    end(&w);
+}
+
+static void
+no_delay_is_longer_than_max(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_FAILED, NULL}, {0}};
+    struct world w = {.script = script};
+    enum run_step step = RUN_WAIT;
+
+    (void)state;
+    begin(&w,
+          HEAD "  a: { run: x, retry: { times: 50, delay: 8s, max: 10s, "
+               "jitter: 1 } }\n",
+          NULL);
+    while (step != RUN_ENDED) {
+        struct plan_id id;
+        int64_t until;
+
+        step = run_next(w.run, w.now, &id, &until);
+        if (step == RUN_START)
+            report(&w, id);
+        if (step != RUN_WAIT)
+            continue;
+        assert_in_range(until - w.now, 0, 10 * SPAN_SECOND);
+        w.now = until;
+    }
+    end(&w);
+}
+
 static void
 names_find_their_instances(void **state)
 {
@@ -486,9 +561,10 @@ main(void)
         cmocka_unit_test(an_empty_map_succeeds_with_an_empty_list),
         cmocka_unit_test(maps_go_child_to_child_and_reduce),
         cmocka_unit_test(a_product_of_maps_waits_for_its_own_children_only),
-        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_all),
+        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_two_children),
         cmocka_unit_test(flatten_un_nests_and_keeps_the_owner),
         cmocka_unit_test(a_case_chooses_and_first_merges),
+        cmocka_unit_test(a_case_compares_what_numbers_are_worth),
         cmocka_unit_test(a_merge_of_maps_goes_child_to_child),
         cmocka_unit_test(a_map_that_was_skipped_as_a_whole_is_merged_too),
         cmocka_unit_test(retries_wait_longer_each_time_and_end),
@@ -499,6 +575,8 @@ main(void)
         cmocka_unit_test(reference_tasks_decide_the_outcome),
         cmocka_unit_test(the_output_is_there_when_the_run_succeeded),
         cmocka_unit_test(state_handlers_may_change_a_state),
+        cmocka_unit_test(what_a_handler_made_of_a_task_stays_so),
+        cmocka_unit_test(no_delay_is_longer_than_max),
         cmocka_unit_test(names_find_their_instances),
     };
 
