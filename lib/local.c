@@ -380,6 +380,23 @@ settle(struct local *self, struct local_result *result)
     }
 }
 
+static int
+check_machine(const struct local_request *request, struct err *err)
+{
+    struct diags diags = {0};
+    size_t n;
+
+    local_check(request, &diags);
+    n = diags.n + diags.dropped;
+    if (n > 1)
+        (void)err_set(err, ERR_IMPOSSIBLE, "%s (and %zu more such)",
+                      diags.list[0].text, n - 1);
+    else if (n == 1)
+        (void)err_set(err, ERR_IMPOSSIBLE, "%s", diags.list[0].text);
+    diags_release(&diags);
+    return n > 0 ? -1 : 0;
+}
+
 int
 local_run(const struct local_request *request, struct local_result *ret,
           struct err *err)
@@ -394,7 +411,7 @@ local_run(const struct local_request *request, struct local_result *ret,
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc = -1;
 
-    if (local_check(request, err) < 0 || begin(&self, err) < 0)
+    if (check_machine(request, err) < 0 || begin(&self, err) < 0)
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;
