@@ -258,8 +258,8 @@ flatten_item(json_t *flat, const json_t *item, bool may_be_plain, size_t at,
     size_t i;
 
     if (json_is_array(item)) {
-        json_array_foreach(item, i, element)(void)
-            json_array_append_new(flat, or_null(element));
+        json_array_foreach(item, i, element)
+            (void)json_array_append_new(flat, or_null(element));
         return 0;
     }
     if (may_be_plain) {
@@ -279,8 +279,7 @@ flatten(const struct run *self, struct map *map, uint32_t from, struct err *err)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(source->list, i, item)
-    {
+    json_array_foreach(source->list, i, item) {
         struct plan_id id = {from, (uint32_t)i};
         bool plain = from != PLAN_NONE &&
                      (plan_state(self->plan, id) == PLAN_SKIPPED ||
