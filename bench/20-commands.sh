@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 # Commands, one in flight, with the store.
 set -euo pipefail
-n=500
+n=600
+runs=5
 
 cat >argv.yaml <<END
 leat: 1
@@ -14,24 +15,26 @@ tasks: { t: { each: { i: 1..$n }, run: 'true' } }
 END
 each=(sh -c "seq $n | \"\$LEAT\" each -q -- true")
 row() { # WHAT AIM OURS... -- BESIDE...
-    "$PAIR" "$1" --runs 7 --count $n --aim "$2" -- "${@:3}"
+    "$PAIR" "$1" --runs $runs --count $n --aim "$2" -- "${@:3}"
 }
 row 'mapped argv: [/bin/true], beside a posix_spawn loop' 0.95 \
     "$LEAT" run -q argv.yaml -- "$PROGRAMS/spawn_loop" $n
 row 'mapped run: true, beside a posix_spawn loop of its shell' \
     'only its shell' "$LEAT" run -q script.yaml \
     -- "$PROGRAMS/spawn_loop" $n 1 bash -euo pipefail -c true
+# With an argument true(1) does more: it looks for a translation.
 row 'each -- true, beside a posix_spawn loop' 0.95 \
-    "${each[@]}" -- "$PROGRAMS/spawn_loop" $n 1 true
+    "${each[@]}" -- "$PROGRAMS/spawn_loop" $n 1 true 1
 row 'each -- true, beside xargs -n1' '' \
     "${each[@]}" -- sh -c "seq $n | xargs -n1 true"
+n=200 runs=3
+each=(sh -c "seq $n | \"\$LEAT\" each -q -- true")
 if command -v parallel >/dev/null; then
-    n=200
-    each=(sh -c "seq $n | \"\$LEAT\" each -q -- true")
     row 'each -- true, beside GNU parallel -j1' '' \
         "${each[@]}" -- sh -c "seq $n | parallel -j1 true"
 fi
 if [[ ${HYPERQUEUE-} ]]; then
-    row 'each -- true, beside HyperQueue, a worker of 1 slot' '' --says \
-        "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_true.py" $n
+    "$PAIR" 'each -- true, beside HyperQueue, one slot, submit to end' \
+        --runs $runs --count $n --says \
+        -- "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_true.py" $n
 fi

@@ -268,6 +268,30 @@ give_up(struct carrying *self, const struct err *err)
 
 /* ---- the run ---- */
 
+/* All that can't run here is told before anything does. */
+static int
+check_machine(const struct carrying *self, const struct local_request *request)
+{
+    const struct flow *flow = request->flow;
+    struct diags diags = {
+        .file = flow->file ? flow->file : self->cli.name,
+        .text = flow->source,
+        .len = flow->source_len,
+    };
+    struct buf out = {0};
+    int code = EXIT_OK;
+
+    local_check(request, &diags);
+    if (diags.n > 0) {
+        code = EXIT_IMPOSSIBLE;
+        diags_print(&diags, &out, self->cli.err.colour);
+        (void)term_write(&self->cli.err, &out);
+    }
+    diags_release(&diags);
+    buf_release(&out);
+    return code;
+}
+
 static int
 run(struct carrying *self)
 {
@@ -293,8 +317,10 @@ run(struct carrying *self)
     };
     int64_t started = span_mono();
     struct err err;
-    int rc, code;
+    int rc, code = check_machine(self, &request);
 
+    if (code != EXIT_OK)
+        return code;
     if (signals_begin(&self->cli.err, &request.interrupt_fd, &err) < 0)
         return cli_error(&self->cli, &err);
     rc = local_run(&request, &self->result, &err);

@@ -61,8 +61,7 @@ add_upstream(const struct planning *self, uint32_t t, json_t *names)
             add_upstream(self, up, names);
             continue;
         }
-        json_array_foreach(names, k, one)
-        {
+        json_array_foreach(names, k, one) {
             known = known || strcmp(json_string_value(one), name) == 0;
         }
         if (!known)
@@ -86,8 +85,7 @@ put_task(const struct planning *self, uint32_t t, size_t column,
     else if (task->mapped)
         buf_printf(out, "  mapped, %" PRId64 " children", self->lengths[t]);
     add_upstream(self, t, names);
-    json_array_foreach(names, i, name)
-    {
+    json_array_foreach(names, i, name) {
         buf_printf(out, "%s%s", between, json_string_value(name));
         between = ", ";
     }
@@ -108,8 +106,7 @@ put_plan(const struct planning *self, struct buf *out)
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)self->params, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)self->params, name, value) {
         buf_printf(out, "%s%s=", between, name);
         value_brief(value, 60, out);
         between = ", ";

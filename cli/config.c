@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "base/utf8.h"
 #include "cli/file.h"
+#include "cli/machine.h"
 #include "cli/node.h"
 #include "flow/value.h"
 #include "store/store.h"
@@ -93,6 +94,26 @@ static const struct setting {
 
 /* ---- the file ---- */
 
+/* What a name is mapped to, or NULL. */
+static json_t *
+mapped_value(struct reader *self, const char *name, const struct node *node,
+             bool amount)
+{
+    char *text;
+    double number;
+    json_t *value = NULL;
+
+    if (node->kind != NODE_SCALAR)
+        return NULL;
+    text = mem_text(yaml_text(&self->yaml, node), node->len);
+    if (!amount)
+        value = json_string(text);
+    else if (machine_amount(name, strlen(name), text, &number) == 0)
+        value = json_real(number);
+    free(text);
+    return value;
+}
+
 static void
 read_mapping(struct reader *self, const char *key, const struct node *node)
 {
@@ -111,13 +132,12 @@ read_mapping(struct reader *self, const char *key, const struct node *node)
         json_t *value;
 
         at = yaml_next(&self->yaml, at);
-        value = amounts || at->kind != NODE_SCALAR
-                    ? node_json(&self->yaml, at)
-                    : json_stringn(yaml_text(&self->yaml, at), at->len);
-        if (amounts ? json_number_value(value) <= 0 : !json_is_string(value))
+        value = mapped_value(self, name, at, amounts);
+        if (value)
+            json_object_set_new(map, name, value);
+        else
             diags_add(&self->diags, yaml_place(at), NULL, "`%s` is not %s",
                       name, amounts ? "an amount above 0" : "a text");
-        json_object_set_new(map, name, value);
         free(name);
     }
 }

@@ -5,7 +5,22 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "flow/size.h"
 #include "flow/value.h"
+
+int
+machine_amount(const char *name, size_t len, const char *text, double *ret)
+{
+    bool memory = len == strlen("memory") && memcmp(name, "memory", len) == 0;
+    double amount;
+
+    if ((memory ? size_read(text, &amount) : value_read_float(text, &amount)) <
+            0 ||
+        amount <= 0)
+        return -1;
+    *ret = amount;
+    return 0;
+}
 
 /* The flag goes before the file: it is set later. */
 static int
@@ -14,10 +29,10 @@ add_resource(json_t *all, const struct cli *cli, const char *text)
     const char *value = strchr(text, '=') + 1;
     double amount = 0;
 
-    if (value_read_float(value, &amount) < 0 || amount <= 0)
+    if (machine_amount(text, (size_t)(value - 1 - text), value, &amount) < 0)
         return cli_usage(cli,
                          "--resource wants NAME=AMOUNT, the amount a number "
-                         "above 0, not \"%s\"",
+                         "above 0 (memory=4GiB), not \"%s\"",
                          text);
     json_object_setn_new(all, text, (size_t)(value - 1 - text),
                          json_real(amount));
@@ -46,14 +61,12 @@ machine_read(struct machine *self, const struct cli *cli,
     }
     self->resources =
         mem_alloc(json_object_size(resources), sizeof *self->resources);
-    json_object_foreach(resources, name, value)
-    {
+    json_object_foreach(resources, name, value) {
         self->resources[self->nresource++] =
             (struct local_resource){name, json_number_value(value)};
     }
     self->labels = mem_alloc(json_object_size(labels), sizeof *self->labels);
-    json_object_foreach(labels, name, value)
-    {
+    json_object_foreach(labels, name, value) {
         self->labels[self->nlabel++] =
             mem_printf("%s=%s", name, json_string_value(value));
     }

@@ -18,6 +18,12 @@ struct machine {
     json_t *named;
 };
 
+/*
+ * How much the text says there is of a resource: a number above 0, of memory
+ * with a unit. 0 or -1.
+ */
+int machine_amount(const char *name, size_t len, const char *text, double *ret);
+
 /* Returns 0, or what to exit with; the problem is told. */
 int machine_read(struct machine *self, const struct cli *cli,
                  const struct args *args);

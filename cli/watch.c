@@ -158,16 +158,31 @@ keep_last(const char **text, size_t *n)
     *text = at + 1;
 }
 
-/* Only the local executor's one task at a time runs: its lines are counted. */
+/* Output that is a task's value, of which not all is shown. */
 static bool
-is_held_back(struct watch *self, const struct lines_source *source)
+is_cut(const struct watch *self, const struct lines_source *source)
 {
     const struct flow_task *task = &self->flow->tasks[source->id.task];
 
-    if (self->verbose || self->results || source->stream != 1 ||
-        task->value == VALUE_NONE || task->kind == FLOW_CALL || task->creates)
-        return false;
-    return ++self->nvalue > WATCH_LINES;
+    return source->stream == 1 && !self->verbose && !self->results &&
+           task->value != VALUE_NONE && task->kind != FLOW_CALL &&
+           !task->creates;
+}
+
+static void
+put_line(struct buf *out, const char *text, size_t n, bool cut)
+{
+    size_t shown = n;
+
+    if (cut && n > WATCH_BYTES) {
+        shown = WATCH_BYTES;
+        while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80)
+            shown--;
+    }
+    utf8_escape(out, text, shown);
+    if (shown < n)
+        buf_printf(out, "... (%zu bytes)", n);
+    buf_char(out, '\n');
 }
 
 /* The name of the instance is in `name`. */
@@ -200,15 +215,18 @@ on_line(void *ctx, const struct lines_source *source, int64_t when,
     struct buf *out = result ? &self->results_out : &self->out;
     const struct term *term = result ? &self->cli->out : &self->cli->err;
 
+    bool cut = is_cut(self, source);
+
     (void)when;
     keep_last(&text, &n);
     remember_line(&self->tail, text, n);
-    if ((self->results ? !self->tag : self->quiet) ||
-        is_held_back(self, source))
+    if (self->results ? !self->tag : self->quiet)
+        return;
+    /* One task at a time runs: its lines are counted. */
+    if (cut && ++self->nvalue > WATCH_LINES)
         return;
     put_name(self, out, term, buf_str(&self->name), " | ");
-    utf8_escape(out, text, n);
-    buf_char(out, '\n');
+    put_line(out, text, n, cut);
 }
 
 static void

@@ -20,10 +20,11 @@
 #include "flow/run.h"
 #include "lib/local.h"
 
-#define WATCH_CHILDREN 36 /* maps of more are told of all together */
-#define WATCH_FAILURES 10 /* told of one by one */
-#define WATCH_LINES    5  /* of standard output that is a value */
-#define WATCH_TAIL     10 /* last lines of output kept for each */
+#define WATCH_CHILDREN 36  /* maps of more are told of all together */
+#define WATCH_FAILURES 10  /* told of one by one */
+#define WATCH_LINES    5   /* of standard output that is a value */
+#define WATCH_BYTES    200 /* of each of those */
+#define WATCH_TAIL     10  /* last lines of output kept for each */
 
 struct watch_failure {
     struct plan_id id;

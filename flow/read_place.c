@@ -2,13 +2,12 @@
 /*
  * read_place - where a task runs: resources, tags, labels, its environment.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "flow/read.h"
-#include "flow/value.h"
+#include "flow/size.h"
 #include "proto/limits.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -16,35 +15,6 @@
 #define MAX_AMOUNT 1e18
 
 /* ---- resources ---- */
-
-static const struct {
-    const char *name;
-    double bytes;
-} units[] = {
-    {"", 1},          {"B", 1},        {"KB", 1e3},      {"MB", 1e6},
-    {"GB", 1e9},      {"TB", 1e12},    {"KiB", 1 << 10}, {"MiB", 1 << 20},
-    {"GiB", 1 << 30}, {"K", 1 << 10},  {"M", 1 << 20},   {"G", 1 << 30},
-    {"T", 0x1p40},    {"TiB", 0x1p40},
-};
-
-static bool
-parse_bytes(const char *text, double *ret)
-{
-    size_t n = strspn(text, "0123456789.");
-    char *number = mem_text(text, n);
-    bool ok = false;
-
-    text += n;
-    text += strspn(text, " ");
-    if (value_read_float(number, ret) == 0) {
-        for (size_t i = 0; i < COUNT(units) && !ok; i++) {
-            ok = strcmp(text, units[i].name) == 0;
-            *ret *= ok ? units[i].bytes : 1;
-        }
-    }
-    free(number);
-    return ok;
-}
 
 static bool
 read_memory(struct reading *self, const struct node *value, const char *what,
@@ -56,9 +26,9 @@ read_memory(struct reading *self, const struct node *value, const char *what,
 
     if (!read_text(self, value, what, &text))
         return false;
-    ok = parse_bytes(text, &bytes);
+    ok = size_read(text, &bytes) == 0;
     if (ok)
-        *ret = floor(bytes);
+        *ret = bytes;
     else
         read_expected(self, value, what);
     free(text);

@@ -153,6 +153,8 @@ fail_to_parse(struct err *err, const char *what, const char *text, size_t len)
     if (len == 0)
         return err_set(err, ERR_INVALID, "no output where %s was expected",
                        what);
+    if (text[len - 1] == '\n')
+        len--;
     utf8_escape(&shown, text, len > SHOWN ? SHOWN : len);
     rc = err_set(err, ERR_INVALID, "not %s: `%s`%s", what, buf_str(&shown),
                  len > SHOWN ? "..." : "");
@@ -320,12 +322,15 @@ parse_json(const char *text, size_t len, json_t **ret, struct err *err)
         json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value) {
         struct buf said = {0};
+        struct err what;
 
-        fail_to_parse(err, "JSON", text, len);
+        fail_to_parse(&what, "JSON", text, len);
         utf8_escape(&said, error.text, strlen(error.text));
         if (len > 0)
-            err_prefix(err, "line %d, column %d: %s: ", error.line,
-                       error.column, buf_str(&said));
+            (void)err_set(err, ERR_INVALID, "%s (line %d, column %d: %s)",
+                          what.msg, error.line, error.column, buf_str(&said));
+        else
+            *err = what;
         buf_release(&said);
         return -1;
     }

@@ -182,6 +182,7 @@ attempt_carry_out(struct local *self, struct plan_id id)
     };
     struct run_outcome outcome;
 
+    /* cppcheck-suppress autoVariables ; it is NULL again below */
     self->attempt = &a;
     if (self->keep_times)
         a.started = span_wall();

@@ -155,13 +155,14 @@ tick(struct local *self, int64_t now)
     watch->tick(watch->ctx, self->run);
 }
 
+/* Commit what has been due at that moment; before SPAN_NEVER, all there is. */
 static void
-flush_if_due(struct local *self, int64_t now)
+flush_due(struct local *self, int64_t when)
 {
     struct err err;
 
     if (self->request->store && !self->broken &&
-        store_due(self->request->store) <= now &&
+        store_due(self->request->store) <= when &&
         store_flush(self->request->store, &err) < 0)
         local_break(self, &err);
 }
@@ -183,11 +184,9 @@ see_to_times(struct local *self, int64_t now, int64_t until)
         self->timed_out = true;
         cancel(self, false);
     }
-    flush_if_due(self, now);
+    flush_due(self, now);
     tick(self, now);
     until = sooner(until, self->deadline);
-    if (self->request->store && !self->broken)
-        until = sooner(until, store_due(self->request->store));
     if (watch && watch->tick)
         until = sooner(until, self->ticked + TICK);
     return until;
@@ -214,10 +213,12 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
     int ready;
 
     until = see_to_times(self, now, until);
-    if (until == SPAN_NEVER)
-        ready = poll_once(self, -1);
-    else
-        ready = poll_once(self, until > now ? until - now : 0);
+    ready = poll_once(self, 0);
+    if (ready == 0 && until > now) {
+        /* The task is at work: commit now what would be due only later. */
+        flush_due(self, SPAN_NEVER - 1);
+        ready = poll_once(self, until == SPAN_NEVER ? -1 : until - now);
+    }
     if (ready & 2)
         read_interrupts(self);
     /* Also when nothing runs: exec may have something to tidy up. */
@@ -380,6 +381,23 @@ settle(struct local *self, struct local_result *result)
     }
 }
 
+static int
+check_machine(const struct local_request *request, struct err *err)
+{
+    struct diags diags = {0};
+    size_t n;
+
+    local_check(request, &diags);
+    n = diags.n + diags.dropped;
+    if (n > 1)
+        (void)err_set(err, ERR_IMPOSSIBLE, "%s (and %zu more such)",
+                      diags.list[0].text, n - 1);
+    else if (n == 1)
+        (void)err_set(err, ERR_IMPOSSIBLE, "%s", diags.list[0].text);
+    diags_release(&diags);
+    return n > 0 ? -1 : 0;
+}
+
 int
 local_run(const struct local_request *request, struct local_result *ret,
           struct err *err)
@@ -394,7 +412,7 @@ local_run(const struct local_request *request, struct local_result *ret,
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc = -1;
 
-    if (local_check(request, err) < 0 || begin(&self, err) < 0)
+    if (check_machine(request, err) < 0 || begin(&self, err) < 0)
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;

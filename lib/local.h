@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "flow/diag.h"
 #include "flow/flow.h"
 #include "flow/run.h"
 #include "lib/history.h"
@@ -84,10 +85,10 @@ struct local_result {
 void local_result_release(struct local_result *self);
 
 /*
- * Can every task of the flow run on this machine? ERR_IMPOSSIBLE names the
- * task, what it asks for and what there is.
+ * Add what tasks ask for that this machine has not, at their places; local_run
+ * looks too, but tells only of the first.
  */
-int local_check(const struct local_request *request, struct err *err);
+void local_check(const struct local_request *request, struct diags *diags);
 
 /*
  * Carry a run out. 0 if it came to an end, whatever the end: see *ret. -1 if it

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "lib/local.h"
 
 static double
@@ -55,26 +56,25 @@ show_amount(struct buf *out, const char *name, double amount)
         buf_printf(out, "%.10g %s", amount, name);
 }
 
-static int
+static void
 check_resource(const struct local_request *request,
                const struct flow_task *task,
-               const struct flow_resource *resource, struct err *err)
+               const struct flow_resource *resource, struct diags *diags)
 {
     double has = machine_has(request, resource->name);
     struct buf text = {0};
 
     if (resource->amount <= has)
-        return 0;
+        return;
     show_amount(&text, resource->name, resource->amount);
     buf_text(&text, ", this machine has ");
     show_amount(&text, resource->name, has);
-    if (has == 0)
-        buf_printf(&text, "; if it has more, say so: --resource %s=N",
-                   resource->name);
-    (void)err_set(err, ERR_IMPOSSIBLE, "task `%s` asks for %s", task->name,
-                  buf_str(&text));
+    diags_add(diags, task->place,
+              has == 0 ? mem_printf("if it has more, say so: --resource %s=N",
+                                    resource->name)
+                       : NULL,
+              "task `%s` asks for %s", task->name, buf_str(&text));
     buf_release(&text);
-    return -1;
 }
 
 /* The machine's label of that name; what the user says goes first. */
@@ -96,26 +96,28 @@ machine_label(const struct local_request *request, const struct utsname *uts,
     return strcmp(name, "os") == 0 ? "linux" : NULL;
 }
 
-static int
+static void
 check_label(const struct local_request *request, const struct utsname *uts,
             const struct flow_task *task, const struct flow_bind *where,
-            struct err *err)
+            struct diags *diags)
 {
     const char *label = machine_label(request, uts, where->name);
     const char *want = json_string_value(where->value->value);
 
     if (label && want && strcmp(label, want) == 0)
-        return 0;
-    return err_set(err, ERR_IMPOSSIBLE,
-                   "task `%s` must run where %s is `%s`; this machine's is "
-                   "%s%s%s",
-                   task->name, where->name, want ? want : "?",
-                   label ? "`" : "not set (--label)", label ? label : "",
-                   label ? "`" : "");
+        return;
+    diags_add(diags, where->place,
+              label ? NULL
+                    : mem_printf("if it is, say so: --label %s=%s", where->name,
+                                 want ? want : "?"),
+              "task `%s` must run where %s is `%s`; this machine's is "
+              "%s%s%s",
+              task->name, where->name, want ? want : "?",
+              label ? "`" : "not set", label ? label : "", label ? "`" : "");
 }
 
-int
-local_check(const struct local_request *request, struct err *err)
+void
+local_check(const struct local_request *request, struct diags *diags)
 {
     const struct flow *flow = request->flow;
     const struct flow_options *last = NULL;
@@ -130,14 +132,9 @@ local_check(const struct local_request *request, struct err *err)
         if (options == last)
             continue;
         last = options;
-        for (uint32_t i = 0; i < options->nresource; i++) {
-            if (check_resource(request, task, &options->resources[i], err) < 0)
-                return -1;
-        }
-        for (uint32_t i = 0; i < options->nwhere; i++) {
-            if (check_label(request, &uts, task, &options->where[i], err) < 0)
-                return -1;
-        }
+        for (uint32_t i = 0; i < options->nresource; i++)
+            check_resource(request, task, &options->resources[i], diags);
+        for (uint32_t i = 0; i < options->nwhere; i++)
+            check_label(request, &uts, task, &options->where[i], diags);
     }
-    return 0;
 }

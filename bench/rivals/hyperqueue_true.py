@@ -15,7 +15,7 @@ with LocalCluster() as cluster:
     client = cluster.client()
     job = Job()
     for i in range(int(sys.argv[1])):
-        job.program(["true"], stdout=None, stderr=None)
+        job.program(["true", str(i)], stdout=None, stderr=None)
     start = time.perf_counter()
     client.wait_for_jobs([client.submit(job)])
     print(time.perf_counter() - start)

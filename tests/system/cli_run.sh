@@ -143,6 +143,7 @@ tasks:
   list: { run: 'seq 20; echo note >&2', value: lines }
   word: { each: { n: "${list}" }, run: 'echo "$n"', value: text }
   free: { run: seq 7 }
+  wide: { run: printf %01000d 0, value: text }
 END
 exits 0 leat run --name long long.yaml
 n=$(leat ls -q -n 1)
@@ -154,6 +155,7 @@ list | 3
 list | 4
 list | 5
 list | note" seen
+grep -Eq '^wide *\| 0{200}\.\.\. \(1000 bytes\)$' err || fail "not cut"
 [[ $(grep -c '^free *| ' err) == 7 ]] || fail "not all of what is no value"
 [[ $(leat logs long/list | wc -l) == 21 ]] || fail "the log is not whole"
 exits 0 leat run -v long.yaml
@@ -177,6 +179,39 @@ exits 8 leat run big.yaml --resource licence=1
 exits 0 leat run big.yaml --resource licence=2
 exits 2 leat run big.yaml --resource licence=two
 holds '--resource wants NAME=AMOUNT, the amount a number above 0' err
+cat >here.yaml <<'END'
+leat: 1
+name: here
+tasks:
+  first: { run: touch ran }
+  cpus: { run: 'true', resources: { cpus: 100000 } }
+  memory: { run: 'true', resources: { memory: 4TiB, licence: 0.5 } }
+  where: { run: 'true', where: { rack: b, os: plan9 } }
+END
+exits 0 leat check here.yaml
+n=$(leat ls -q -n 1)
+exits 8 leat run here.yaml --resource cpus=2 --resource memory=1.5GiB
+expect 'here.yaml:5:3: task `cpus` asks for 100000 cpus, this machine has 2 cpus
+    5 |   cpus: { run: '\''true'\'', resources: { cpus: 100000 } }
+      |   ^~~~
+here.yaml:6:3: task `memory` asks for 4096 GiB of memory, this machine has 1.5 GiB of memory
+    6 |   memory: { run: '\''true'\'', resources: { memory: 4TiB, licence: 0.5 } }
+      |   ^~~~~~
+here.yaml:6:3: task `memory` asks for 0.5 licence, this machine has 0 licence
+    6 |   memory: { run: '\''true'\'', resources: { memory: 4TiB, licence: 0.5 } }
+      |   ^~~~~~
+help: if it has more, say so: --resource licence=N
+here.yaml:7:34: task `where` must run where rack is `b`; this machine'\''s is not set
+    7 |   where: { run: '\''true'\'', where: { rack: b, os: plan9 } }
+      |                                  ^~~~
+help: if it is, say so: --label rack=b
+here.yaml:7:43: task `where` must run where os is `plan9`; this machine'\''s is `linux`
+    7 |   where: { run: '\''true'\'', where: { rack: b, os: plan9 } }
+      |                                           ^~
+5 errors' err
+[[ ! -e ran && $(leat ls -q -n 1) == "$n" ]] || fail "something was run"
+exits 0 leat run here.yaml --resource cpus=100000 --resource memory=4TiB \
+    --resource licence=0.5 --label rack=b --label os=plan9
 
 # Without a store nothing is kept; a store that can't be used says so.
 n=$(leat ls -q --all | wc -l)

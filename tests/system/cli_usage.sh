@@ -97,10 +97,10 @@ WORK/config/leat/config.yaml:6:9: `labels` is a mapping of names to texts
 5 errors' <(sed "s|$work|WORK|" err)
 cat >config/leat/config.yaml <<'END'
 colour: always
-resources: { licence: 3 }
+resources: { licence: 3, memory: 8000 GiB }
 labels: { site: here }
 END
-printf 'leat: 1\nname: g\ntasks: { a: { run: "true", resources: { licence: 3 }, where: { site: here } } }\n' >g.yaml
+printf 'leat: 1\nname: g\ntasks: { a: { run: "true", resources: { licence: 3, memory: 6TB }, where: { site: here } } }\n' >g.yaml
 exits 0 leat run g.yaml
 holds $'\033[32msucceeded' err
 LEAT_COLOUR=never exits 0 leat run g.yaml

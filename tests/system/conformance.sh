@@ -8,9 +8,10 @@ source "$(dirname "$0")/../support/lib.sh"
 # what can't be the same twice is left out: times, the run's number, folders
 listing() {
     jq -r --arg work "$work" '
+        def brief: if length > 2000 then "\(.[:20])... (\(length))" else . end;
         def line: "\(.name): \(.state)" +
             (if .attempts > 0 then " \(.attempts)" else "" end) +
-            (if .value == null then "" else " = \(.value | tojson)" end) +
+            (if .value == null then "" else " = \(.value | tojson | brief)" end) +
             (if .cause then " (\(.cause))" else "" end);
         (.tasks[] | line, (.children // [] | .[] | "  " + line)),
         "run: \(.state)"' | sed "s|$work|WORK|g"

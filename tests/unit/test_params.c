@@ -120,11 +120,11 @@ other_text_is_refused_with_what_is_allowed(void **state)
         {"flag", "1", "`1` is not true or false"},
         {"dir", "", "`\"\"` is not a path"},
         {"items", "[1, 2",
-         "line 1, column 5: ']' expected near end of file: not JSON: `[1, 2`"},
+         "not JSON: `[1, 2` (line 1, column 5: ']' expected near end of file)"},
         {"some", "a,b", "`[\"a\",\"b\"]` is not a list of `\"a\"`, `1`"},
         {"shape", "{x}",
-         "line 1, column 2: string or '}' expected near 'x': not JSON: "
-         "`{x}`"},
+         "not JSON: `{x}` (line 1, column 2: string or '}' expected near "
+         "'x')"},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -158,22 +158,22 @@ a_product_of_maps_waits_for_its_own_children_only(void **state)
 }
 
 static void
-a_product_of_a_map_with_itself_waits_for_all(void **state)
+a_product_of_a_map_with_itself_waits_for_two_children(void **state)
 {
     static const struct scripted script[] = {
-        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_SUCCEEDED, "2"}, {0}};
+        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_FAILED, NULL}, {0}};
 
     (void)state;
     check_run(HEAD "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
                    "  p: { each: { x: '${a}', y: '${a}' }, run: x }\n",
               NULL, script,
-              "a mapped\n"
+              "a mapped\np mapped\n"
               "a[1] running\na[1] succeeded 1\n"
-              "a[2] running\na[2] succeeded 2\np mapped\n"
-              "p[1,1] running\np[1,1] succeeded\n"
-              "p[1,2] running\np[1,2] succeeded\n"
-              "p[2,1] running\np[2,1] succeeded\n"
-              "p[2,2] running\np[2,2] succeeded\n");
+              "a[2] running\na[2] failed: scripted\n"
+              "p[#2] trigger-failed: something it depends on failed\n"
+              "p[#1] trigger-failed: something it depends on failed\n"
+              "p[#3] trigger-failed: something it depends on failed\n"
+              "p[1,1] running\np[1,1] succeeded\n");
 }
 
 static void
@@ -231,6 +231,18 @@ a_case_chooses_and_first_merges(void **state)
     assert_int_equal(json_integer_value(value), 2);
     json_decref(value);
     end(&w);
+}
+
+static void
+a_case_compares_what_numbers_are_worth(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_SUCCEEDED, "1.0"}, {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { run: x, value: float }\n"
+                   "  b: { case: { of: '${a}', is: 1 }, run: x }\n",
+              NULL, script,
+              "a running\na succeeded 1.0\nb running\nb succeeded\n");
 }
 
 static void
@@ -618,9 +630,10 @@ main(void)
         cmocka_unit_test(an_empty_map_succeeds_with_an_empty_list),
         cmocka_unit_test(maps_go_child_to_child_and_reduce),
         cmocka_unit_test(a_product_of_maps_waits_for_its_own_children_only),
-        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_all),
+        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_two_children),
         cmocka_unit_test(flatten_un_nests_and_keeps_the_owner),
         cmocka_unit_test(a_case_chooses_and_first_merges),
+        cmocka_unit_test(a_case_compares_what_numbers_are_worth),
         cmocka_unit_test(a_merge_of_maps_goes_child_to_child),
         cmocka_unit_test(a_map_that_was_skipped_as_a_whole_is_merged_too),
         cmocka_unit_test(retries_wait_longer_each_time_and_end),

@@ -96,10 +96,10 @@ output_that_does_not_parse_is_shown(void **state)
         {VALUE_LINES, "\xc3(", "the output is not UTF-8 text: byte 0 is 0xc3"},
         {VALUE_JSON, "", "no output where JSON was expected"},
         {VALUE_JSON, "{\"a\": 1, \"a\": 2}",
-         "line 1, column 12: duplicate object key near '\"a\"': not JSON: "
-         "`{\"a\": 1, \"a\": 2}`"},
-        {VALUE_JSON, "[1] 2",
-         "line 1, column 5: end of file expected near '2': not JSON: `[1] 2`"},
+         "not JSON: `{\"a\": 1, \"a\": 2}` (line 1, column 12: duplicate "
+         "object key near '\"a\"')"},
+        {VALUE_JSON, "[1] 2\n",
+         "not JSON: `[1] 2` (line 1, column 5: end of file expected near '2')"},
     };
 
     (void)state;
