@@ -31,6 +31,18 @@ is_recorded(const struct local *self, const struct run_change *change)
            task->options->timeout > 0 || task->options->at_most_once;
 }
 
+/*
+ * That it begins, if it must never begin again; and what took longer than a
+ * record may wait, as nobody looks at the store while the next function runs.
+ */
+static bool
+is_urgent(const struct flow_task *task, const struct store_record *r)
+{
+    if (r->state == PLAN_RUNNING)
+        return task->options->at_most_once;
+    return task->kind == FLOW_CALL && r->ended - r->started >= STORE_FLUSH_DUE;
+}
+
 static void
 record(struct local *self, const struct run_change *change)
 {
@@ -63,8 +75,7 @@ record(struct local *self, const struct run_change *change)
     if (run_key(self->run, r.id, &self->key))
         r.key = buf_str(&self->key);
     if (store_record(self->request->store, self->id, &r, &err) < 0 ||
-        (change->state == PLAN_RUNNING && task->options->at_most_once &&
-         store_flush(self->request->store, &err) < 0))
+        (is_urgent(task, &r) && store_flush(self->request->store, &err) < 0))
         local_break(self, &err);
 }
 

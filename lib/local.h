@@ -85,8 +85,8 @@ struct local_result {
 void local_result_release(struct local_result *self);
 
 /*
- * Add what tasks ask for that this machine has not, at their places; local_run
- * looks too, but tells only of the first.
+ * Add what tasks ask for that this machine or program has not, at their places;
+ * local_run looks too, but tells only of the first.
  */
 void local_check(const struct local_request *request, struct diags *diags);
 

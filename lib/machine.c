@@ -116,6 +116,17 @@ check_label(const struct local_request *request, const struct utsname *uts,
               label ? "`" : "not set", label ? label : "", label ? "`" : "");
 }
 
+/* A file may say `call`, and of a run by leat_flow_run no program is known. */
+static void
+check_call(const struct flow_task *task, struct diags *diags)
+{
+    if (task->kind == FLOW_CALL && !task->call)
+        diags_add(diags, task->place, NULL,
+                  "task `%s` calls the C function `%s`, which only the program "
+                  "that it is part of has",
+                  task->name, task->script ? task->script : "?");
+}
+
 void
 local_check(const struct local_request *request, struct diags *diags)
 {
@@ -128,6 +139,7 @@ local_check(const struct local_request *request, struct diags *diags)
         const struct flow_task *task = &flow->tasks[t];
         const struct flow_options *options = task->options;
 
+        check_call(task, diags);
         /* Most tasks share one block: look at it once. */
         if (options == last)
             continue;

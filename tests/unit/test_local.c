@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+/* Real runs through the local executor. */
 #include <sys/resource.h>
 #include <time.h>
 
@@ -60,6 +61,21 @@ what_can_not_run_here_is_not_begun(void **state)
     w.request.labels = &label;
     w.request.nlabel = 1;
     run_to_end(&w, STORE_SUCCEEDED);
+    world_release(&w);
+}
+
+static void
+a_function_that_is_not_here_is_not_called(void **state)
+{
+    struct world w = {0};
+    struct err err;
+
+    (void)state;
+    world_init(&w, HEAD "  a: { call: elsewhere }\n");
+    assert_int_equal(go(&w, &err), -1);
+    assert_int_equal(err.code, ERR_IMPOSSIBLE);
+    assert_non_null(strstr(err.msg, "`elsewhere`"));
+    assert_null(w.result.run);
     world_release(&w);
 }
 
@@ -334,6 +350,7 @@ main(void)
         cmocka_unit_test(a_run_gives_its_output),
         cmocka_unit_test(an_output_that_can_not_be_made_fails_the_run),
         cmocka_unit_test(what_can_not_run_here_is_not_begun),
+        cmocka_unit_test(a_function_that_is_not_here_is_not_called),
         cmocka_unit_test(a_pause_ends_the_session),
         cmocka_unit_test(an_interrupt_before_the_first_task_starts_nothing),
         cmocka_unit_test(an_interrupt_ends_a_retry_that_waits),

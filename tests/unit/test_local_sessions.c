@@ -246,6 +246,56 @@ what_the_store_can_not_know_of_is_not_started(void **state)
     world_release(&w);
 }
 
+static json_t *
+take_a_while(leat_task *task)
+{
+    int64_t until = span_wall() + 2 * STORE_FLUSH_DUE;
+
+    (void)task;
+    while (span_wall() < until)
+        continue;
+    return NULL;
+}
+
+static bool
+count_success(void *ctx, const struct store_record *record)
+{
+    *(int *)ctx += record->state == PLAN_SUCCEEDED;
+    return true;
+}
+
+/* How many have succeeded, as another reader of the store sees it. */
+static json_t *
+look_into_store(leat_task *task)
+{
+    struct store *store = NULL;
+    struct err err;
+    int n = 0;
+
+    if (store_open(&store, leat_task_data(task), STORE_READ, &err) < 0 ||
+        store_records(store, leat_task_run(task), count_success, &n, &err) < 0)
+        fail_msg("%s", err.msg);
+    store_close(&store);
+    return json_integer(n);
+}
+
+static void
+a_long_call_is_recorded_before_the_next_begins(void **state)
+{
+    struct box *box = *state;
+    struct store_run info;
+    struct world w = {0};
+
+    world_init(&w, HEAD "  long: { call: f }\n  look: { call: f }\n"
+                        "output: ${look}\n");
+    set_call(&w, "long", take_a_while, NULL);
+    set_call(&w, "look", look_into_store, box->path);
+    world_store(&w, box, &info, NULL);
+    run_to_end(&w, STORE_SUCCEEDED);
+    assert_int_equal(json_integer_value(w.result.output), 1);
+    world_release(&w);
+}
+
 int
 main(void)
 {
@@ -253,6 +303,7 @@ main(void)
         TEST(a_later_session_runs_where_the_first_was_asked_for),
         TEST(a_function_is_called_where_the_run_was_asked_for),
         TEST(a_later_session_may_find_fewer_children),
+        TEST(a_long_call_is_recorded_before_the_next_begins),
         TEST(what_was_cached_is_not_executed),
         TEST(what_runs_is_ended_when_the_store_fails),
         TEST(what_the_store_can_not_know_of_is_not_started),
