@@ -10,6 +10,7 @@
 #include "flow/params.h"
 #include "lib/leat.h"
 #include "lib/local.h"
+#include "tests/support/valgrind.h"
 
 #define HEAD "leat: 1\nname: test\ntasks:\n"
 
@@ -392,6 +393,7 @@ what_functions_write_is_theirs(void **state)
 {
     struct world w = {0};
 
+    not_under_valgrind();
     (void)state;
     world_init(&w, HEAD "  a: { call: a }\n  b: { call: b }\n"
                         "  c: { call: c }\n  d: { call: c, timeout: 1m }\n");
@@ -458,6 +460,7 @@ the_last_words_of_a_function_that_ends_the_process_are_seen(void **state)
     char said[64];
     int status;
 
+    not_under_valgrind();
     (void)state;
     status = leave_by("exit", said, sizeof said);
     assert_string_equal(said, "why\n");
@@ -582,8 +585,10 @@ a_function_is_called_where_the_run_was_asked_for(void **state)
         HEAD "  a: { call: where }\n  b: { call: where, timeout: 1m }\n";
     struct box *box = *state;
     struct history *history = NULL;
-    char *here = getcwd(NULL, 0), *after;
+    char *here, *after;
 
+    not_under_valgrind();
+    here = getcwd(NULL, 0);
     for (int session = 1; session <= 2; session++) {
         struct world w = {0};
         struct store_run info;
