@@ -15,6 +15,7 @@
 
 #include "lib/leat.h"
 #include "tests/support/functions.h"
+#include "tests/support/valgrind.h"
 
 static void
 commands_mix_with_functions(void **state)
@@ -55,15 +56,17 @@ sleepy(leat_task *task)
 static void
 a_time_out_ends_a_function(void **state)
 {
-    leat_flow *flow = leat_flow_new("f");
-    leat_ref slow = leat_call(flow, sleepy);
-    leat_ref quick =
-        leat_call(flow, number, {"n", leat_value(flow, json_integer(4))});
-    leat_ref thirteen = leat_value(flow, json_integer(13));
-    leat_ref bad = leat_call(flow, times, {"x", thirteen}, {"by", thirteen});
+    leat_ref slow, quick, thirteen, bad;
     leat_result *result;
+    leat_flow *flow;
 
     (void)state;
+    not_under_valgrind();
+    flow = leat_flow_new("f");
+    slow = leat_call(flow, sleepy);
+    quick = leat_call(flow, number, {"n", leat_value(flow, json_integer(4))});
+    thirteen = leat_value(flow, json_integer(13));
+    bad = leat_call(flow, times, {"x", thirteen}, {"by", thirteen});
     leat_options(bad, .timeout = "1m");
     leat_options(slow, .timeout = "50ms");
     leat_options(quick, .timeout = "1m");
@@ -114,6 +117,35 @@ what_tasks_print_is_passed_on_unless_quiet(void **state)
     assert_int_equal(
         run_to_file(flow, &quiet, STDOUT_FILENO, text, sizeof text), 0);
     leat_flow_destroy(&flow);
+}
+
+static void
+closed_descriptors_are_no_trouble(void **state)
+{
+    leat_flow *flow = leat_flow_new("f");
+    leat_ref first = leat_call(flow, talk);
+    leat_ref second = leat_flow_add_command(flow, "second", "cat; echo x");
+    leat_result *result = NULL;
+    int kept[2];
+
+    (void)state;
+    leat_chain(flow, first, second);
+    (void)fflush(NULL);
+    for (int fd = 0; fd < 2; fd++) {
+        kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        (void)close(fd);
+    }
+    (void)leat_flow_run(flow, NULL, &result, NULL);
+    for (int fd = 0; fd < 2; fd++) {
+        int was_open = fcntl(fd, F_GETFD);
+
+        (void)dup2(kept[fd], fd);
+        (void)close(kept[fd]);
+        assert_int_equal(was_open, -1);
+    }
+    assert_state(result, first, LEAT_SUCCEEDED);
+    assert_state(result, second, LEAT_SUCCEEDED);
+    end_both(&flow, &result);
 }
 
 static void
@@ -191,6 +223,7 @@ main(void)
         cmocka_unit_test(commands_mix_with_functions),
         cmocka_unit_test(a_time_out_ends_a_function),
         cmocka_unit_test(what_tasks_print_is_passed_on_unless_quiet),
+        cmocka_unit_test(closed_descriptors_are_no_trouble),
         cmocka_unit_test(a_run_is_kept_if_a_store_is_named),
         cmocka_unit_test(a_run_stops_at_its_own_time_out),
         cmocka_unit_test(what_handlers_print_is_theirs),
