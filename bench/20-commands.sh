@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # Commands, one in flight, with the store.
 set -euo pipefail
-n=1000
+n=600
 runs=5
 
 cat >argv.yaml <<END

@@ -8,7 +8,7 @@ peak() { # WHAT AIM COMMAND...
 import resource, subprocess, sys
 subprocess.run(sys.argv[3:], check=True, stdout=subprocess.DEVNULL)
 kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(sys.argv[1], f"{kib * 1024 / 1e6:.0f} MB", *3 * [""], sys.argv[2],
+print(sys.argv[1], f"{kib * 1024 / 1e6:.0f} MB", *4 * [""], sys.argv[2],
       sep="\t")
 END
 }

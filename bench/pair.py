@@ -6,8 +6,8 @@
 
 The two run in turn, so that what else the machine does meets both. Shown are
 the medians, the median of the ratios of each pair (above 1: ours is quicker),
-and the same ratio of CPU time, user and system with all children, which other
-load disturbs less.
+and behind that ours and the ratio again, in CPU time: user and system with all
+children, which other load disturbs less.
 """
 import argparse
 import os
@@ -51,6 +51,17 @@ def show(seconds, args):
     return in_units(seconds / args.count * 1e6, [" us", " ms", " s"])
 
 
+def middle(pairs, which):
+    return statistics.median(pair[which] for pair in pairs)
+
+
+def compare(pairs, args):
+    if args.more:
+        more = statistics.median(a - b for a, b in pairs)
+        return show(more, args) + " more"
+    return f"{statistics.median(b / a for a, b in pairs):.3g}"
+
+
 def parse():
     words = sys.argv[1:]
     commands = []
@@ -82,16 +93,11 @@ def main():
     Run(beside, args.says)
     pairs = [(Run(ours, False), Run(beside, args.says))
              for _ in range(args.runs)]
-    median = statistics.median
-    if args.more:
-        ratio = show(median(a.wall - b.wall for a, b in pairs), args) + " more"
-        cpu = show(median(a.cpu - b.cpu for a, b in pairs), args) + " more"
-    else:
-        ratio = f"{median(b.wall / a.wall for a, b in pairs):.3g}"
-        cpu = f"{median(b.cpu / a.cpu for a, b in pairs):.3g}"
-    print(args.what, show(median(a.wall for a, _ in pairs), args),
-          show(median(b.wall for _, b in pairs), args), ratio,
-          "" if args.says else cpu, args.aim, sep="\t")
+    walls = [(a.wall, b.wall) for a, b in pairs]
+    cpus = [(a.cpu, b.cpu) for a, b in pairs]
+    print(args.what, show(middle(walls, 0), args), show(middle(walls, 1), args),
+          compare(walls, args), show(middle(cpus, 0), args),
+          "" if args.says else compare(cpus, args), args.aim, sep="\t")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # Run the benchmarks named (all of bench/NN-*.sh) and print one Markdown table.
-# Each prints rows of six columns, separated by tabs: what, ours, what it is
-# measured beside, the ratio, the ratio of CPU time, the aim; pair.py makes
-# such rows. LEAT is the program, PROGRAMS has those of bench/*.c, and a
+# Each prints rows of seven columns, separated by tabs: what, ours, what it is
+# measured beside, the ratio, ours and the ratio in CPU time, the aim; pair.py
+# makes such rows. LEAT is the program, PROGRAMS has those of bench/*.c, and a
 # temporary directory is where they are.
 #
 # PREFECT and HYPERQUEUE name a python that has Prefect 1.4.1 and HyperQueue
@@ -25,8 +25,8 @@ export LEAT_STORE=$work/store XDG_CONFIG_HOME=$work LC_ALL=C.UTF-8
 echo "$(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)," \
     "Linux $(uname -r), $(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg)"
 echo
-echo '| what | leat | beside | ratio | of CPU time | aim |'
-echo '|---|---|---|---|---|---|'
+echo '| what | leat | beside | ratio | leat, CPU time | ratio | aim |'
+echo '|---|---|---|---|---|---|---|'
 for bench in "${benches[@]}"; do
     bench=$(realpath "$bench")
     mkdir "$work/now"

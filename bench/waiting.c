@@ -76,7 +76,8 @@ measure(const char *what, const char *aim, void make(leat_flow *))
         (void)fprintf(stderr, "%s\n", err.msg);
         exit(1);
     }
-    printf("%s\t%.0f B\t\t\t\t%s\n", what, (double)(during - before) / N, aim);
+    printf("%s\t%.0f B\t\t\t\t\t%s\n", what, (double)(during - before) / N,
+           aim);
     leat_flow_destroy(&flow);
 }
 

@@ -15,6 +15,8 @@ struct logs {
     const struct cli *cli;
     struct which which;
     bool raw, json, names;
+    bool running;     /* more will come: what is not known yet can wait */
+    bool looked;      /* for a newer history, this time */
     uint32_t attempt; /* 0: all */
     struct lines lines;
     struct plan_id named; /* whose name is in `name` */
@@ -30,16 +32,25 @@ flush(struct logs *self)
     buf_clear(&self->out);
 }
 
+/* A child's name is recorded when it begins, shortly before or after this. */
+static bool
+is_known(const struct logs *self, struct plan_id id)
+{
+    const struct history_task *task = &self->which.history->tasks[id.task];
+
+    return id.child == PLAN_WHOLE ||
+           (id.child < task->nchild && task->children[id.child].attempt > 0);
+}
+
 /* A child that began after the history was read needs a newer one. */
 static void
-look_again(struct logs *self, struct plan_id id)
+look_again(struct logs *self)
 {
     struct history *newer = NULL;
     struct err err;
 
-    if (id.child == PLAN_WHOLE ||
-        id.child < self->which.history->tasks[id.task].nchild ||
-        history_load(&newer, self->which.store, self->which.history->info.id,
+    self->looked = true;
+    if (history_load(&newer, self->which.store, self->which.history->info.id,
                      &err) < 0)
         return;
     history_destroy(&self->which.history);
@@ -51,7 +62,6 @@ name_of(struct logs *self, struct plan_id id)
 {
     if (self->named.task == id.task && self->named.child == id.child)
         return buf_str(&self->name);
-    look_again(self, id);
     buf_clear(&self->name);
     if (id.child == PLAN_WHOLE ||
         id.child < self->which.history->tasks[id.task].nchild)
@@ -128,6 +138,10 @@ on_piece(void *ctx, const struct store_piece *piece)
     if (!is_wanted(self, piece) ||
         piece->id.task >= self->which.history->flow->ntask)
         return true;
+    if (!is_known(self, piece->id) && !self->looked)
+        look_again(self);
+    if (!is_known(self, piece->id) && self->running)
+        return false;
     if (self->raw)
         buf_add(&self->out, piece->data, piece->n);
     else
@@ -144,6 +158,7 @@ read_once(struct logs *self, uint64_t *offset)
         self->which.nid == 1 ? &self->which.ids[0] : NULL;
     struct err err;
 
+    self->looked = false;
     if (store_pieces(self->which.store, self->which.history->info.id, only,
                      offset, on_piece, self, &err) < 0)
         self->code = cli_error(self->cli, &err);
@@ -169,16 +184,15 @@ static void
 print(struct logs *self, bool follow)
 {
     uint64_t offset = 0;
-    bool running;
 
     do {
         /* Asked before reading: what came until it ended is read then. */
-        running = follow && is_running(self);
+        self->running = follow && is_running(self);
         if (read_once(self, &offset) != EXIT_OK)
             return;
-        if (running)
+        if (self->running)
             (void)poll(NULL, 0, LOOK_MS);
-    } while (running);
+    } while (self->running);
     lines_end(&self->lines, NULL);
     flush(self);
 }

@@ -44,6 +44,7 @@ struct planning {
     const json_t *params;
     struct order order;
     int64_t *lengths;
+    json_t *written; /* the flow as a file would have it; or NULL */
 };
 
 /* The names of what it waits for; hidden tasks stand for what they wait for. */
@@ -61,13 +62,76 @@ add_upstream(const struct planning *self, uint32_t t, json_t *names)
             add_upstream(self, up, names);
             continue;
         }
-        json_array_foreach(names, k, one)
-        {
+        json_array_foreach(names, k, one) {
             known = known || strcmp(json_string_value(one), name) == 0;
         }
         if (!known)
             json_array_append_new(names, json_string(name));
     }
+}
+
+/* What the plan shows in other ways, or not at all. */
+static bool
+is_option(const char *key)
+{
+    static const char *const others[] = {"run",  "argv",    "call",  "value",
+                                         "with", "stdin",   "first", "each",
+                                         "zip",  "flatten", "needs", "trigger"};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(key, others[i]) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* How and where a task runs: what it sets itself, besides the defaults. */
+static json_t *
+task_options(const struct planning *self, const char *task)
+{
+    json_t *tasks = json_object_get(self->written, "tasks");
+    json_t *options = json_object();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(json_object_get(tasks, task), key, value)
+    {
+        if (is_option(key))
+            json_object_set(options, key, value);
+    }
+    return options;
+}
+
+/* Each on a line of its own, as a flow file would have it. */
+static void
+put_options(const struct planning *self, const char *before, json_t *options,
+            struct buf *out)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(options, key, value)
+    {
+        struct buf text = {0};
+
+        if (json_is_string(value))
+            value_text(value, &text);
+        else
+            value_brief(value, 200, &text);
+        buf_printf(out, "%s%s: ", before, key);
+        term_put(&self->cli->out, out, STYLE_PLAIN, buf_str(&text));
+        buf_char(out, '\n');
+        buf_release(&text);
+    }
+}
+
+static void
+put_task_options(const struct planning *self, const char *task, struct buf *out)
+{
+    json_t *options = task_options(self, task);
+
+    put_options(self, "       ", options, out);
+    json_decref(options);
 }
 
 static void
@@ -86,8 +150,7 @@ put_task(const struct planning *self, uint32_t t, size_t column,
     else if (task->mapped)
         buf_printf(out, "  mapped, %" PRId64 " children", self->lengths[t]);
     add_upstream(self, t, names);
-    json_array_foreach(names, i, name)
-    {
+    json_array_foreach(names, i, name) {
         buf_printf(out, "%s%s", between, json_string_value(name));
         between = ", ";
     }
@@ -108,14 +171,17 @@ put_plan(const struct planning *self, struct buf *out)
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)self->params, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)self->params, name, value) {
         buf_printf(out, "%s%s=", between, name);
         value_brief(value, 60, out);
         between = ", ";
     }
     if (json_object_size(self->params) > 0)
         buf_char(out, '\n');
+    put_options(self, "defaults: ", json_object_get(self->written, "defaults"),
+                out);
+    put_options(self, "limits: ", json_object_get(self->written, "limits"),
+                out);
     for (size_t i = 0; i < self->flow->ntask; i++) {
         uint32_t t = self->order.tasks[i];
 
@@ -127,6 +193,8 @@ put_plan(const struct planning *self, struct buf *out)
             buf_printf(out, "%3" PRIu32 ". ", ++shown);
         last = self->order.step[t];
         put_task(self, t, column, out);
+        if (self->written)
+            put_task_options(self, self->flow->tasks[t].name, out);
     }
 }
 
@@ -153,16 +221,20 @@ plan_json(const struct planning *self)
         }
         last = self->order.step[t];
         json_array_append_new(
-            step, json_pack("{s:s, s:o, s:s, s:b, s:o}", "name", task->name,
-                            "after", after, "trigger",
+            step, json_pack("{s:s, s:o, s:s, s:b, s:o, s:o}", "name",
+                            task->name, "after", after, "trigger",
                             plan_trigger_names[task->options->trigger],
                             "mapped", task->mapped, "children",
                             task->mapped && self->lengths[t] != ORDER_UNKNOWN
                                 ? json_integer(self->lengths[t])
-                                : json_null()));
+                                : json_null(),
+                            "options", task_options(self, task->name)));
     }
-    return json_pack("{s:s, s:s, s:O, s:o}", "schema", "leat.plan/1", "flow",
-                     self->flow->name, "params", self->params, "steps", steps);
+    return json_pack("{s:s, s:s, s:O, s:o, s:O?, s:O?}", "schema",
+                     "leat.plan/1", "flow", self->flow->name, "params",
+                     self->params, "steps", steps, "defaults",
+                     json_object_get(self->written, "defaults"), "limits",
+                     json_object_get(self->written, "limits"));
 }
 
 static int
@@ -175,6 +247,8 @@ plan_flow(const struct cli *cli, const struct args *args,
 
     order_init(&self.order, flow);
     self.lengths = order_lengths(&self.order, flow, params);
+    if (args_has(args, OPT_VERBOSE) || args_has(args, OPT_JSON))
+        self.written = flow_to_json(flow);
     if (args_has(args, OPT_JSON)) {
         code = cli_print_json(cli, plan_json(&self), EXIT_OK);
     } else {
@@ -182,6 +256,7 @@ plan_flow(const struct cli *cli, const struct args *args,
         code = cli_print(cli, &out, EXIT_OK);
     }
     buf_release(&out);
+    json_decref(self.written);
     free(self.lengths);
     order_release(&self.order);
     return code;

@@ -52,8 +52,7 @@ put_params(struct showing *self)
     const char *name;
     json_t *value;
 
-    json_object_foreach(self->history->info.params, name, value)
-    {
+    json_object_foreach(self->history->info.params, name, value) {
         buf_printf(&self->out, "%s%s=", between, name);
         value_brief(value, VALUE_MOST, &self->out);
         between = ", ";

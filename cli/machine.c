@@ -61,14 +61,12 @@ machine_read(struct machine *self, const struct cli *cli,
     }
     self->resources =
         mem_alloc(json_object_size(resources), sizeof *self->resources);
-    json_object_foreach(resources, name, value)
-    {
+    json_object_foreach(resources, name, value) {
         self->resources[self->nresource++] =
             (struct local_resource){name, json_number_value(value)};
     }
     self->labels = mem_alloc(json_object_size(labels), sizeof *self->labels);
-    json_object_foreach(labels, name, value)
-    {
+    json_object_foreach(labels, name, value) {
         self->labels[self->nlabel++] =
             mem_printf("%s=%s", name, json_string_value(value));
     }

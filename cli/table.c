@@ -55,11 +55,12 @@ const struct command cli_commands[] = {
         .summary = "show what would run, in which order",
         .usage = "FLOW|RUN [-p NAME=VALUE]...",
         .more = "Parameters are bound and the lengths of maps are worked out\n"
-                "as far as they can be known. Nothing is run.",
+                "as far as they can be known. With -v the options of tasks\n"
+                "are shown too. Nothing is run.",
         .examples = "@ plan nightly.yaml -p day=monday\n"
                     "@ plan --why last\n",
-        .options = OPTIONS(OPT_PARAM, OPT_PARAMS, OPT_WHY, OPT_FROM, OPT_JSON,
-                           OPT_STORE),
+        .options = OPTIONS(OPT_PARAM, OPT_PARAMS, OPT_WHY, OPT_FROM,
+                           OPT_VERBOSE, OPT_JSON, OPT_STORE),
         .words = KIND_FLOW,
         .least = 1,
         .most = 1,

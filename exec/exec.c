@@ -212,7 +212,7 @@ void
 exec_cancel(struct exec *self, const void *tag, bool at_once)
 {
     int64_t now = span_mono();
-    struct attempt *attempt;
+    struct attempt *attempt = NULL;
 
     TAILQ_FOREACH(attempt, &self->running, link) {
         if (!tag || attempt->done.tag == tag)

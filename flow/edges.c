@@ -43,31 +43,16 @@ add_binds(struct edges *self, const struct flow_bind *binds, uint32_t n)
         tmpl_each_ref(binds[i].value, add_ref, self);
 }
 
-/* The mapped task whose children a key goes over, or UINT32_MAX. */
-static uint32_t
-mapped_source(const struct flow *flow, const struct flow_each *each)
-{
-    const struct tmpl *values = each->values;
-
-    if (!values || values->kind != TMPL_REF || values->ref->scope != REF_TASK ||
-        values->ref->nstep > 0 || !flow->tasks[values->ref->index].mapped)
-        return UINT32_MAX;
-    return values->ref->index;
-}
-
 uint32_t
 flow_child_source(const struct flow *self, const struct flow_task *task,
                   uint32_t key)
 {
-    uint32_t from = mapped_source(self, &task->each[key]);
+    const struct tmpl *values = task->each[key].values;
 
-    /* In a product with itself a child needs two children of the same task. */
-    for (uint32_t i = 0; i < task->neach && from != UINT32_MAX; i++) {
-        if (i != key && !task->zip &&
-            mapped_source(self, &task->each[i]) == from)
-            return UINT32_MAX;
-    }
-    return from;
+    if (!values || values->kind != TMPL_REF || values->ref->scope != REF_TASK ||
+        values->ref->nstep > 0 || !self->tasks[values->ref->index].mapped)
+        return UINT32_MAX;
+    return values->ref->index;
 }
 
 static void

@@ -295,8 +295,7 @@ check_names(const struct flow *flow, const json_t *given, struct buf *problems)
 
     for (size_t i = 0; i < flow->nparam; i++)
         names[i] = flow->params[i].name;
-    json_object_foreach((json_t *)(uintptr_t)given, name, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)given, name, value) {
         const char *near;
 
         if (flow_find_param(flow, name) != UINT32_MAX)

@@ -35,21 +35,23 @@ link_since(const struct run *self, struct plan_id id,
            const struct plan_edge *edge)
 {
     const struct run_task *from = &self->tasks[edge->from];
-    const struct run_task *task = &self->tasks[id.task];
+    const struct map *map = self->tasks[id.task].map;
+    uint32_t since = 0;
 
     if (edge->kind == PLAN_EDGE_WHOLE || id.child == PLAN_WHOLE || !from->map)
         return from->since;
-    for (uint32_t i = 0; i < task->map->nsource; i++) {
-        const struct map_source *source = &task->map->sources[i];
-        uint32_t item = map_item(source, id.child);
+    /* In a product with itself several keys go over the same map. */
+    for (uint32_t i = 0; from->map->since && i < map->nsource; i++) {
+        uint32_t item = map_item(&map->sources[i], id.child);
 
-        if (source->task != edge->from)
+        if (map->sources[i].task != edge->from)
             continue;
-        if (task->map->owner)
-            item = task->map->owner[item];
-        return from->map->since ? from->map->since[item] : 0;
+        if (map->owner)
+            item = map->owner[item];
+        if (from->map->since[item] > since)
+            since = from->map->since[item];
     }
-    return from->since;
+    return since;
 }
 
 static uint32_t

@@ -150,19 +150,6 @@ run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
 
 /* ---- finding the children of a map ---- */
 
-/* The task that a key maps over by a plain reference, or PLAN_NONE. */
-static uint32_t
-mapped_source(const struct run *self, const struct flow_each *each)
-{
-    const struct tmpl *values = each->values;
-
-    if (!values || values->kind != TMPL_REF || values->ref->nstep > 0 ||
-        values->ref->scope != REF_TASK ||
-        !self->flow->tasks[values->ref->index].mapped)
-        return PLAN_NONE;
-    return values->ref->index;
-}
-
 bool
 run_is_linked(const struct run *self, uint32_t task, uint32_t key)
 {
@@ -271,8 +258,8 @@ flatten_item(json_t *flat, const json_t *item, bool may_be_plain, size_t at,
     size_t i;
 
     if (json_is_array(item)) {
-        json_array_foreach(item, i, element)(void)
-            json_array_append_new(flat, or_null(element));
+        json_array_foreach(item, i, element)
+            (void)json_array_append_new(flat, or_null(element));
         return 0;
     }
     if (may_be_plain) {
@@ -292,8 +279,7 @@ flatten(const struct run *self, struct map *map, uint32_t from, struct err *err)
     const json_t *item;
     size_t i;
 
-    json_array_foreach(source->list, i, item)
-    {
+    json_array_foreach(source->list, i, item) {
         struct plan_id id = {from, (uint32_t)i};
         bool plain = from != PLAN_NONE &&
                      (plan_state(self->plan, id) == PLAN_SKIPPED ||
@@ -326,7 +312,7 @@ expand_key(struct run *self, uint32_t task, uint32_t key, struct map *map,
     const struct flow_task *spec = &self->flow->tasks[task];
     const struct flow_each *each = &spec->each[key];
     struct map_source *source = &map->sources[key];
-    uint32_t from = mapped_source(self, each);
+    uint32_t from = flow_child_source(self->flow, spec, key);
 
     source->task = PLAN_NONE;
     if (!each->values)
@@ -341,8 +327,6 @@ expand_key(struct run *self, uint32_t task, uint32_t key, struct map *map,
         return -1;
     if (!spec->flatten)
         return 0;
-    if (from != PLAN_NONE && !self->tasks[from].map)
-        from = PLAN_NONE;
     return flatten(self, map, from, err);
 }
 
@@ -420,7 +404,7 @@ run_merge(struct run *self, struct plan_id id)
     for (uint32_t i = 0; i < task->nneeds; i++) {
         struct plan_id branch = {task->needs[i], PLAN_WHOLE};
 
-        if (id.child != PLAN_WHOLE && self->tasks[branch.task].map)
+        if (self->tasks[branch.task].map)
             branch.child = id.child;
         if (!was_skipped(self, branch))
             return run_value(self, branch);

@@ -241,8 +241,7 @@ split_words(struct tmpl *words)
     if (words->kind != TMPL_CONST || !json_is_array(words->value))
         return words;
     list = tmpl_list();
-    json_array_foreach(words->value, i, word)
-    {
+    json_array_foreach(words->value, i, word) {
         struct tmpl *part = tmpl_const(json_incref(word));
 
         tmpl_append(list, &part);

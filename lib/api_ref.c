@@ -153,8 +153,7 @@ parse_list(const struct api_call *call, const json_t *value)
     json_t *element;
     size_t i;
 
-    json_array_foreach(value, i, element)
-    {
+    json_array_foreach(value, i, element) {
         struct tmpl *part = parse(call, element);
 
         if (part)
@@ -170,8 +169,7 @@ parse_object(const struct api_call *call, json_t *value)
     const char *key;
     json_t *field;
 
-    json_object_foreach(value, key, field)
-    {
+    json_object_foreach(value, key, field) {
         struct tmpl *part = parse(call, field);
 
         if (part)

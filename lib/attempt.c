@@ -72,8 +72,9 @@ check_created(struct local *self, const char *cwd)
 }
 
 /*
- * What a cached value depends on: the task as it is written and everything
- * that is bound. The code of a C function is not known; its name is.
+ * What a cached value depends on: the task as it is written, everything that
+ * is bound, and the folder it runs in, for names of files are relative. The
+ * code of a C function is not known; its name is.
  */
 static char *
 cache_key(struct local *self, const struct material *m)
@@ -81,11 +82,14 @@ cache_key(struct local *self, const struct material *m)
     const struct flow_task *task = self->attempt->task;
     unsigned char hash[crypto_generichash_BYTES];
     char hex[2 * sizeof hash + 1];
+    const char *cwd = m->cwd ? m->cwd : ".";
+    char *here = cwd[0] == '/' ? NULL : getcwd(NULL, 0);
     struct buf text = {0};
 
     buf_printf(&text, "%s/%s %d %d %s\n", self->request->flow->name, task->name,
                (int)task->kind, (int)task->value,
                task->options->shell ? task->options->shell : "");
+    buf_printf(&text, "%s/%s\n", here ? here : "", cwd);
     buf_text(&text, task->script ? task->script : "");
     buf_char(&text, '\n');
     value_json(m->bindings, &text);
@@ -97,6 +101,7 @@ cache_key(struct local *self, const struct material *m)
                              NULL, 0);
     (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
     buf_release(&text);
+    free(here);
     return mem_dup(hex);
 }
 
@@ -177,6 +182,7 @@ attempt_carry_out(struct local *self, struct plan_id id)
     };
     struct run_outcome outcome;
 
+    /* cppcheck-suppress autoVariables ; it is NULL again below */
     self->attempt = &a;
     if (self->keep_times)
         a.started = span_wall();

@@ -166,13 +166,14 @@ tick(struct local *self, int64_t now)
     watch->tick(watch->ctx, self->run);
 }
 
+/* Commit what has been due at that moment; before SPAN_NEVER, all there is. */
 static void
-flush_if_due(struct local *self, int64_t now)
+flush_due(struct local *self, int64_t when)
 {
     struct err err;
 
     if (self->request->store && !self->broken &&
-        store_due(self->request->store) <= now &&
+        store_due(self->request->store) <= when &&
         store_flush(self->request->store, &err) < 0)
         local_break(self, &err);
 }
@@ -194,11 +195,9 @@ see_to_times(struct local *self, int64_t now, int64_t until)
         self->timed_out = true;
         cancel(self, false);
     }
-    flush_if_due(self, now);
+    flush_due(self, now);
     tick(self, now);
     until = sooner(until, self->deadline);
-    if (self->request->store && !self->broken)
-        until = sooner(until, store_due(self->request->store));
     if (watch && watch->tick)
         until = sooner(until, self->ticked + TICK);
     return until;
@@ -225,10 +224,12 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
     int ready;
 
     until = see_to_times(self, now, until);
-    if (until == SPAN_NEVER)
-        ready = poll_once(self, -1);
-    else
-        ready = poll_once(self, until > now ? until - now : 0);
+    ready = poll_once(self, 0);
+    if (ready == 0 && until > now) {
+        /* The task is at work: commit now what would be due only later. */
+        flush_due(self, SPAN_NEVER - 1);
+        ready = poll_once(self, until == SPAN_NEVER ? -1 : until - now);
+    }
     if (ready & 2)
         read_interrupts(self);
     /* Also when nothing runs: exec may have something to tidy up. */

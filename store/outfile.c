@@ -371,9 +371,10 @@ give_pieces(struct reading *self, const struct plan_id *only,
             self->want = HEAD + piece.n;
             break;
         }
-        at += HEAD + piece.n;
-        if (is_wanted(&piece, only))
-            *more = fn(ctx, &piece);
+        if (is_wanted(&piece, only) && !fn(ctx, &piece))
+            *more = false;
+        else
+            at += HEAD + piece.n;
     }
     return at;
 }

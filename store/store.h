@@ -181,7 +181,8 @@ int store_records(struct store *self, uint64_t run, store_record_fn *fn,
 /*
  * The output of a run in the order it came; `only` NULL: of all tasks; with
  * child PLAN_WHOLE: of a task with all its children. `offset` (0 at first) is
- * moved behind what was read, so that -f can go on from there.
+ * moved behind what was read, so that -f can go on from there. A piece for which
+ * the function returns false is the last, and counts as not read.
  */
 struct store_piece {
     struct plan_id id;

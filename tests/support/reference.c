@@ -37,26 +37,6 @@ is_success(enum plan_state s)
     return s == PLAN_SUCCEEDED || s == PLAN_CACHED || s == PLAN_SKIPPED;
 }
 
-static uint32_t
-how_many(const struct sight *sight, bool success)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < sight->n; i++)
-        n += is_success(sight->states[i]) == success;
-    return n;
-}
-
-static uint32_t
-how_many_skipped(const struct sight *sight)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < sight->n; i++)
-        n += sight->states[i] == PLAN_SKIPPED;
-    return n;
-}
-
 static bool
 some(const struct plan_task *rules, uint32_t n, uint32_t of)
 {
@@ -74,19 +54,26 @@ some(const struct plan_task *rules, uint32_t n, uint32_t of)
     return least <= n && n <= most;
 }
 
-/* PLAN_READY: it runs. */
-static enum plan_state
-trigger(const struct plan_task *rules, const struct sight *sight)
+void
+reference_see(struct ref_seen *self, enum plan_state state)
 {
-    uint32_t ok = how_many(sight, true);
-    uint32_t bad = how_many(sight, false);
+    self->n++;
+    self->nsuccess += is_success(state);
+    self->nskipped += state == PLAN_SKIPPED;
+}
+
+enum plan_state
+reference_trigger(const struct plan_task *rules, const struct ref_seen *seen)
+{
+    uint32_t ok = seen->nsuccess;
+    uint32_t bad = seen->n - seen->nsuccess;
     bool runs = true;
 
-    if (sight->nupstream == 0)
+    if (seen->nupstream == 0)
         return PLAN_READY;
     switch ((enum plan_trigger)rules->trigger) {
     case TRIGGER_NOT_ALL_SKIPPED:
-        if (how_many_skipped(sight) == sight->n)
+        if (seen->nskipped == seen->n)
             return PLAN_SKIPPED;
         runs = bad == 0;
         break;
@@ -103,10 +90,10 @@ trigger(const struct plan_task *rules, const struct sight *sight)
         runs = bad > 0;
         break;
     case TRIGGER_SOME_SUCCESSFUL:
-        runs = some(rules, ok, sight->n);
+        runs = some(rules, ok, seen->n);
         break;
     case TRIGGER_SOME_FAILED:
-        runs = some(rules, bad, sight->n);
+        runs = some(rules, bad, seen->n);
         break;
     case TRIGGER_ALL_FINISHED:
     case TRIGGER_MANUAL_ONLY: /* let through */
@@ -116,21 +103,32 @@ trigger(const struct plan_task *rules, const struct sight *sight)
     return runs ? PLAN_READY : PLAN_TRIGGER_FAILED;
 }
 
-static bool
-must_skip(const struct plan_task *rules, const struct sight *sight)
+bool
+reference_must_skip(const struct plan_task *rules, const struct ref_seen *seen)
 {
-    return rules->skip_on_skip && how_many_skipped(sight) > 0;
+    return rules->skip_on_skip && seen->nskipped > 0;
+}
+
+static struct ref_seen
+count(const struct sight *sight)
+{
+    struct ref_seen seen = {.nupstream = sight->nupstream};
+
+    for (uint32_t i = 0; i < sight->n; i++)
+        reference_see(&seen, sight->states[i]);
+    return seen;
 }
 
 static enum plan_state
 judge(const struct ref_flow *flow, struct plan_id id, const struct sight *sight)
 {
     const struct plan_task *rules = &flow->tasks[id.task].rules;
+    struct ref_seen seen = count(sight);
     enum plan_state state;
 
-    if (must_skip(rules, sight))
+    if (reference_must_skip(rules, &seen))
         return PLAN_SKIPPED;
-    state = trigger(rules, sight);
+    state = reference_trigger(rules, &seen);
     return state == PLAN_READY ? flow->end(flow->ctx, id) : state;
 }
 
@@ -246,16 +244,18 @@ evaluate(const struct ref_flow *flow, uint32_t t, struct ref_result *results)
     const struct ref_task *task = &flow->tasks[t];
     struct ref_result *result = &results[t];
     struct sight sight;
+    struct ref_seen seen;
     uint32_t ncommon;
 
     sight.n = sight.nupstream = 0;
     see_upstream(task, results, &sight);
+    seen = count(&sight);
     ncommon = sight.n;
     if (!task->rules.mapped) {
         struct plan_id id = {t, PLAN_WHOLE};
 
         result->state = judge(flow, id, &sight);
-    } else if (must_skip(&task->rules, &sight)) {
+    } else if (reference_must_skip(&task->rules, &seen)) {
         result->state = PLAN_SKIPPED;
     } else if (!map_length(task, results, &result->nchild)) {
         result->state = PLAN_FAILED;

@@ -60,6 +60,24 @@ struct ref_result {
     enum plan_state children[REF_CHILDREN];
 };
 
+/* The states that an instance sees. */
+struct ref_seen {
+    uint32_t nupstream; /* tasks */
+    uint32_t n;
+    uint32_t nsuccess; /* skipped ones too */
+    uint32_t nskipped;
+};
+
+void reference_see(struct ref_seen *self, enum plan_state state);
+
+/* Before the trigger: is it skipped because something else was? */
+bool reference_must_skip(const struct plan_task *rules,
+                         const struct ref_seen *seen);
+
+/* What the trigger says: PLAN_READY if it runs, else how it ends. */
+enum plan_state reference_trigger(const struct plan_task *rules,
+                                  const struct ref_seen *seen);
+
 /* Fill in the results of all tasks. */
 void reference_run(const struct ref_flow *flow,
                    struct ref_result results[REF_TASKS]);

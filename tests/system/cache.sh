@@ -32,6 +32,11 @@ expect $'cached\ncached' states
 run other -p x=2
 expect 'text none map1 map2 brief fails' other
 expect '["2",null,[1,2]]' out
+mkdir elsewhere
+: >log
+(cd elsewhere && leat run -q ../flow.yaml -p log="$work/log" >out)
+paste -sd' ' log >moved
+expect 'text none map1 map2 brief fails' moved
 run anew --no-cache
 expect 'text none map1 map2 brief fails' anew
 sed -i 's/; echo \$i/; echo $((i + 1))/' flow.yaml

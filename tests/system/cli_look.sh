@@ -134,6 +134,34 @@ expect 'try  run   it failed: exit code 9
 map  run   2 of its 2 children have not succeeded' out
 exits 2 leat plan --from try 2
 
+cat >options.yaml <<'END'
+leat: 1
+name: options
+limits: { db: 4 }
+defaults: { timeout: 1m }
+tasks:
+  a: { run: 'true', resources: { cpus: 2, memory: 1GiB }, tags: [db], where: { os: linux }, exclusive: true, at-most-once: true, priority: 5 }
+  b: { each: { i: 1..3 }, run: 'true', needs: a, max-parallel: 2, cache: { for: 1h }, exit: { skip: [77] }, retry: 1 }
+END
+exits 0 leat plan -v options.yaml
+expect 'defaults: timeout: 60s
+limits: db: 4
+  1. a
+       exclusive: true
+       at-most-once: true
+       priority: 5
+       resources: {"cpus":2,"memory":1073741824}
+       tags: ["db"]
+       where: {"os":"linux"}
+  2. b  mapped, 3 children  after a
+       retry: {"times":1,"backoff":1.0,"jitter":0.0,"on":["failed","timeout","lost"]}
+       exit: {"skip":[77],"retry":[]}
+       max-parallel: 2
+       cache: {"for":"3600s"}' out
+exits 0 leat plan options.yaml
+expect '  1. a
+  2. b  mapped, 3 children  after a' out
+
 # graph
 exits 0 leat graph flow.yaml
 holds list out

@@ -66,6 +66,10 @@ printf 'leat: 1\nname: kill\ntasks: { a: { run: echo x >>a }, b: { needs: [a], r
 mkfifo fifo ready
 leat run -q kill.yaml &
 read -r pid <ready
+b_is_recorded() {
+    leat show --json last | jq -e '.tasks[1].state == "running"' >/dev/null
+}
+wait_for 10 b_is_recorded
 kill -KILL "$pid"
 wait $! || :
 wait_for 10 gone "$pid"
@@ -78,3 +82,30 @@ holds '`b` was running in attempt 1 when the run was interrupted' out
 touch open
 exits 0 leat retry last
 [[ $(wc -l <a) == 1 ]] || fail "a was executed again"
+
+# A later session that is interrupted loses nothing of the one before, and what
+# must not be started twice is not.
+cat >lost.yaml <<'YAML'
+leat: 1
+name: lost
+tasks:
+  x: { run: '[[ -e slow ]] || exit 1; echo >at_x; read -r y <>fifo' }
+  y: { run: 'echo y >>y.log; echo made', value: text, at-most-once: true }
+output: ${y}
+YAML
+mkfifo at_x
+exits 1 leat run -q lost.yaml
+touch slow
+set -m # background jobs must not ignore SIGINT
+LEAT_STORE=$work/store "$LEAT" retry -q 2>interrupted &
+read -r _ <at_x
+kill -INT $!
+wait $! || :
+exits 0 leat show --json last
+jq -e '.tasks | map(.state) == ["cancelled", "succeeded"]' out >seen ||
+    fail "states: $(cat out)"
+rm slow
+exits 1 leat retry -q last
+[[ $(wc -l <y.log) == 1 ]] || fail "y was executed again"
+exits 0 leat value last/y
+expect made out

@@ -20,7 +20,7 @@ done
 # the ten most frequent words, counted once more in one go
 folder=/usr/share/common-licenses
 find $folder -maxdepth 1 -type f -exec cat {} + |
-    tr 'A-Z' 'a-z' | tr -cs 'a-z' '\n' | sed '/^$/d' |
+    tr '[:upper:]' '[:lower:]' | tr -cs '[:lower:]' '\n' | sed '/^$/d' |
     sort | uniq -c | sort -k1,1nr -k2 | awk 'NR <= 10 { print $1, $2 }' >want
 leat run -q "$root/examples/wordcount.yaml" | jq -r '.[]' >out
 expect "$(cat want)" out

@@ -34,6 +34,7 @@ struct world {
     struct buf journal;
     enum plan_state (*handle)(void *ctx, struct run_change *change);
     int64_t now;
+    uint32_t random;
 };
 
 static inline void

@@ -104,7 +104,7 @@ maps_go_child_to_child(void **state)
         {"  b: { run: x, each: { v: \"${a}\" }, needs: a }\n", "a>b a-b"},
         {"  b: { run: x, each: { v: \"${a}\", w: \"${a}\" }, zip: true }\n",
          "a-b"},
-        {"  b: { run: x, each: { v: \"${a}\", w: \"${a}\" } }\n", "a>b"},
+        {"  b: { run: x, each: { v: \"${a}\", w: \"${a}\" } }\n", "a-b"},
         {"  b: { run: x, each: { v: \"${a}\", w: [1] } }\n", "a-b"},
     };
 

@@ -158,22 +158,22 @@ a_product_of_maps_waits_for_its_own_children_only(void **state)
 }
 
 static void
-a_product_of_a_map_with_itself_waits_for_all(void **state)
+a_product_of_a_map_with_itself_waits_for_two_children(void **state)
 {
     static const struct scripted script[] = {
-        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_SUCCEEDED, "2"}, {0}};
+        {"a[1]", PLAN_SUCCEEDED, "1"}, {"a[2]", PLAN_FAILED, NULL}, {0}};
 
     (void)state;
     check_run(HEAD "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
                    "  p: { each: { x: '${a}', y: '${a}' }, run: x }\n",
               NULL, script,
-              "a mapped\n"
+              "a mapped\np mapped\n"
               "a[1] running\na[1] succeeded 1\n"
-              "a[2] running\na[2] succeeded 2\np mapped\n"
-              "p[1,1] running\np[1,1] succeeded\n"
-              "p[1,2] running\np[1,2] succeeded\n"
-              "p[2,1] running\np[2,1] succeeded\n"
-              "p[2,2] running\np[2,2] succeeded\n");
+              "a[2] running\na[2] failed: scripted\n"
+              "p[#2] trigger-failed: something it depends on failed\n"
+              "p[#1] trigger-failed: something it depends on failed\n"
+              "p[#3] trigger-failed: something it depends on failed\n"
+              "p[1,1] running\np[1,1] succeeded\n");
 }
 
 static void
@@ -231,6 +231,18 @@ a_case_chooses_and_first_merges(void **state)
     assert_int_equal(json_integer_value(value), 2);
     json_decref(value);
     end(&w);
+}
+
+static void
+a_case_compares_what_numbers_are_worth(void **state)
+{
+    static const struct scripted script[] = {{"a", PLAN_SUCCEEDED, "1.0"}, {0}};
+
+    (void)state;
+    check_run(HEAD "  a: { run: x, value: float }\n"
+                   "  b: { case: { of: '${a}', is: 1 }, run: x }\n",
+              NULL, script,
+              "a running\na succeeded 1.0\nb running\nb succeeded\n");
 }
 
 static void
@@ -479,6 +491,75 @@ what_a_handler_made_of_a_task_stays_so(void **state)
     end(&w);
 }
 
+static uint32_t
+next_random(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 16;
+}
+
+static enum plan_state
+answer_anything(void *ctx, struct run_change *change)
+{
+    struct world *w = ctx;
+    uint32_t r = next_random(&w->random);
+
+    return r % 4 ? change->state : (enum plan_state)(r / 4 % PLAN_STATE_COUNT);
+}
+
+/* Attempts end in any way, and now and then the run is cancelled. */
+static void
+go_anyhow(struct world *w)
+{
+    static const enum plan_state ends[] = {
+        PLAN_SUCCEEDED, PLAN_SUCCEEDED, PLAN_FAILED,  PLAN_RETRYING,
+        PLAN_TIMED_OUT, PLAN_SKIPPED,   PLAN_CRASHED, PLAN_CACHED};
+    enum run_step step = RUN_WAIT;
+
+    while (step != RUN_ENDED) {
+        struct run_outcome outcome = {0};
+        struct plan_id id;
+        int64_t until;
+
+        step = run_next(w->run, w->now, &id, &until);
+        if (step == RUN_WAIT)
+            w->now = until;
+        if (step == RUN_PAUSED)
+            run_resume(w->run, (struct plan_id){3, PLAN_WHOLE});
+        if (step == RUN_START) {
+            outcome.state = ends[next_random(&w->random) % 8];
+            outcome.value = json_pack("[i,i]", 1, 2);
+            run_report(w->run, id, &outcome, w->now);
+        }
+        if (next_random(&w->random) % 200 == 0)
+            run_cancel(w->run);
+    }
+}
+
+static void
+handlers_may_answer_anything(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 500; seed++) {
+        struct world w = {.handle = answer_anything, .random = seed};
+
+        begin(&w,
+              "leat: 1\nname: test\nmax-fails: 6\ntasks:\n"
+              "  a: { run: x, value: json, retry: 2 }\n"
+              "  m: { each: { i: '${a}', j: 1..2 }, run: x, retry: 1 }\n"
+              "  n: { each: { k: '${m}' }, run: x, trigger: all-finished }\n"
+              "  p: { needs: a, run: x, trigger: manual-only }\n"
+              "  c: { case: { of: '${a}', is: [1, 2] }, run: x }\n"
+              "  f: { with: { v: { first: ['${c}', '${p}'] } }, run: x, "
+              "trigger: any-failed }\n"
+              "  r: { with: { l: '${n}' }, run: x, trigger: all-finished }\n",
+              NULL);
+        go_anyhow(&w);
+        assert_true(plan_is_finished(run_plan(w.run)));
+        end(&w);
+    }
+}
+
 static void
 no_delay_is_longer_than_max(void **state)
 {
@@ -549,9 +630,10 @@ main(void)
         cmocka_unit_test(an_empty_map_succeeds_with_an_empty_list),
         cmocka_unit_test(maps_go_child_to_child_and_reduce),
         cmocka_unit_test(a_product_of_maps_waits_for_its_own_children_only),
-        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_all),
+        cmocka_unit_test(a_product_of_a_map_with_itself_waits_for_two_children),
         cmocka_unit_test(flatten_un_nests_and_keeps_the_owner),
         cmocka_unit_test(a_case_chooses_and_first_merges),
+        cmocka_unit_test(a_case_compares_what_numbers_are_worth),
         cmocka_unit_test(a_merge_of_maps_goes_child_to_child),
         cmocka_unit_test(a_map_that_was_skipped_as_a_whole_is_merged_too),
         cmocka_unit_test(retries_wait_longer_each_time_and_end),
@@ -563,6 +645,7 @@ main(void)
         cmocka_unit_test(the_output_is_there_when_the_run_succeeded),
         cmocka_unit_test(state_handlers_may_change_a_state),
         cmocka_unit_test(what_a_handler_made_of_a_task_stays_so),
+        cmocka_unit_test(handlers_may_answer_anything),
         cmocka_unit_test(no_delay_is_longer_than_max),
         cmocka_unit_test(names_find_their_instances),
     };

@@ -372,6 +372,32 @@ attempts_are_counted_past_16_bits(void **state)
 }
 
 static void
+a_product_with_itself_is_kept_by_its_pairs(void **state)
+{
+    struct world w = {0};
+
+    (void)state;
+    begin(&w,
+          HEAD "  a: { each: { i: [1, 2] }, run: x, value: int }\n"
+               "  p: { each: { x: '${a}', y: '${a}' }, run: x, "
+               "trigger: all-finished }\n",
+          NULL);
+    run_keep(w.run, (struct plan_id){0, 0}, PLAN_SUCCEEDED, NULL, 1);
+    run_keep(w.run, (struct plan_id){0, 1}, PLAN_FAILED, NULL, 1);
+    for (uint32_t k = 0; k < 4; k++)
+        run_keep(w.run, (struct plan_id){1, k}, PLAN_SUCCEEDED, NULL, 1);
+    assert_int_equal(go(&w), RUN_ENDED);
+    assert_string_equal(buf_str(&w.journal),
+                        "a mapped\np mapped\na[1] succeeded kept\n"
+                        "a[2] running\na[2] succeeded\n"
+                        "p[#0] succeeded kept\n"
+                        "p[#1] running\np[#1] succeeded\n"
+                        "p[#2] running\np[#2] succeeded\n"
+                        "p[#3] running\np[#3] succeeded\n");
+    end(&w);
+}
+
+static void
 a_long_chain_is_forgotten(void **state)
 {
     enum { N = 200000 };
@@ -409,6 +435,7 @@ main(void)
         cmocka_unit_test(
             only_the_children_that_see_something_new_are_executed_again),
         cmocka_unit_test(attempts_are_counted_past_16_bits),
+        cmocka_unit_test(a_product_with_itself_is_kept_by_its_pairs),
         cmocka_unit_test(a_long_chain_is_forgotten),
     };
 
