@@ -44,25 +44,38 @@ put_cause(struct why *self)
     buf_char(&self->out, '\n');
 }
 
-/* Upstream tasks whose state is of the wanted kind, each with its cause. */
-static void
-put_upstream(struct why *self, bool (*wanted)(enum plan_state))
+typedef bool is_wanted_fn(enum plan_state state);
+
+/* A hidden task, made by `first`, stands for what it depends on. */
+static size_t
+put_upstream_of(struct why *self, uint32_t t, is_wanted_fn *wanted, size_t n)
 {
     const struct history *history = self->history;
-    uint32_t t = self->id.task;
-    size_t n = 0;
 
     for (size_t i = self->order.begin[t]; i < self->order.begin[t + 1]; i++) {
         uint32_t up = self->order.upstream[i];
         enum plan_state state = history_state(history, up);
         const char *cause = history->tasks[up].item.cause;
 
+        if (history->flow->tasks[up].hidden) {
+            n = put_upstream_of(self, up, wanted, n);
+            continue;
+        }
         if (!wanted(state) || ++n > NAMED)
             continue;
         buf_printf(&self->out, "`%s`, which it depends on, %s",
                    history->flow->tasks[up].name, words_task(state));
         buf_printf(&self->out, cause ? ": %s\n" : "%s\n", cause ? cause : "");
     }
+    return n;
+}
+
+/* Upstream tasks whose state is of the wanted kind, each with its cause. */
+static void
+put_upstream(struct why *self, is_wanted_fn *wanted)
+{
+    size_t n = put_upstream_of(self, self->id.task, wanted, 0);
+
     if (n > NAMED)
         buf_printf(&self->out, "and %zu more\n", n - NAMED);
 }

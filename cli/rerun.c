@@ -35,8 +35,12 @@ rerun_if_any(const struct history *history, const struct order *order,
     if (!has_succeeded(&history->tasks[t]))
         return (struct rerun){.why = RERUN_STATE};
     for (size_t i = order->begin[t]; i < order->begin[t + 1]; i++) {
-        if (all[order->upstream[i]].why != RERUN_KEPT)
-            return (struct rerun){RERUN_AFTER, order->upstream[i]};
+        uint32_t up = order->upstream[i];
+
+        if (all[up].why == RERUN_AFTER && history->flow->tasks[up].hidden)
+            up = all[up].after;
+        if (all[up].why != RERUN_KEPT)
+            return (struct rerun){RERUN_AFTER, up};
     }
     return (struct rerun){.why = RERUN_KEPT};
 }

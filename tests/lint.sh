@@ -22,6 +22,7 @@ check cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -j2 \
     --cppcheck-build-dir=build/lint/cppcheck -D_GNU_SOURCE -I. \
     --enable=warning,performance,portability "${code[@]}"
 check shellcheck -x -P SCRIPTDIR .ci/run {tools,tests,tests/*,bench}/*.sh
+check python3 tests/schema.py
 pages=(docs/*.[1-9])
 ((${#pages[@]} == 0)) || check mandoc -T lint -W warning "${pages[@]}"
 if grep -nE '^ *sleep |\<(u|nano)?sleep\(' tests/*/*.sh tests/*/*.[ch]; then

@@ -108,6 +108,21 @@ holds '2 of them: trigger-failed' out
 exits 0 leat why '2/map[1]'
 holds '`map[1]` was not run: its trigger is all-successful' out
 holds '`try`, which it depends on, failed: exit code 9' out
+cat >first.yaml <<'END'
+leat: 1
+tasks:
+  a: { run: 'exit 1' }
+  b: { run: 'exit 3', exit: { skip: 3 } }
+  c: { with: { x: { first: ["${a}", "${b}"] } }, run: echo }
+  d: { run: echo 1, value: int }
+  e: { with: { x: { first: ["${b}", "${d}"] } }, run: echo }
+END
+exits 1 leat run -q --store other first.yaml
+exits 0 leat why --store other c
+holds '`a`, which it depends on, failed: exit code 1' out
+lacks 'c.x' out
+exits 0 leat plan --store other --why last --from d
+holds 'e  run   `d`, which it depends on, is executed again' out
 exits 2 leat why last
 holds 'needs TASK: a task of that run, as last/NAME' err
 

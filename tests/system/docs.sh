@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# What README and the manual pages say is so: keys, options, functions, fields,
-# numbers; and every example in them is right.
+# What the manual pages say is so: keys, options, functions, fields, numbers;
+# and every example in them is right.
 # shellcheck source=tests/support/lib.sh disable=SC2016
 source "$(dirname "$0")/../support/lib.sh"
 command -v jq >/dev/null || skip "there is no jq"
@@ -24,17 +24,6 @@ item() {
     awk -v name="$1" '/^\.(It|El)/ { on = $3 == name } on && /^\.Li/ {
         gsub(/[,.]( |$)/, " "); for (i = 2; i <= NF; i++) print $i }' "$docs/leat.1"
 }
-
-# ---- README: the examples, as they are ----
-
-fences() { # LANGUAGE
-    awk -v open='```'"$1" '$0 == open { on = 1; next } /^```/ { on = 0 }
-        on' "$root/README.md"
-}
-fences yaml | diff -u - <(sed '/^leat: 1/,$!d' "$root/examples/parallel.yaml") \
-    >&4 || fail "README.md has another parallel.yaml"
-fences c | diff -u - <(sed '/^static/,$!d' "$root/examples/parallel.c") >&4 ||
-    fail "README.md has another parallel.c"
 
 # ---- leat-flow(5): keys, examples, numbers ----
 
