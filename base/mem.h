@@ -2,9 +2,8 @@
 /*
  * mem - allocation that cannot fail.
  *
- * Out of memory ends the process: czmq asserts on it under us anyway, and the
- * store is what makes a run safe to go on with. What bounds memory is the
- * limits on input, not checks on malloc.
+ * Out of memory ends the process: the store is what makes a run safe to go on
+ * with. What bounds memory is the limits on input, not checks on malloc.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H

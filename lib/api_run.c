@@ -42,6 +42,31 @@ struct output {
     int fds[2]; /* -1: closed */
 };
 
+/*
+ * A daemon may have closed 0, 1 and 2: then what is opened next, the store
+ * most likely, would be taken for them. One bit for each that was filled in.
+ */
+static unsigned
+fill_standard(void)
+{
+    unsigned filled = 0;
+
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) == fd)
+            filled |= 1U << fd;
+    }
+    return filled;
+}
+
+static void
+empty_standard(unsigned filled)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (filled >> fd & 1)
+            (void)close(fd);
+    }
+}
+
 static void
 output_init(struct output *self)
 {
@@ -189,6 +214,7 @@ leat_flow_run(leat_flow *flow, const leat_run_options *options,
     const leat_run_options none = {0};
     struct local_result local = {0};
     struct begun begun = {0};
+    unsigned filled = fill_standard();
     leat_result *result;
     int rc = -1;
 
@@ -212,6 +238,7 @@ out:
     store_run_release(&begun.info);
     json_decref(begun.params);
     json_decref(options->parameters);
+    empty_standard(filled);
     return rc;
 }
 

@@ -120,6 +120,35 @@ what_tasks_print_is_passed_on_unless_quiet(void **state)
 }
 
 static void
+closed_descriptors_are_no_trouble(void **state)
+{
+    leat_flow *flow = leat_flow_new("f");
+    leat_ref first = leat_call(flow, talk);
+    leat_ref second = leat_flow_add_command(flow, "second", "cat; echo x");
+    leat_result *result = NULL;
+    int kept[2];
+
+    (void)state;
+    leat_chain(flow, first, second);
+    (void)fflush(NULL);
+    for (int fd = 0; fd < 2; fd++) {
+        kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        (void)close(fd);
+    }
+    (void)leat_flow_run(flow, NULL, &result, NULL);
+    for (int fd = 0; fd < 2; fd++) {
+        int was_open = fcntl(fd, F_GETFD);
+
+        (void)dup2(kept[fd], fd);
+        (void)close(kept[fd]);
+        assert_int_equal(was_open, -1);
+    }
+    assert_state(result, first, LEAT_SUCCEEDED);
+    assert_state(result, second, LEAT_SUCCEEDED);
+    end_both(&flow, &result);
+}
+
+static void
 a_run_is_kept_if_a_store_is_named(void **state)
 {
     char folder[] = "/tmp/test_api_run.XXXXXX";
@@ -194,6 +223,7 @@ main(void)
         cmocka_unit_test(commands_mix_with_functions),
         cmocka_unit_test(a_time_out_ends_a_function),
         cmocka_unit_test(what_tasks_print_is_passed_on_unless_quiet),
+        cmocka_unit_test(closed_descriptors_are_no_trouble),
         cmocka_unit_test(a_run_is_kept_if_a_store_is_named),
         cmocka_unit_test(a_run_stops_at_its_own_time_out),
         cmocka_unit_test(what_handlers_print_is_theirs),

@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MPL-2.0
+# What README and the manual pages say is so: keys, options, functions, fields,
+# numbers; and every example in them is right.
+# shellcheck source=tests/support/lib.sh disable=SC2016
+source "$(dirname "$0")/../support/lib.sh"
+command -v jq >/dev/null || skip "there is no jq"
+docs=$root/docs
+
+# same WHAT: the files one and two hold the same words, in any order
+same() {
+    diff -u <(sort -u one) <(sort -u two) >&4 || fail "$1"
+}
+
+# blocks FILE: the literal examples of a manual page, as the files block-1, ...
+blocks() {
+    rm -f block-*
+    awk '/^\.Bd -literal/ { n++; on = 1; next } /^\.Ed/ { on = 0 }
+        on { gsub(/\\e/, "\\"); gsub(/\\&/, ""); print >("block-" n) }' "$1"
+}
+
+# item NAME: the words in .Li of that item of leat(1), a line each
+item() {
+    awk -v name="$1" '/^\.(It|El)/ { on = $3 == name } on && /^\.Li/ {
+        gsub(/[,.]( |$)/, " "); for (i = 2; i <= NF; i++) print $i }' "$docs/leat.1"
+}
+
+# ---- README: the examples, as they are ----
+
+fences() { # LANGUAGE
+    awk -v open='```'"$1" '$0 == open { on = 1; next } /^```/ { on = 0 }
+        on' "$root/README.md"
+}
+fences yaml | diff -u - <(sed '/^leat: 1/,$!d' "$root/examples/parallel.yaml") \
+    >&4 || fail "README.md has another parallel.yaml"
+fences c | diff -u - <(sed '/^static/,$!d' "$root/examples/parallel.c") >&4 ||
+    fail "README.md has another parallel.c"
+
+# ---- leat-flow(5): keys, examples, numbers ----
+
+grep -oh 'READ_KEY("[a-z-]*"' "$root"/flow/*.c | cut -d'"' -f2 >one
+jq -r 'del(.definitions.resources) | .. | objects | .properties? // empty | keys[]' \
+    "$docs/leat-flow.schema.json" >two
+same "keys of the parser are not those of the schema"
+grep -E 'Cm|Ql' "$docs/leat-flow.5" | tr -s ' ,:{}' '\n' | sort -u >words
+sort -u one | comm -23 - words >missing
+expect '' missing
+sed -n 's/^\.It Cm \([a-z, Cm-]*\) : .*/\1/p' "$docs/leat-flow.5" |
+    sed 's/ , Cm /\n/g' >>one
+same "leat-flow(5) has keys that the parser does not know"
+
+blocks "$docs/leat-flow.5"
+for example in block-*; do
+    head -n 1 "$example" | grep -q '^leat: 1' || continue
+    mv "$example" "$example.yaml"
+    exits 0 leat check "$example.yaml"
+done
+[[ -e block-5.yaml ]] || fail "examples of leat-flow(5) were not found"
+
+# number NAME SHOWN PAGE: a limit is what the page says
+number() {
+    printf '#include "proto/limits.h"\n%s\n' "$1" |
+        gcc -E -P -I"$root" - | tail -n 1 >expression
+    printf '%s\n' $(($(tr -d u <expression))) >out
+    expect "$2" out
+    tr '\n' ' ' <"$docs/$4" | holds "$3" /dev/stdin
+}
+mib=1048576
+number LIMIT_FILE_BYTES $((256 * mib)) 'at most 256 MiB' leat-flow.5
+number LIMIT_SCALAR_BYTES $mib 'string in it 1 MiB' leat-flow.5
+number LIMIT_DEPTH 32 '32 levels' leat-flow.5
+number LIMIT_NAME_BYTES 128 'at most 128.' leat-flow.5
+number LIMIT_TASKS 4000000 '4000000 tasks' leat-flow.5
+number LIMIT_PARAMS 1000 '1000 parameters' leat-flow.5
+number LIMIT_ERRORS 100 'first 100 errors' leat-flow.5
+number LIMIT_REFERENCES 65536 'at most 65536 times' leat-flow.5
+number LIMIT_CHILDREN 16000000 'at most 16000000 children' leat-flow.5
+number LIMIT_VALUE_BYTES $((16 * mib)) 'larger than 16 MiB' leat-flow.5
+number LIMIT_KEY_BYTES 40 'at most 40 bytes' leat-flow.5
+number LIMIT_RETRIES 10000 'at most 10000' leat-flow.5
+number LIMIT_ENV_VALUE_BYTES $((mib / 8)) 'less than 128 KiB' leat-flow.5
+number LIMIT_ENV_BYTES $mib 'all of them 1 MiB' leat-flow.5
+number LIMIT_OUTPUT_BYTES $((64 * mib)) 'first 64 MiB' leat-flow.5
+number LIMIT_OUTPUT_TAIL 65536 'last 64 KiB' leat-flow.5
+number LIMIT_DRAIN_MS 250 'have 250 ms' leat-flow.5
+
+# ---- leat(3): every function; the examples compile ----
+
+grep -oE '\bleat_[a-z_]+\(' "$root/lib/leat.h" | tr -d '(' | grep -vE \
+    '_v$|_begin$|_end$|^leat_build_|^leat_(fn|handler|build_fn)$' >one
+sed -n 's/^\.F[no] \(leat_[a-z_]*\).*/\1/p' "$docs/leat.3" |
+    grep -vE '^leat_(fn|handler)$' >two
+same "leat(3) has not the functions of leat.h"
+
+blocks "$docs/leat.3"
+{
+    printf '%s\n' '#include <leat.h>' '#include <stdio.h>' \
+        'json_t *full_backup(leat_task *); json_t *verify(leat_task *);' \
+        'void use(json_t *); void one(leat_flow *, leat_ref);' \
+        'void two(leat_flow *, leat_ref);' \
+        'void one(leat_flow *flow, leat_ref kind) { leat_ref backup;'
+    cat block-1
+    echo '} void two(leat_flow *flow, leat_ref sum) {'
+    cat block-2
+    echo '}'
+} >snippets.c
+for source in snippets.c block-3; do
+    gcc -x c -std=c17 -Wall -Wextra -Werror -Wno-pedantic -D_GNU_SOURCE \
+        -fsyntax-only -I"$root/lib" "$source" >&4 2>&4 || fail "leat(3): $source"
+done
+
+# ---- leat(1): commands and options ----
+
+leat --help | sed -n 's/^  \([a-z]*\) .*/\1/p' >one
+sed -n '/^\.Sh COMMANDS/,/^\.Sh OPTIONS/s/^\.It Cm \([a-z]*\).*/\1/p' \
+    "$docs/leat.1" >two
+same "leat(1) has not the commands of leat"
+while read -r command; do leat help "$command"; done <one |
+    sed -n 's/^  \(-., \|    \)--\([a-z-]*\).*/\2/p' >options
+cat options >one
+sed -n '/^\.Sh OPTIONS/,/^\.Ss Signals/p' "$docs/leat.1" |
+    grep -oE '^\.It .*' | grep -oE -- 'Fl -[a-z-]+|, -[a-z-]+' |
+    sed 's/^.* -//' >two
+echo help >>two # said with COMMANDS
+same "leat(1) has not the options of leat"
+
+# ---- leat(1): the store ----
+
+exits 0 leat run -q "$root/examples/parallel.yaml"
+for view in runs tasks attempts; do
+    sqlite3 store/leat.db "SELECT name FROM pragma_table_info('$view')" >one
+    item "${view/attempts/tasks}" >two
+    same "leat(1) has not the columns of $view"
+done
+blocks "$docs/leat.1"
+grep -l sqlite3 block-* | head -n 1 | xargs cat | sed 1d >queries.sh
+db=$work/store/leat.db bash -eu queries.sh >out
+[[ $(wc -l <out) == 5 ]] || fail "the queries of leat(1) give $(cat out)"
+
+# ---- leat(1): fields of JSON ----
+
+# fields SCHEMA COMMAND...: the page names just those that the command prints
+fields() {
+    local schema=$1
+    shift
+
+    "$@" >out 2>err || :
+    jq -r 'walk(if type == "object" and has("params") then .params = {} else .
+        end) | .. | objects | keys[]' out >one
+    { echo schema && item "$schema/1"; } >two
+    same "leat(1) has not the fields of $schema/1"
+}
+printf 'leat: 1\ntasks: { a: { each: { i: [1] }, rnu: x } }\n' >bad.yaml
+printf 'leat: 1\ntasks: { a: { each: { i: [1] }, run: echo } }\n' >map.yaml
+both() { "$1" plan --json map.yaml && "$1" plan --json --why last; }
+fields leat.run leat run --json map.yaml
+fields leat.run leat show --json last
+fields leat.runs leat ls --json
+fields leat.check leat check --json bad.yaml
+fields leat.plan both leat
+fields leat.why leat why --json 'last/a[1]'
+fields leat.value leat value --json 'last/a[1]'
+fields leat.log leat logs --json last
