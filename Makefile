@@ -82,7 +82,8 @@ cover:
 	$(ECHO)tools/cover.sh build/cover
 bench: all
 	$(ECHO)bench/run.sh
-lint: $(C_FILES:%=build/lint/%.ok)
+lint: lint-files $(C_FILES:%=build/lint/%.ok)
+lint-files:
 	$(ECHO)tests/lint.sh
 format:
 	clang-format -i $(C_FILES) $(wildcard */*.h tests/*/*.h)
@@ -93,7 +94,7 @@ clean:
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 .PHONY: all programs unit test replay valgrind check demo fuzz cover bench \
-    lint format install clean help
+    lint lint-files format install clean help
 .SECONDARY:
 
 $(BUILD)/headers: Makefile
@@ -123,7 +124,7 @@ $(BUILD)/lib/libleat.a: $(OBJ)
 LINK = @mkdir -p $(@D); echo "LD   $@"; $(if $(V),set -x;) \
     $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
 $(BUILD)/lib/libleat.so.0: $(OBJ)
-	$(LINK) -shared -Wl,-soname,$(@F) $(LIBS)
+	$(LINK) -shared -Wl,-z,defs,-soname,$(@F) $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
 	$(LINK) -pie $(LIBS)

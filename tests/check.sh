@@ -35,8 +35,9 @@ stage gcc-sanitized make "$san" unit replay
 stage clang make CC=clang programs
 stage clang-sanitized make CC=clang "$san" unit replay
 stage lint make -k lint
-stage valgrind make valgrind
+stage valgrind env SEEDS=300 make valgrind
 stage install tests/install.sh
+stage schema tests/schema.py
 
 if ((failed > 0)); then
     echo "failed: ${broken[*]} (output in build/check/NAME.log)"

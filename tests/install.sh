@@ -12,9 +12,12 @@ at=$dest/opt/leat
 make -C "$root" install DESTDIR="$dest" PREFIX=/opt/leat
 export PKG_CONFIG_PATH=$at/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=
 export LD_LIBRARY_PATH=$at/lib HOME=$work XDG_STATE_HOME=$work
-read -ra flags <<<"$(pkg-config --define-variable=prefix="$at" --cflags \
-    --libs leat)"
 pkg-config --atleast-version=0.1 leat
+read -ra shared <<<"$(pkg-config --define-variable=prefix="$at" --cflags \
+    --libs leat)"
+read -ra static <<<"$(pkg-config --define-variable=prefix="$at" --cflags \
+    --libs --static leat)"
+static=("${static[@]/#-lleat/$at/lib/libleat.a}")
 
 cat >"$work/one.c" <<'END'
 #include <leat.h>
@@ -32,36 +35,21 @@ LEAT_FLOW(first, flow)
 }
 END
 strict=(-Wall -Wextra -Wpedantic -Werror)
-gcc -std=c17 "${strict[@]}" -o "$work/one" "$work/one.c" "${flags[@]}"
-"$work/one" run
 
-cat >"$work/two.cc" <<'END'
-#include <leat.h>
-
-static json_t *
-two(leat_task *)
-{
-    return json_integer(2);
+# build COMPILER...: the source, with either library, and run what comes out
+build() {
+    "$@" "${strict[@]}" -o "$work/shared" "$source" "${shared[@]}"
+    "$@" "${strict[@]}" -o "$work/static" "$source" "${static[@]}"
+    for program in "$work/shared" "$work/static"; do
+        "$program" "${args[@]}"
+    done
+    ldd "$work/shared" | grep -q 'libleat[.]so[.]0 => '"$at"
+    ! ldd "$work/static" | grep libleat
 }
-
-int
-main()
-{
-    leat_flow *flow = leat_flow_new("second");
-    leat_result *result = nullptr;
-    const leat_arg none[1] = {};
-    leat_err err;
-
-    leat_call_v(flow, LEAT_HERE, "two", two, none);
-    bool good = leat_flow_run(flow, nullptr, &result, &err) == 0 &&
-                leat_result_is_success(result);
-    leat_result_destroy(&result);
-    leat_flow_destroy(&flow);
-    return good ? 0 : 1;
-}
-END
-g++ -std=c++17 "${strict[@]}" -o "$work/two" "$work/two.cc" "${flags[@]}"
-"$work/two"
+source=$work/one.c args=(run)
+build gcc -std=c17
+source=$root/tests/data/cpp_user.cc args=()
+[[ $(build g++ -std=c++11) == $'42\n42' ]]
 
 foreign=$(nm -D --defined-only "$at/lib/libleat.so.0" |
     awk '$3 !~ /^leat_/ { print $3 }')
@@ -70,7 +58,20 @@ foreign=$(nm -g --defined-only "$at/lib/libleat.a" |
     awk 'NF == 3 && $3 !~ /^leat_/ { print $3 }')
 [[ ! $foreign ]] || { echo "libleat.a shows $foreign" >&2; exit 1; }
 
-bash -n "$at/share/bash-completion/completions/leat"
-[[ -s $at/share/bash-completion/completions/leat ]]
-[[ $(head -n 1 "$at/share/zsh/site-functions/_leat") == '#compdef leat'* ]]
+export MANPATH=$at/share/man
+PATH=$PATH:/usr/sbin makewhatis "$MANPATH"
+for page in 'leat(1)' 'leat-flow(5)' 'leat(3)'; do
+    name=${page%(*} section=${page//[!0-9]/}
+    [[ $(mman -w "$section" "$name") == "$MANPATH/man$section/$name.$section" ]]
+done
+
+# shellcheck disable=SC2016
+bash --norc -c 'source "$1"; complete -p leat; declare -F _leat' \
+    bash "$at/share/bash-completion/completions/leat" >"$work/out"
+# shellcheck disable=SC2016
+zsh -fc 'fpath=($1 $fpath); autoload -U compinit && compinit -D &&
+    [[ $_comps[leat] == _leat ]] && autoload +X _leat' \
+    zsh "$at/share/zsh/site-functions"
+
+cmp "$at/share/leat/leat-flow.schema.json" "$root/docs/leat-flow.schema.json"
 "$at/bin/leat" --version

@@ -5,8 +5,9 @@
 # TEST is a cmocka program (each of its tests counts), a script or a whole
 # command line (counts as one); exit status 77 skips. Each has an environment
 # and a temporary directory of its own, and must leave no process behind.
-# From the environment: LEAT and EXAMPLES are passed on; WRAP is a command to
-# run the programs under; JOBS at a time (2); LIMIT, seconds for each (300).
+# From the environment: LEAT, EXAMPLES, SEED and SEEDS are passed on; WRAP is a
+# command to run the programs under; JOBS at a time (2); LIMIT, seconds for
+# each (300).
 set -uo pipefail
 
 run=leat-tests-$$-$RANDOM
@@ -52,7 +53,8 @@ strays() {
 # one NAME COMMAND...: runs in the background; status and output are in $work
 one() {
     local name=$1 dir=$work/$1 status
-    local -a keep=(PATH LEAT EXAMPLES ASAN_OPTIONS UBSAN_OPTIONS) clean=()
+    local -a keep=(PATH LEAT EXAMPLES SEED SEEDS ASAN_OPTIONS UBSAN_OPTIONS)
+    local -a clean=()
     shift
 
     mkdir -p "$dir/tmp"

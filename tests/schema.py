@@ -73,7 +73,8 @@ def main():
     schema = json.loads((ROOT / "docs/leat-flow.schema.json").read_text())
     jsonschema.Draft7Validator.check_schema(schema)
     validator = jsonschema.Draft7Validator(schema)
-    good = flows("tests/data/good") + flows("examples")
+    good = (flows("tests/data/good") + flows("tests/conformance")
+            + flows("examples"))
     bad = flows("tests/data/bad")
     wrong = [f"{p}: refused, but good" for p in good
              if not is_valid(validator, p)]
