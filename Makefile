@@ -46,8 +46,6 @@ UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
-# They fork children that end without freeing, or mount (a NULL it dislikes).
-NO_VALGRIND := $(addprefix test_,exec exec_output api_process store_kill store_faults)
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite
 RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \
@@ -65,7 +63,7 @@ replay: $(FUZZ:%=$(BUILD)/replay/%)
 	$(ECHO)$(RUN) $(foreach f,$(FUZZ),"$(BUILD)/replay/$f $(wildcard \
 	    tests/fuzz/corpus-$f tests/data examples)")
 valgrind: $(UNIT)
-	$(ECHO)WRAP='$(VALGRIND)' $(RUN) $(filter-out $(NO_VALGRIND:%=$(BUILD)/%),$^)
+	$(ECHO)WRAP='$(VALGRIND)' $(RUN) $^
 check:
 	@tools/deps.sh check
 	+@tests/check.sh

@@ -14,10 +14,10 @@
 int64_t
 bar_left(const struct bar *self)
 {
-    if (self->done == 0 || self->elapsed < SPAN_SECOND ||
+    if (self->done <= self->kept || self->elapsed < SPAN_SECOND ||
         self->done > self->total)
         return -1;
-    return (int64_t)((double)self->elapsed / (double)self->done *
+    return (int64_t)((double)self->elapsed / (double)(self->done - self->kept) *
                      (double)(self->total - self->done));
 }
 

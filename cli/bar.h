@@ -12,6 +12,7 @@
 struct bar {
     uint64_t done;
     uint64_t total; /* as far as it is known now */
+    uint64_t kept;  /* of done: was so before, and took no time now */
     uint64_t failed;
     int64_t elapsed;     /* microseconds */
     const char *running; /* the name of what runs, or NULL */

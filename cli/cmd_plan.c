@@ -94,8 +94,7 @@ task_options(const struct planning *self, const char *task)
     const char *key;
     json_t *value;
 
-    json_object_foreach(json_object_get(tasks, task), key, value)
-    {
+    json_object_foreach(json_object_get(tasks, task), key, value) {
         if (is_option(key))
             json_object_set(options, key, value);
     }
@@ -110,8 +109,7 @@ put_options(const struct planning *self, const char *before, json_t *options,
     const char *key;
     json_t *value;
 
-    json_object_foreach(options, key, value)
-    {
+    json_object_foreach(options, key, value) {
         struct buf text = {0};
 
         if (json_is_string(value))
@@ -278,7 +276,7 @@ rerun_json(const struct history *history, const struct rerun *all)
         json_array_append_new(
             tasks,
             json_pack("{s:s, s:b, s:o}", "name", history->flow->tasks[t].name,
-                      "execute", all[t].why != RERUN_KEPT, "why",
+                      "execute", strcmp(rerun_verb(&all[t]), "run") == 0, "why",
                       json_of_text(buf_str(&reason), reason.len)));
         buf_release(&reason);
     }
@@ -295,15 +293,18 @@ put_rerun(const struct cli *cli, const struct history *history,
 
     for (size_t t = 0; t < history->flow->ntask; t++) {
         struct buf reason = {0};
-        bool kept = all[t].why == RERUN_KEPT;
+        const char *verb = rerun_verb(&all[t]);
 
         if (history->flow->tasks[t].hidden)
             continue;
         put_name(cli, history->flow->tasks[t].name, column, out);
         buf_text(out, "  ");
-        term_put(&cli->out, out, kept ? STYLE_DIM : STYLE_GREEN,
-                 kept ? "keep" : "run ");
-        buf_text(out, "  ");
+        term_put(&cli->out, out,
+                 all[t].why == RERUN_KEPT    ? STYLE_DIM
+                 : all[t].why == RERUN_NEVER ? STYLE_RED
+                                             : STYLE_GREEN,
+                 verb);
+        buf_printf(out, "%*s", 6 - (int)strlen(verb), "");
         rerun_reason(history, &all[t], (uint32_t)t, &reason);
         term_put(&cli->out, out, STYLE_PLAIN, buf_str(&reason));
         buf_char(out, '\n');

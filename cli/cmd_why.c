@@ -261,7 +261,7 @@ why_retry(struct why *self)
     if (self->id.child == PLAN_WHOLE || own->why != RERUN_STATE) {
         buf_printf(&self->out,
                    "%s retry %" PRIu64 " would %s it: ", self->cli->name,
-                   info->id, own->why == RERUN_KEPT ? "keep" : "execute");
+                   info->id, rerun_verb(own));
         rerun_reason(self->history, own, self->id.task, &self->out);
         buf_char(&self->out, '\n');
     }

@@ -145,6 +145,12 @@ put_failures(const struct watch *watch, const struct local_result *result,
     }
     if (failures(plan) > watch->nfailure)
         buf_printf(out, "\n%" PRIu64 " more failed\n", more);
+    if (watch->flow->has_max_fails && failures(plan) > watch->flow->max_fails)
+        buf_printf(out,
+                   "\nmax-fails: more than %" PRIu32 " failure%s ended "
+                   "the run\n",
+                   watch->flow->max_fails,
+                   watch->flow->max_fails == 1 ? "" : "s");
     if (result->problem) {
         buf_text(out, "\nthe flow's output: ");
         term_put(&watch->cli->err, out, STYLE_PLAIN, result->problem);

@@ -27,8 +27,8 @@ has_succeeded(const struct history_task *task)
 }
 
 static struct rerun
-rerun_one(const struct history *history, const struct order *order,
-          const struct rerun *all, uint32_t t, uint32_t from)
+rerun_if_any(const struct history *history, const struct order *order,
+             const struct rerun *all, uint32_t t, uint32_t from)
 {
     if (t == from)
         return (struct rerun){.why = RERUN_FROM};
@@ -43,6 +43,18 @@ rerun_one(const struct history *history, const struct order *order,
             return (struct rerun){RERUN_AFTER, up};
     }
     return (struct rerun){.why = RERUN_KEPT};
+}
+
+static struct rerun
+rerun_one(const struct history *history, const struct order *order,
+          const struct rerun *all, uint32_t t, uint32_t from)
+{
+    struct rerun one = rerun_if_any(history, order, all, t, from);
+
+    if (one.why != RERUN_KEPT && history->tasks[t].item.attempt > 0 &&
+        history->flow->tasks[t].options->at_most_once)
+        one.why = RERUN_NEVER;
+    return one;
 }
 
 struct rerun *
@@ -76,6 +88,14 @@ state_reason(const struct history_task *task, struct buf *out)
         buf_printf(out, ": %s", task->item.cause);
 }
 
+const char *
+rerun_verb(const struct rerun *rerun)
+{
+    if (rerun->why == RERUN_NEVER)
+        return "fail";
+    return rerun->why == RERUN_KEPT ? "keep" : "run";
+}
+
 void
 rerun_reason(const struct history *history, const struct rerun *rerun,
              uint32_t t, struct buf *out)
@@ -91,6 +111,9 @@ rerun_reason(const struct history *history, const struct rerun *rerun,
         break;
     case RERUN_STATE:
         state_reason(task, out);
+        break;
+    case RERUN_NEVER:
+        buf_text(out, "it was started once, and is at-most-once");
         break;
     case RERUN_FROM:
         buf_text(out, "--from names it");

@@ -17,6 +17,7 @@ enum rerun_why {
     RERUN_STATE, /* it has not succeeded, or not all of its children */
     RERUN_FROM,  /* it was named with --from */
     RERUN_AFTER, /* something it depends on is executed again */
+    RERUN_NEVER, /* one of these, but it is at-most-once and was started */
 };
 
 struct rerun {
@@ -27,6 +28,9 @@ struct rerun {
 /* For every task; `from` as in local_request. A heap array. */
 struct rerun *rerun_find(const struct history *history,
                          const struct order *order, uint32_t from);
+
+/* What becomes of it: "keep", "run", "fail". */
+const char *rerun_verb(const struct rerun *rerun);
 
 /* Add the reason: "it has succeeded", "it failed: exit code 3", ... */
 void rerun_reason(const struct history *history, const struct rerun *rerun,

@@ -96,6 +96,7 @@ draw(struct watch *self, const struct run *run)
     term_resize(&term);
     bar.done = count_of(plan, plan_state_is_final);
     bar.total = count_of(plan, is_any);
+    bar.kept = self->kept;
     bar.failed = count_of(plan, is_failure);
     if (self->running.task != PLAN_NONE)
         bar.running = name_of(self, run, self->running);

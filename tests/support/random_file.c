@@ -113,8 +113,7 @@ may_be_zipped(const json_t *each)
     const char *name;
     json_t *key;
 
-    json_object_foreach((json_t *)(uintptr_t)each, name, key)
-    {
+    json_object_foreach((json_t *)(uintptr_t)each, name, key) {
         if (json_is_string(key) && strstr(json_string_value(key), ".."))
             return false;
         if (!json_is_array(key))

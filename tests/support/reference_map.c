@@ -67,8 +67,7 @@ over_list(json_t *list, bool flatten, struct source *source)
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach(list, i, item) {
         if (!flatten)
             json_array_append(items, item);
         else if (json_is_array(item))

@@ -209,8 +209,7 @@ check_lookup(struct world *w, struct plan_id id, const json_t *given)
     const char *name;
     json_t *want;
 
-    json_object_foreach(all, name, want)
-    {
+    json_object_foreach(all, name, want) {
         json_t *got = NULL;
         struct err err;
 

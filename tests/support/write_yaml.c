@@ -66,8 +66,7 @@ write_list(struct writing *self, const json_t *list, int depth)
     size_t i;
     json_t *item;
 
-    json_array_foreach((json_t *)(uintptr_t)list, i, item)
-    {
+    json_array_foreach((json_t *)(uintptr_t)list, i, item) {
         begin_line(self, depth);
         buf_text(self->out, "-");
         write_node(self, item, depth + 1);
@@ -80,8 +79,7 @@ write_mapping(struct writing *self, const json_t *object, int depth)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
         begin_line(self, depth);
         if (is_plain(key))
             buf_printf(self->out, "%s:", key);

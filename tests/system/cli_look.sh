@@ -102,7 +102,7 @@ expect '`behind` was skipped: something it depends on was skipped
 exits 0 leat why 2/try
 expect '`try` failed in attempt 2 of 2: exit code 9
 what it wrote: leat logs 2/try
-leat retry 2 would execute it: it failed: exit code 9' out
+leat retry 2 would run it: it failed: exit code 9' out
 exits 0 leat why map
 holds '2 of them: trigger-failed' out
 exits 0 leat why '2/map[1]'

@@ -109,3 +109,27 @@ exits 1 leat retry -q last
 [[ $(wc -l <y.log) == 1 ]] || fail "y was executed again"
 exits 0 leat value last/y
 expect made out
+
+# What was started and is at-most-once is not run again, and that is foretold.
+cat >once.yaml <<'EOF'
+leat: 1
+name: once
+max-fails: 1
+tasks:
+  once: { run: exit 3, at-most-once: true }
+  fail: { run: exit 1 }
+  late: { run: 'true' }
+EOF
+exits 1 leat run --name once once.yaml
+holds 'max-fails: more than 1 failure ended the run' err
+exits 0 leat plan --why once
+expect 'once  fail  it was started once, and is at-most-once
+fail  run   it failed: exit code 1
+late  run   it was cancelled: max-fails: more than 1 failure ended the run' out
+exits 0 leat plan --why --json once
+jq -e '.tasks | map(.execute) == [false, true, true]' out >/dev/null ||
+    fail "not so in JSON"
+exits 0 leat why once/once
+holds 'would fail it: it was started once, and is at-most-once' out
+exits 1 leat retry once
+holds 'once : failed: at-most-once: it was started in an earlier session' err

@@ -67,6 +67,12 @@ the_time_left_follows_from_what_is_done(void **state)
 
     (void)state;
     assert_int_equal(bar_left(&bar), 80 * SPAN_SECOND);
+    /* Only two of the twelve were done in this time, the others before. */
+    bar.kept = 10;
+    assert_int_equal(bar_left(&bar), 480 * SPAN_SECOND);
+    bar.kept = 12;
+    assert_int_equal(bar_left(&bar), -1);
+    bar.kept = 0;
     bar.done = 0;
     assert_int_equal(bar_left(&bar), -1);
     bar = half;

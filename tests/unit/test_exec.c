@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "tests/support/attempts.h"
+#include "tests/support/valgrind.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define SOON     (200 * SPAN_MS)
@@ -250,6 +251,7 @@ what_cannot_be_started_says_why(void **state)
     static const char *const env[] = {"PATH=/usr/bin:.:/etc", NULL};
     struct folder folder;
 
+    not_under_valgrind();
     make_folder(&folder);
     for (size_t i = 0; i < COUNT(cases); i++)
         expect_not_started(*state,
@@ -265,8 +267,10 @@ what_cannot_be_started_says_why(void **state)
 static void
 arguments_too_large_say_how_much(void **state)
 {
-    char *big = mem_alloc(200001, 1);
+    char *big;
 
+    not_under_valgrind();
+    big = mem_alloc(200001, 1);
     memset(big, 'x', 200000);
     expect_not_started(
         *state, (struct exec_spec){.argv = ARGV("/bin/echo", big)},
@@ -326,6 +330,7 @@ without_descriptors_nothing_starts_and_nothing_leaks(void **state)
     int failures = 0;
     struct exec_done done;
 
+    not_under_valgrind();
     (void)getrlimit(RLIMIT_NOFILE, &old);
     low = old;
     for (low.rlim_cur = before;; low.rlim_cur++) {

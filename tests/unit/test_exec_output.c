@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "proto/limits.h"
 #include "tests/support/attempts.h"
+#include "tests/support/valgrind.h"
 
 #define SOON (200 * SPAN_MS)
 #define MIB  ((size_t)1 << 20)
@@ -187,6 +188,7 @@ a_call_gives_result_code_and_output(void **state)
     int number = 41;
     struct exec_done done;
 
+    not_under_valgrind();
     printf("not the call's");
     done = run_call(t, answer, &number);
     assert_int_equal(done.end, EXEC_EXITED);
@@ -211,8 +213,10 @@ count_descriptors(void *arg, struct buf *result)
 static void
 a_call_has_only_what_it_needs(void **state)
 {
-    struct exec_done done = run_call(*state, count_descriptors, NULL);
+    struct exec_done done;
 
+    not_under_valgrind();
+    done = run_call(*state, count_descriptors, NULL);
     assert_string_equal(buf_str(&done.result), "0 1 2 3 ");
     exec_done_release(&done);
 }
@@ -228,8 +232,10 @@ crash(void *arg, struct buf *result)
 static void
 a_call_may_crash(void **state)
 {
-    struct exec_done done = run_call(*state, crash, NULL);
+    struct exec_done done;
 
+    not_under_valgrind();
+    done = run_call(*state, crash, NULL);
     assert_int_equal(done.end, EXEC_SIGNALED);
     assert_string_equal(done.text, "killed by signal 11 (Segmentation fault)");
     assert_int_equal(done.result.len, 0);
@@ -260,6 +266,7 @@ a_call_may_exit(void **state)
 {
     struct exec_done done;
 
+    not_under_valgrind();
     done = run_call(*state, leave, NULL);
     assert_string_equal(done.text, "exit code 3");
     assert_string_equal(buf_str(&done.out), "bye");
@@ -281,8 +288,10 @@ static void
 a_result_may_be_large_but_not_huge(void **state)
 {
     size_t n = LIMIT_VALUE_BYTES;
-    struct exec_done done = run_call(*state, tell_size, &n);
+    struct exec_done done;
 
+    not_under_valgrind();
+    done = run_call(*state, tell_size, &n);
     assert_string_equal(done.text, "exit code 0");
     assert_int_equal(done.result.len, n);
     exec_done_release(&done);
@@ -306,10 +315,12 @@ hang(void *arg, struct buf *result)
 static void
 a_call_may_time_out(void **state)
 {
-    struct exec_done done = attempts_run(
+    struct exec_done done;
+
+    not_under_valgrind();
+    done = attempts_run(
         *state,
         (struct exec_spec){.call = hang, .timeout = SOON, .grace = PATIENCE});
-
     assert_int_equal(done.end, EXEC_TIMED_OUT);
     assert_string_equal(done.text, "timed out after 200 ms");
     exec_done_release(&done);

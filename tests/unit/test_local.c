@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "tests/support/valgrind.h"
 #include "tests/unit/local_world.h"
 
 /* ---- what a run gives ---- */
@@ -227,6 +228,7 @@ what_functions_write_is_theirs(void **state)
 {
     struct world w = {0};
 
+    not_under_valgrind();
     (void)state;
     world_init(&w, HEAD "  a: { call: a }\n  b: { call: b }\n"
                         "  c: { call: c }\n  d: { call: c, timeout: 1m }\n");
@@ -293,6 +295,7 @@ the_last_words_of_a_function_that_ends_the_process_are_seen(void **state)
     char said[64];
     int status;
 
+    not_under_valgrind();
     (void)state;
     status = leave_by("exit", said, sizeof said);
     assert_string_equal(said, "why\n");

@@ -231,7 +231,7 @@ static int
 mount_own(struct box *box, const char *size)
 {
     if (unshare(CLONE_NEWNS) < 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) < 0)
         return -1;
     store_close(&box->store);
     return mount("tmpfs", box->path, "tmpfs", 0, size);
@@ -312,7 +312,7 @@ use_read_only(struct box *box)
     NEED(store_run_begin(box->store, &run, &box->err) == 0);
     NEED(store_record(box->store, run.id, &one, &box->err) == 0);
     store_close(&box->store);
-    NEED(mount(NULL, box->path, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+    NEED(mount("none", box->path, "", MS_REMOUNT | MS_RDONLY, NULL) == 0);
     NEED(store_open(&box->store, box->path, STORE_WRITE, &box->err) < 0);
     NEED(box->err.code == ERR_UNAVAILABLE);
     NEED(strcmp(box->err.msg, expected) == 0);
