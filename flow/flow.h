@@ -171,8 +171,8 @@ struct flow {
     struct flow_options **options; /* all blocks; [0] is the default */
     size_t nparam, ntask, nlimit, nreference, noption;
     size_t cap_param, cap_task, cap_option;
-    uint32_t max_fails; /* more failures than this end the run ... */
-    bool has_max_fails; /* ... if this is set */
+    uint32_t max_fails;  /* more failures than this end the run ... */
+    bool has_max_fails;  /* ... if this is set */
     struct tmpl *output; /* or NULL */
     struct names names;  /* parameters and tasks; see flow_find_task */
 };
