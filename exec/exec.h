@@ -4,7 +4,7 @@
  *
  * One struct exec runs any number of attempts at once and never blocks but in
  * exec_wait. Everything is a descriptor in one epoll: pidfds, output pipes, one
- * timerfd. The local executor runs one at a time, the agent one a slot.
+ * timerfd. The local executor runs one at a time.
  *
  *   [RUNNING] --main process ends--> [DRAINING] --pipes closed or 250 ms-->
  *       | time-out, exec_cancel          ^            leftovers killed, done

@@ -114,7 +114,7 @@ struct flow_options {
     uint32_t nresource;
     char **tags;
     uint32_t ntag;
-    struct flow_bind *where; /* agent labels: constant strings */
+    struct flow_bind *where; /* labels of the machine: constant strings */
     uint32_t nwhere;
     struct flow_bind *env;
     uint32_t nenv;
@@ -171,16 +171,16 @@ struct flow {
     struct flow_options **options; /* all blocks; [0] is the default */
     size_t nparam, ntask, nlimit, nreference, noption;
     size_t cap_param, cap_task, cap_option;
-    uint32_t max_fails; /* more failures than this end the run ... */
-    bool has_max_fails; /* ... if this is set */
+    uint32_t max_fails;  /* more failures than this end the run ... */
+    bool has_max_fails;  /* ... if this is set */
     struct tmpl *output; /* or NULL */
-    struct names names;  /* parameters and tasks; see flow_find */
+    struct names names;  /* parameters and tasks; see flow_find_task */
 };
 
 struct flow *flow_new(const char *name);
 void flow_destroy(struct flow **self_p);
 
-/* A new option block with the defaults of DESIGN: owned by the flow. */
+/* A new option block with the defaults of leat-flow(5): owned by the flow. */
 struct flow_options *flow_options_new(struct flow *self);
 /* A deep copy of a block, owned by the flow. */
 struct flow_options *flow_options_copy(struct flow *self,

@@ -14,8 +14,8 @@
 /*
  * The value of one parameter from text (-p, LEAT_PARAM_*): a string or path is
  * the text itself, the others are parsed; a list also as "a,b,c" if it does
- * not begin with "[", whose elements are words as in a flow file. Fails with ERR_INVALID: what is wrong and what is
- * allowed.
+ * not begin with "[", whose elements are words as in a flow file. Fails with
+ * ERR_INVALID: what is wrong and what is allowed.
  */
 int param_parse(const struct flow_param *param, const char *text, json_t **ret,
                 struct err *err);

@@ -124,7 +124,7 @@ read_where(struct reading *self, const struct node *value, void *into)
     }
     free(options->where);
     options->where = mem_alloc(value->len, sizeof *options->where);
-    read_entries(self, value, "labels of agents and their values", add_label,
+    read_entries(self, value, "labels of machines and their values", add_label,
                  options);
 }
 

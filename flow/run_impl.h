@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * run_impl - what the parts of run share: run.c decides, run_value.c knows the
- * values, run_resume.c what earlier sessions left, run_retry.c when to try again,
- * run_look.c what people are shown. Nobody else includes this.
+ * values, run_resume.c what earlier sessions left, run_retry.c when to try
+ * again, run_look.c what people are shown. Nobody else includes this.
  */
 #ifndef FLOW_RUN_IMPL_H
 #define FLOW_RUN_IMPL_H

@@ -5,7 +5,7 @@
 #ifndef FLOW_SIZE_H
 #define FLOW_SIZE_H
 
-/* Whole bytes: 0, or -1 if it is no such text. K, M, G, T are powers of 1024. */
+/* Whole bytes: 0, or -1 if it is no such text. K, M, G, T: powers of 1024. */
 int size_read(const char *text, double *ret);
 
 #endif

@@ -442,7 +442,7 @@ typedef struct leat_task_options {
     leat_ref creates;         /* a path; if it exists the task is cached */
     const leat_resource *resources; /* ended by one without a name */
     const char *const *tags;        /* ended by NULL */
-    const leat_arg *where;          /* labels that an agent must have */
+    const leat_arg *where;          /* labels that the machine must have */
 
     /* commands */
     leat_output value;
@@ -489,7 +489,7 @@ LEAT_API void leat_options_v(leat_ref task, const char *where,
 #define leat_bind(task, ...) \
     leat_bind_v((task), LEAT_HERE, LEAT_ARGS(__VA_ARGS__))
 
-/* leat_list(flow, a, b...), which may be empty; leat_object(flow, {"k", a}...) */
+/* leat_list(flow, a, b...), may be empty; leat_object(flow, {"k", a}...) */
 #define leat_list(...) LEAT_LIST_(__VA_ARGS__, {0})
 #define LEAT_LIST_(flow, ...) \
     leat_list_v((flow), (const leat_ref[]){__VA_ARGS__})

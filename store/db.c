@@ -26,8 +26,8 @@
 
 /*
  * A commit ends with a write, not with an fsync: what was committed survives
- * any death of the process. A power loss or a crash of the kernel may cost the
- * commits of its last seconds, but never the database.
+ * any death of the process. A power loss or a crash of the kernel may cost what
+ * the kernel had not written yet, but never the database.
  */
 static const char setup_sql[] = "PRAGMA synchronous = NORMAL;"
                                 "PRAGMA journal_size_limit = 8388608;";

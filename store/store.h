@@ -7,7 +7,8 @@
  * without waiting for each other: each commits in groups, briefly. What was
  * committed survives the death of the process at any moment; what exactly is
  * kept of the last few milliseconds before it is not promised. A power loss
- * may cost the last seconds, but not the database.
+ * may cost what the kernel had not written yet, half a minute as a rule, but
+ * not the database.
  *
  * A run belongs to the process that began it, which holds a lock on the run's
  * output file; a run in state running whose lock nobody holds is interrupted.
