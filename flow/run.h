@@ -136,7 +136,6 @@ int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,
 
 const struct flow *run_flow(const struct run *self);
 const struct plan *run_plan(const struct run *self);
-const json_t *run_params(const struct run *self);
 
 uint32_t run_attempts(const struct run *self, struct plan_id id);
 /* The value of an instance, or of a whole mapped task as a list; new. */
@@ -151,13 +150,6 @@ const char *run_cause(const struct run *self, struct plan_id id);
 void run_name(const struct run *self, struct plan_id id, struct buf *out);
 /* Add only what is in the brackets; false, and nothing, if that is an index. */
 bool run_key(const struct run *self, struct plan_id id, struct buf *out);
-
-/*
- * The instance that a name stands for: "sum", "train[8,3]", "train[#17]".
- * ERR_NOT_FOUND says what there is instead.
- */
-int run_find(const struct run *self, const char *name, struct plan_id *ret,
-             struct err *err);
 
 /* Succeeded: all reference tasks are successful. */
 bool run_is_success(const struct run *self);

@@ -19,12 +19,6 @@ run_plan(const struct run *self)
     return self->plan;
 }
 
-const json_t *
-run_params(const struct run *self)
-{
-    return self->params;
-}
-
 bool
 run_is_success(const struct run *self)
 {
@@ -130,64 +124,4 @@ run_name(const struct run *self, struct plan_id id, struct buf *out)
     if (!run_key(self, id, out))
         buf_printf(out, "#%u", id.child);
     buf_char(out, ']');
-}
-
-static int
-find_child(const struct run *self, struct plan_id *id, const char *key,
-           size_t len, struct err *err)
-{
-    uint32_t n = plan_children(self->plan, id->task);
-    struct buf name = {0};
-    char *end = NULL;
-
-    if (key[0] == '#') {
-        unsigned long k = strtoul(key + 1, &end, 10);
-
-        if (end == key + len && len > 1 && k < n) {
-            id->child = (uint32_t)k;
-            return 0;
-        }
-    }
-    for (uint32_t k = 0; k < n; k++) {
-        struct plan_id child = {id->task, k};
-        bool found;
-
-        buf_clear(&name);
-        found = add_key(self, child, &name) && name.len == len &&
-                memcmp(buf_str(&name), key, len) == 0;
-        if (found) {
-            buf_release(&name);
-            *id = child;
-            return 0;
-        }
-    }
-    buf_release(&name);
-    return err_set(err, ERR_NOT_FOUND,
-                   "`%s` has %u children, but none is [%.*s]; [#0] is the "
-                   "first by number",
-                   self->flow->tasks[id->task].name, n, (int)len, key);
-}
-
-int
-run_find(const struct run *self, const char *name, struct plan_id *ret,
-         struct err *err)
-{
-    const char *bracket = strchr(name, '[');
-    size_t n = strlen(name);
-    char *task = mem_text(name, bracket ? (size_t)(bracket - name) : n);
-    struct plan_id id = {flow_find_task(self->flow, task), PLAN_WHOLE};
-    int rc = 0;
-
-    if (id.task == UINT32_MAX)
-        rc = err_set(err, ERR_NOT_FOUND, "flow `%s` has no task `%s`",
-                     self->flow->name, task);
-    else if (bracket && name[n - 1] != ']')
-        rc = err_set(err, ERR_NOT_FOUND, "`%s`: the ] is missing", name);
-    else if (bracket)
-        rc = find_child(self, &id, bracket + 1,
-                        n - (size_t)(bracket - name) - 2, err);
-    free(task);
-    if (rc == 0)
-        *ret = id;
-    return rc;
 }

@@ -50,7 +50,10 @@ void history_destroy(struct history **self_p);
 const struct history_item *history_item(const struct history *self,
                                         struct plan_id id);
 
-/* As run_name and run_find, for stored runs. */
+/*
+ * The shown name of an instance, as run_name gives it, and back again: "sum",
+ * "train[8,3]", "train[#17]". ERR_NOT_FOUND says what there is instead.
+ */
 void history_name(const struct history *self, struct plan_id id,
                   struct buf *out);
 int history_find(const struct history *self, const char *name,

@@ -226,7 +226,7 @@ a_case_chooses_and_first_merges(void **state)
                         "va skipped: case: the value is \"b\", not \"a\"\n"
                         "vb running\nvb succeeded 2\n"
                         "use.v succeeded 2\nuse running\nuse succeeded\n");
-    assert_int_equal(run_find(w.run, "use", &id, &err), 0);
+    id = (struct plan_id){3, PLAN_WHOLE};
     assert_int_equal(run_lookup(w.run, id, "v", &value, &err), 0);
     assert_int_equal(json_integer_value(value), 2);
     json_decref(value);
@@ -588,14 +588,12 @@ no_delay_is_longer_than_max(void **state)
 }
 
 static void
-names_find_their_instances(void **state)
+children_are_named_by_their_values(void **state)
 {
     static const struct scripted script[] = {
         {"l", PLAN_SUCCEEDED, "[\"a b\",\"x,y\",\"\"]"}, {0}};
     static const char *names[] = {"m[a b]", "m[#1]", "m[#2]"};
     struct world w = {.script = script};
-    struct plan_id id;
-    struct err err;
 
     (void)state;
     begin(&w,
@@ -609,13 +607,7 @@ names_find_their_instances(void **state)
         run_name(w.run, (struct plan_id){1, k}, &name);
         assert_string_equal(buf_str(&name), names[k]);
         buf_release(&name);
-        assert_int_equal(run_find(w.run, names[k], &id, &err), 0);
-        assert_int_equal(id.child, k);
     }
-    assert_int_equal(run_find(w.run, "m[#3]", &id, &err), -1);
-    assert_string_equal(err.msg, "`m` has 3 children, but none is [#3]; [#0] "
-                                 "is the first by number");
-    assert_int_equal(run_find(w.run, "nope", &id, &err), -1);
     end(&w);
 }
 
@@ -647,7 +639,7 @@ main(void)
         cmocka_unit_test(what_a_handler_made_of_a_task_stays_so),
         cmocka_unit_test(handlers_may_answer_anything),
         cmocka_unit_test(no_delay_is_longer_than_max),
-        cmocka_unit_test(names_find_their_instances),
+        cmocka_unit_test(children_are_named_by_their_values),
     };
 
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);

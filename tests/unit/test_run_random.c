@@ -25,22 +25,6 @@
 
 /* ---- the end ---- */
 
-/* The instance that has its name has no other name. */
-static void
-check_name(const struct world *w, struct plan_id id)
-{
-    struct plan_id found;
-    struct buf names[2] = {0};
-    struct err err;
-
-    run_name(w->run, id, &names[0]);
-    CHECK(w, run_find(w->run, buf_str(&names[0]), &found, &err) == 0);
-    run_name(w->run, found, &names[1]);
-    CHECK(w, strcmp(buf_str(&names[0]), buf_str(&names[1])) == 0);
-    buf_release(&names[0]);
-    buf_release(&names[1]);
-}
-
 static void
 check_instance(struct world *w, struct plan_id id)
 {
@@ -52,7 +36,6 @@ check_instance(struct world *w, struct plan_id id)
     json_t *value;
 
     world_check_state(w, id, state);
-    check_name(w, id);
     CHECK(w, world_item(w, id)->ends == (state != PLAN_MAPPED));
     if (state != want->state)
         return;

@@ -54,12 +54,16 @@ static void
 begin_session(struct session *self, const char *text, struct memory *memory)
 {
     struct run_hooks hooks = {.changed = on_remembered, .ctx = self};
-    json_t *params;
+    json_t *given = json_object();
+    json_t *params = NULL;
+    struct buf problems = {0};
     struct err err;
 
     self->memory = memory;
     begin(&self->world, text, NULL);
-    params = json_incref((json_t *)(uintptr_t)run_params(self->world.run));
+    assert_int_equal(params_bind(self->world.flow, given, &params, &problems),
+                     0);
+    json_decref(given);
     run_destroy(&self->world.run);
     assert_int_equal(
         run_new(&self->world.run, self->world.flow, params, 1, &hooks, &err),
