@@ -4,6 +4,7 @@
 # make fuzz T=60  each fuzzer, T seconds      make bench      the figures
 # make cover      coverage of `make test`     make valgrind   units under it
 # make install PREFIX= DESTDIR=               make clean
+# make peers PYTHON=   compare with Prefect 1.4, which that python has
 # Variants: CC=clang, SAN=address,undefined, WERROR= (packagers), V=1 (commands)
 
 ifeq ($(origin CC),default)
@@ -12,6 +13,7 @@ endif
 WERROR ?= -Werror
 BUILD  ?= build/$(notdir $(CC))$(if $(SAN),-san)
 T      ?= 60
+PYTHON ?= python3
 ECHO   := $(if $(V),,@)
 MAKEFLAGS += --no-print-directory $(if $(MAKELEVEL:0=),,-j$(shell nproc))
 
@@ -80,6 +82,9 @@ cover:
 	+$(ECHO)$(MAKE) BUILD=build/cover HARDEN= WARN= CFLAGS='-O0 -g --coverage' \
 	    LDFLAGS=--coverage test
 	$(ECHO)tools/cover.sh build/cover
+peers: $(BUILD)/peers/plan_driver $(BIN)
+	$(ECHO)$(PYTHON) tests/peers/prefect_plan.py $<
+	$(ECHO)$(PYTHON) tests/peers/prefect_flows.py $(BIN)
 bench: all
 	$(ECHO)bench/run.sh
 lint: lint-files $(C_FILES:%=build/lint/%.ok)
@@ -94,7 +99,7 @@ clean:
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 .PHONY: all programs unit test replay valgrind check demo fuzz cover bench \
-    lint lint-files format install clean help
+    peers lint lint-files format install clean help
 .SECONDARY:
 
 $(BUILD)/headers: Makefile
@@ -132,6 +137,8 @@ $(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
 	$(LINK) -pie $(LIBS)
 $(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -lcmocka $(LIBS)
+$(BUILD)/peers/%: $(BUILD)/tests/peers/%.o $(ALL)
+	$(LINK) -pie $(LIBS)
 $(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
                    $(SUPPORT) $(ALL)
 	$(LINK) -pie $(LIBS)
