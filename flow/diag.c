@@ -193,7 +193,8 @@ print_one(const struct diags *self, const struct diag *diag,
 void
 diags_print(struct diags *self, struct buf *out, bool colour)
 {
-    struct cursor cursor = {self->text, self->text + self->len, 1};
+    const char *text = self->text ? self->text : "";
+    struct cursor cursor = {text, text + self->len, 1};
 
     sort(self);
     for (size_t i = 0; i < self->n; i++)
