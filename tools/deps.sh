@@ -14,7 +14,7 @@ if [[ ${1-} == check ]]; then
     packages+=(
         clang clang-format clang-tidy cppcheck g++ jq libclang-rt-14-dev
         lcov libcmocka-dev llvm mandoc procps python3 python3-jsonschema
-        python3-yaml shellcheck sqlite3 valgrind zsh
+        python3-yaml shellcheck sqlite3 valgrind zlib1g-dev zsh
     )
 fi
 
