@@ -41,17 +41,23 @@ come_back(const struct local *self)
         (void)!fchdir(self->here);
 }
 
+static struct leat_task
+make_task(const struct local *self)
+{
+    return (struct leat_task){
+        .run = self->run,
+        .id = self->attempt->id,
+        .attempt = self->attempt->number,
+        .run_number = self->id,
+        .state = PLAN_SUCCEEDED,
+    };
+}
+
 void
 attempt_call(struct local *self)
 {
     struct attempt *a = self->attempt;
-    struct leat_task task = {
-        .run = self->run,
-        .id = a->id,
-        .attempt = a->number,
-        .run_number = self->id,
-        .state = PLAN_SUCCEEDED,
-    };
+    struct leat_task task = make_task(self);
     bool outer = local_in_call; /* a run inside a function of another run */
     struct err err;
 
@@ -117,13 +123,7 @@ void
 attempt_call_forked(struct local *self)
 {
     struct attempt *a = self->attempt;
-    struct leat_task task = {
-        .run = self->run,
-        .id = a->id,
-        .attempt = a->number,
-        .run_number = self->id,
-        .state = PLAN_SUCCEEDED,
-    };
+    struct leat_task task = make_task(self);
     struct exec_spec spec = {.call = call_in_child, .arg = &task};
     struct exec_done done = {0};
     int rc = go_home(self);

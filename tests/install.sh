@@ -65,10 +65,10 @@ for page in 'leat(1)' 'leat-flow(5)' 'leat(3)'; do
     [[ $(mman -w "$section" "$name") == "$MANPATH/man$section/$name.$section" ]]
 done
 
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016 # the inner shell expands it
 bash --norc -c 'source "$1"; complete -p leat; declare -F _leat' \
     bash "$at/share/bash-completion/completions/leat" >"$work/out"
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016 # the inner shell expands it
 zsh -fc 'fpath=($1 $fpath); autoload -U compinit && compinit -D &&
     [[ $_comps[leat] == _leat ]] && autoload +X _leat' \
     zsh "$at/share/zsh/site-functions"

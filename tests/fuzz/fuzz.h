@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The name is libFuzzer's. Returns 0. */
+/* The name is libFuzzer's, whatever our rule for names. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n); /* NOLINT */
 
 #endif

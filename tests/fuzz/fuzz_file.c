@@ -46,7 +46,7 @@ read_back(const struct flow *flow)
 }
 
 int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) /* NOLINT */
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct flow *flow = NULL;
     struct diags diags = {0};

@@ -190,7 +190,7 @@ make_file(const struct folder *folder, const char *name, const char *text,
 static void
 make_folder(struct folder *folder)
 {
-    (void)strcpy(folder->path, "/tmp/test_exec-XXXXXX");
+    (void)snprintf(folder->path, sizeof folder->path, "/tmp/test_exec-XXXXXX");
     assert_non_null(mkdtemp(folder->path));
     make_file(folder, "plain", "echo hi\n", 0644);
     make_file(folder, "bare", "echo hi\n", 0755);
