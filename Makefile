@@ -31,22 +31,29 @@ WARN   := -Wall -Wextra -Wpedantic $(WERROR) -Wshadow -Wconversion \
 HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
     $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden \
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -I. -isystem build/gen -fPIC -fvisibility=hidden \
     -fno-omit-frame-pointer -fno-common $(CPPFLAGS) $(CFLAGS) $(WARN) \
     $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all,$(HARDEN))
 ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed $(SAN:%=-fsanitize=%) $(LDFLAGS)
-LIBS   := -lyaml -ljansson -lsqlite3 -lsodium -lm
+LIBS   := -lczmq -lzmq -lprotobuf-c -lxxhash -lyaml -ljansson -lsqlite3 \
+    -lsodium -lm
 
-SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c lib/*.c cli/*.c)
-OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out cli/main.c,$(SRC)))
+WIRE   := build/gen/wire.pb-c
+SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c proto/*.c lib/*.c \
+    cli/*.c)
+DAEMON := $(wildcard broker/*.c agent/*.c)
+MAIN   := cli/main.c broker/main.c agent/main.c
+OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(SRC))) \
+    $(BUILD)/wire.pb-c.o
 ALL    := $(BUILD)/all.a
 SUPPORT := $(BUILD)/support.a
-BIN    := $(patsubst cli/main.c,$(BUILD)/bin/leat,$(filter cli/main.c,$(SRC)))
+BIN    := $(BUILD)/bin/leat $(patsubst %/main.c,$(BUILD)/bin/leat-%,$(filter \
+    %/main.c,$(DAEMON)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
 EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c bench/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-C_FILES := $(SRC) $(wildcard examples/*.c tests/*/*.c bench/*.c)
+C_FILES := $(SRC) $(DAEMON) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite
@@ -104,18 +111,24 @@ help:
 
 $(BUILD)/headers: Makefile
 	@mkdir -p $(@D)
-	@printf '#include <%s.h>\n' yaml jansson sqlite3 sodium | \
+	@printf '#include <%s.h>\n' yaml jansson sqlite3 sodium czmq xxhash | \
 	    $(CC) $(CPPFLAGS) -x c -E - >/dev/null || \
 	    { echo 'A library or $(CC) is missing: run tools/deps.sh' >&2; exit 1; }
 	@touch $@
-$(BUILD)/%.o: %.c Makefile | $(BUILD)/headers
+# Its output trips our warnings; nobody reads it.
+$(WIRE).c $(WIRE).h &: proto/wire.proto | $(BUILD)/headers
+	@mkdir -p $(@D)
+	$(ECHO)protoc-c --c_out=$(@D) -Iproto $<
+$(BUILD)/wire.pb-c.o: $(WIRE).c
+	$(ECHO)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) -w -c -o $@ $<
+$(BUILD)/%.o: %.c Makefile | $(BUILD)/headers $(WIRE).h
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(ECHO)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/examples/%.o $(BUILD)/bench/%.o: ALL_CFLAGS += -Ilib
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
-$(ALL): $(OBJ)
+$(ALL): $(OBJ) $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(DAEMON)))
 $(SUPPORT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(ALL) $(SUPPORT):
 	$(ECHO)rm -f $@ && ar rcs $@ $^
@@ -132,6 +145,8 @@ $(BUILD)/lib/libleat.so.0: $(OBJ)
 	$(LINK) -shared -Wl,-z,defs,-soname,$(@F) $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
+$(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
+$(BIN):
 	$(LINK) -pie $(LIBS)
 $(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
 	$(LINK) -pie $(LIBS)
@@ -149,6 +164,7 @@ build/lint/%.c.ok: %.c .clang-tidy $(BUILD)/%.o
 	@mkdir -p $(@D)
 	@echo "LINT $<"
 	$(ECHO)clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -Ilib \
+	    -isystem build/gen \
 	    2>$@.log || { cat $@.log; exit 1; }
 	$(ECHO)$(if $(filter base/% flow/%,$<),gcc $(ALL_CFLAGS) -fanalyzer -c \
 	    -o /dev/null $<)

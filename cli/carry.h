@@ -9,7 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/input.h"
-#include "lib/history.h"
+#include "store/history.h"
 #include "store/store.h"
 
 struct carry {

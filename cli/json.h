@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "flow/run.h"
-#include "lib/history.h"
+#include "store/history.h"
 #include "store/store.h"
 
 /* A string of text from anywhere: what is not UTF-8 becomes U+FFFD. */

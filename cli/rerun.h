@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "cli/order.h"
-#include "lib/history.h"
+#include "store/history.h"
 
 enum rerun_why {
     RERUN_KEPT,  /* it has succeeded: not executed again */

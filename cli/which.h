@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "flow/plan.h"
-#include "lib/history.h"
+#include "store/history.h"
 #include "store/store.h"
 
 struct which {

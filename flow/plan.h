@@ -143,6 +143,29 @@ bool plan_decide(struct plan *self, struct plan_id *ret,
 bool plan_take(struct plan *self, struct plan_id *ret);
 
 /*
+ * Tasks fall into classes (0..nclass-1; class_of has ntask, copied): what is
+ * ready is handed out by class then, so that one that can't run now does not
+ * hold up others. Within a class the order is as ever. Before anything else is
+ * done with the plan; without it all are of class 0.
+ */
+void plan_set_classes(struct plan *self, const uint32_t *class_of,
+                      uint32_t nclass);
+/* Start the first of the ready of a class. O(1). */
+bool plan_take_of(struct plan *self, uint32_t class, struct plan_id *ret);
+/* The place in the order of starting of the first of the ready of a class,
+ * comparable between classes; PLAN_NONE if there is none. O(1). */
+uint32_t plan_first_of(const struct plan *self, uint32_t class);
+/* The next class, from `class` on, in which something is ready; PLAN_NONE. */
+uint32_t plan_next_class(const struct plan *self, uint32_t class);
+
+/*
+ * For a plan that only follows another one: put an instance into a state,
+ * whatever it was in. No decisions, nothing becomes ready. A map is expanded by
+ * plan_expand first. An end of a mapped parent that has children is theirs.
+ */
+void plan_follow(struct plan *self, struct plan_id id, enum plan_state state);
+
+/*
  * How children of a map over several mapped tasks find theirs: child k sees
  * child (k / stride) % count of `from`, or with an owner table (FLAT)
  * owner[k]. Copied. Several links may have the same `from`; one whose `from`

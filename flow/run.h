@@ -83,6 +83,45 @@ enum run_step {
 enum run_step run_next(struct run *self, int64_t now, struct plan_id *work,
                        int64_t *until);
 
+/*
+ * The same for executors that run many at once: first run_settle makes all
+ * decisions and readies due retries (RUN_START: something is ready), then
+ * run_take starts the first of the ready of a class, as run_next does. False:
+ * nothing was handed out, as it came to an end at once or none is ready; in
+ * any case settle again before the run is said to be waiting or ended.
+ */
+void run_set_classes(struct run *self, const uint32_t *class_of,
+                     uint32_t nclass);
+enum run_step run_settle(struct run *self, int64_t now, int64_t *until);
+bool run_take(struct run *self, uint32_t class, struct plan_id *work);
+
+/* It was handed out but never started: ready again, as if it had not been. */
+void run_give_back(struct run *self, struct plan_id id);
+
+/*
+ * After run_keep of all, before anything was handed out: an attempt that an
+ * earlier session of the run started is still going on somewhere. True: it is
+ * RUNNING now, its attempt number is `attempt`, and it will be reported like
+ * any other. False: the run does not know it, or is past it. Works also later,
+ * as long as the instance waits or is ready; what it depends on must be
+ * finished (kept), for settle to have been asked.
+ */
+bool run_adopt(struct run *self, struct plan_id id, uint32_t attempt);
+
+/* Hold an instance back: it is not handed out before `until`; for what may
+ * still be running elsewhere. Called by the hand that was given it: as
+ * run_give_back, but it becomes ready only then. */
+void run_put_off(struct run *self, struct plan_id id, int64_t until);
+
+/*
+ * Follow a run that goes on elsewhere: apply a change that it made (as it was
+ * recorded: state, attempt, value, cause; for MAPPED `children` of them).
+ * Announces it like any other, calls no handlers. ERR_INVALID: it can't be of
+ * this flow. Never call run_next or run_settle on such a run.
+ */
+int run_follow(struct run *self, const struct run_change *change,
+               uint32_t children, struct err *err);
+
 /* The attempt handed out by RUN_START has ended. Decides about a retry. */
 void run_report(struct run *self, struct plan_id id,
                 const struct run_outcome *outcome, int64_t now);

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "flow/flow.h"
-#include "lib/history.h"
+#include "store/history.h"
 
 enum graph_format {
     GRAPH_TEXT,    /* for a terminal */

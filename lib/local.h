@@ -18,7 +18,7 @@
 #include "flow/diag.h"
 #include "flow/flow.h"
 #include "flow/run.h"
-#include "lib/history.h"
+#include "store/history.h"
 #include "store/store.h"
 
 /*

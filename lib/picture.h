@@ -16,8 +16,8 @@
 #include "flow/flow.h"
 #include "flow/plan.h"
 #include "lib/graph.h"
-#include "lib/history.h"
 #include "lib/layout.h"
+#include "store/history.h"
 
 /* A child that is shown one by one. */
 struct picture_cell {

@@ -8,12 +8,13 @@ set -euo pipefail
 packages=(
     gcc libc6-dev make pkg-config
     libyaml-dev libjansson-dev libsqlite3-dev libsodium-dev
+    libzmq3-dev libczmq-dev libprotobuf-c-dev protobuf-c-compiler libxxhash-dev
     bash bc # the examples' own tools
 )
 if [[ ${1-} == check ]]; then
     packages+=(
         clang clang-format clang-tidy cppcheck g++ jq libclang-rt-14-dev
-        lcov libcmocka-dev llvm mandoc procps python3 python3-jsonschema
+        lcov libcmocka-dev openssh-server llvm mandoc procps python3 python3-jsonschema
         python3-yaml shellcheck sqlite3 valgrind zlib1g-dev zsh
     )
 fi

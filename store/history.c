@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "lib/history.h"
+#include "store/history.h"
 
 #include <stdlib.h>
 #include <string.h>

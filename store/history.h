@@ -2,8 +2,8 @@
 /*
  * history - a stored run as it was when it was last heard of.
  */
-#ifndef LIB_HISTORY_H
-#define LIB_HISTORY_H
+#ifndef STORE_HISTORY_H
+#define STORE_HISTORY_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * core - the agent's rules: events in, effects out. No I/O, no clock.
+ *
+ *   task --> [QUEUED] --room--> [RUNNING] --ended--> [SPOOLED] --ack--> forgotten
+ *               | recall            | cancel, kill
+ *               v                   v
+ *           given back           ends CANCELLED
+ *
+ * Keeps the results until the broker has committed them, through any number of
+ * sessions. Gives each attempt what it asks for: cpus (a slot each), memory,
+ * GPUs by index, named and fractional resources; a task that has no room does
+ * not hold up one that has. Short C calls may share a slot: they are handed to
+ * its worker several at a time.
+ */
+#ifndef AGENT_CORE_H
+#define AGENT_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "proto/items.h"
+
+struct agent;
+
+struct agent_effects {
+    /*
+     * Carry it out now, in a slot (0..slots-1; a C call goes to that slot's
+     * worker, behind what it has). gpus: indexes given to it. work is the
+     * core's and lives until agent_ended.
+     */
+    void (*start)(void *ctx, uint32_t ticket, uint32_t slot,
+                  const struct work *work, const uint32_t *gpus, uint32_t ngpu);
+    /* End what was started: agent_ended follows. */
+    void (*stop)(void *ctx, uint32_t ticket, bool at_once);
+    /* To the broker, to be batched by the edge: */
+    void (*started)(void *ctx, uint32_t ticket);
+    void (*result)(void *ctx, uint64_t number, const struct result *result);
+    void (*given_back)(void *ctx, uint32_t ticket);
+    void *ctx;
+};
+
+struct agent_config {
+    uint32_t slots;
+    const struct flow_resource *resources; /* as in agent_info; copied */
+    uint32_t nresource;
+    int64_t idle;     /* leaves when it had nothing for so long; 0: never */
+    int64_t lifetime; /* drains after so long; 0: never */
+    int64_t fence;    /* ends exclusive attempts after so long without broker */
+};
+
+struct agent *agent_new(const struct agent_config *config,
+                        const struct agent_effects *effects, int64_t now);
+void agent_destroy(struct agent **self_p);
+
+/* ---- sessions ---- */
+
+/* What to put in a hello: everything held, in an order that stays until the
+ * welcome. The array is the core's, valid until the next call. */
+const struct held *agent_held(struct agent *self, size_t *n);
+/*
+ * Welcome: tickets[i] is what held[i] is called now; 0: end and forget it.
+ * Spooled results are sent again at once (effect result), numbered from 1.
+ */
+void agent_welcome(struct agent *self, uint32_t epoch, const uint32_t *tickets,
+                   size_t n, int64_t now);
+/* The broker is away: what runs goes on. */
+void agent_lost_broker(struct agent *self, int64_t now);
+
+/* ---- from the lane ---- */
+
+/* A task: *work is copied. A ticket that is held already, or input that makes no
+ * sense, is ERR_INVALID: the edge says hello again. */
+int agent_task(struct agent *self, const struct lane_task *task, int64_t now,
+               struct err *err);
+void agent_cancel(struct agent *self, uint32_t ticket, bool at_once);
+void agent_recall(struct agent *self, uint32_t ticket);
+void agent_ack(struct agent *self, uint64_t number, int64_t now);
+/* Take nothing more and leave when nothing is left. */
+void agent_drain(struct agent *self, int64_t now);
+
+/* ---- from what runs ---- */
+
+/* The attempt with this ticket has begun (a C call: its worker took it). */
+void agent_began(struct agent *self, uint32_t ticket);
+/* It has ended: *result (ticket as it was given to start) is copied. */
+void agent_ended(struct agent *self, const struct result *result, int64_t now);
+/* A call that its worker never began (it crashed before): goes back into the
+ * queue. */
+void agent_not_begun(struct agent *self, uint32_t ticket);
+
+/* ---- looking ---- */
+
+struct agent_state {
+    uint32_t queued, running, spooled;
+    bool draining;
+    bool may_leave; /* draining (or idle for too long) and nothing is left */
+};
+struct agent_state agent_state(const struct agent *self);
+
+/* Start what has room; when to call again at the latest, or SPAN_NEVER. */
+int64_t agent_tick(struct agent *self, int64_t now);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * settings - what a daemon is told: by flag, else by environment, else by a
+ * file of "name: value" lines, else by default.
+ *
+ * From one table come parsing, --help (which shows what is in force and from
+ * where) and the errors, each with the nearest name there is. Words that are no
+ * options are left to the caller. A setting of kind LIST may come more than
+ * once; in the environment and the file its elements stand with commas between.
+ */
+#ifndef BASE_SETTINGS_H
+#define BASE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum setting_kind {
+    SETTING_FLAG,
+    SETTING_TEXT,
+    SETTING_NUMBER, /* 0 and up */
+    SETTING_SPAN,   /* a length of time, as span_parse takes it */
+    SETTING_LIST,
+};
+
+struct setting {
+    char letter;      /* 0: none */
+    const char *name; /* long option, and name in the file */
+    enum setting_kind kind;
+    const char *env;      /* name in the environment, or NULL */
+    const char *value;    /* what --help calls its argument */
+    const char *fallback; /* default as text, or NULL: not set */
+    const char *help;
+};
+
+struct settings;
+
+/*
+ * Read argv, the environment and the file (NULL: none; it need not exist unless
+ * --config names it, which is always understood). ERR_INVALID says which flag,
+ * variable or FILE:LINE is wrong, and what to do. *help is set when --help was
+ * given, *version likewise.
+ */
+int settings_read(struct settings **ret, const struct setting *table, size_t n,
+                  const char *file, int argc, char **argv, bool *help,
+                  bool *version, struct err *err);
+void settings_destroy(struct settings **self_p);
+
+/* By index into the table. */
+bool settings_flag(const struct settings *self, size_t i);
+const char *settings_text(const struct settings *self, size_t i); /* or NULL */
+int64_t settings_number(const struct settings *self, size_t i);   /* or span */
+const char *const *settings_list(const struct settings *self, size_t i,
+                                 size_t *n);
+const char *const *settings_words(const struct settings *self, size_t *n);
+
+/* The text of --help below its first lines. */
+void settings_help(const struct settings *self, struct buf *out);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * work - everything that carrying out one attempt takes, evaluated.
+ *
+ * Made from a run by whoever drives it, carried out by exec/carry wherever that
+ * is. struct work_spec is what all attempts of a task have in common; struct
+ * work adds what is one attempt's own. Nothing of it refers to a struct run, so
+ * it can travel.
+ */
+#ifndef FLOW_WORK_H
+#define FLOW_WORK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "flow/flow.h"
+#include "flow/plan.h"
+#include "flow/run.h"
+
+struct work_spec {
+    uint64_t run;     /* its number; 0: not stored */
+    uint32_t task;    /* number in the flow */
+    const char *flow; /* names */
+    const char *name;
+    enum flow_kind kind; /* FLOW_SCRIPT, FLOW_ARGV or FLOW_CALL */
+    enum value_kind value;
+    const char *script; /* FLOW_CALL: the function's name, or NULL */
+    const char *shell;  /* or NULL */
+    const char *when;   /* or NULL */
+    struct flow_codes exit_skip, exit_retry;
+    int64_t timeout, grace; /* microseconds */
+    int64_t cache_for;      /* 0: not cached; is seen to before it travels */
+    bool exclusive, at_most_once;
+    const struct flow_resource *resources;
+    uint32_t nresource;
+    json_t *params;   /* of the run: an object */
+    const char *home; /* where the run was asked for; NULL: here */
+    /* FLOW_CALL on a cluster: what to start a worker from. */
+    const void *program; /* hash, 32 bytes, or a path; NULL: none */
+    size_t nprogram;
+    const char *source_hash; /* hex, of the flow as text; or NULL */
+};
+
+struct work {
+    const struct work_spec *spec; /* borrowed */
+    struct plan_id id;
+    uint32_t attempt;
+    char *name;    /* shown: "train[8,3]" */
+    json_t *own;   /* each keys and with bindings: over params; or NULL */
+    json_t *env;   /* of env:, or NULL */
+    json_t *argv;  /* FLOW_ARGV */
+    json_t *input; /* of stdin:, or NULL */
+    char *cwd;     /* of cwd:, or NULL */
+    char *creates; /* or NULL */
+};
+
+/* The spec of a task of a flow (borrowed): all but run, params, home, program.
+ */
+void work_spec_init(struct work_spec *ret, const struct flow *flow,
+                    uint32_t task);
+
+/*
+ * Evaluate all that an attempt of an instance needs. ERR_INVALID and so on:
+ * then the attempt fails with that text ("argv: ...").
+ */
+int work_gather(struct work *ret, const struct work_spec *spec, struct run *run,
+                struct plan_id id, struct err *err);
+void work_release(struct work *self);
+
+/* Everything bound: params with own over them; new. */
+json_t *work_bindings(const struct work *self);
+
+/*
+ * What is its own as one JSON document, and back: an object with "with", "env",
+ * "argv", "stdin", "cwd", "creates", each only if it is there; NULL if there
+ * is nothing. ERR_INVALID if the document is anything else.
+ */
+json_t *work_item(const struct work *self);
+int work_from_item(struct work *ret, const json_t *item, struct err *err);
+
+#endif

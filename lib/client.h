@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * client - a connection to a broker, over czmq.
+ *
+ * One thread, one question at a time, each with its answer; what takes long is
+ * asked for with `wait` and answered when there is something. A broker that is
+ * away is known at once (ERR_UNAVAILABLE, with address and cause); one that
+ * goes away later is waited for where the caller says so, and questions are
+ * asked again, for they may be.
+ */
+#ifndef LIB_CLIENT_H
+#define LIB_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "lib/local.h"
+#include "proto/wire.h"
+
+struct client;
+
+/* address: as link_address takes it. ERR_DENIED: the broker speaks another
+ * version of the protocol. */
+int client_open(struct client **ret, const char *address, struct err *err);
+void client_close(struct client **self_p);
+const char *client_address(const struct client *self);
+
+/* Readable during waits: every byte is an interrupt, given to the callback of
+ * whoever waits; -1: none. */
+void client_set_interrupt(struct client *self, int fd);
+
+/* Ask and get the document (may be NULL) and number of the answer. An answer
+ * with a code is -1 and *err. */
+int client_ask(struct client *self, enum ask_what what, uint64_t run,
+               const char *text, uint64_t number, json_t **document,
+               uint64_t *answer, struct err *err);
+
+/* What is submitted besides what local_request has. */
+struct client_submit {
+    const struct local_request *request; /* flow, params, info, timeout, ... */
+    const char *program;  /* path of a C flow's program, or NULL */
+    bool program_travels; /* false: the cluster is this machine */
+    bool attached;        /* the run is cancelled when this client is gone */
+    json_t *env;          /* forwarded variables: an object, or NULL */
+};
+
+/* The run is stored when this returns. */
+int client_submit(struct client *self, const struct client_submit *submit,
+                  uint64_t *run, struct err *err);
+
+/*
+ * Follow a run to its end: watch's callbacks are called as by local_run, *ret is
+ * as local_run leaves it (its run follows the broker's). `interrupts` in
+ * *request: the first cancels the run, the second kills; without
+ * request->interrupt_fd nothing does. With `leave` an interrupt only ends the
+ * watching (ret->state RUNNING). A broker that goes away is waited for, for
+ * `patience` microseconds, and told of by one line through *lost.
+ */
+struct client_follow {
+    const struct flow *flow;
+    json_t *params;
+    uint64_t run;
+    const struct local_watch *watch; /* or NULL: only the end is of interest */
+    bool quiet;                      /* don't fetch output */
+    bool leave;
+    int interrupt_fd;
+    int64_t patience;
+    void (*lost)(void *ctx, const char *text);
+    void *ctx;
+};
+int client_follow(struct client *self, const struct client_follow *follow,
+                  struct local_result *ret, struct err *err);
+
+#endif

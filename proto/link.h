@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * link - ZeroMQ sockets the way leat uses them: every option set (hazards: none
+ * is left to a default), every one bounded, none that blocks.
+ *
+ * One context a process, made at the first use and never ended: see
+ * link_finish. Keys will go in here.
+ */
+#ifndef PROTO_LINK_H
+#define PROTO_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define LINK_CONTROL_PORT 7100 /* ROUTER */
+#define LINK_RETURN_PORT  7101 /* PULL */
+#define LINK_LANE_PORT    7200 /* and up: PUSH, one an agent */
+#define LINK_LANE_PORTS   256
+
+enum link_kind {
+    LINK_ROUTER,      /* broker, control */
+    LINK_DEALER,      /* client or agent, control */
+    LINK_LANE_PUSH,   /* broker */
+    LINK_LANE_PULL,   /* agent */
+    LINK_RETURN_PULL, /* broker */
+    LINK_RETURN_PUSH, /* agent */
+    LINK_COUNT
+};
+
+/*
+ * An address as people give it: tcp://HOST[:PORT], HOST[:PORT], ipc://PATH,
+ * ipc://@NAME; made whole ("tcp://HOST:7100") in *ret, a heap string. Says what
+ * is wrong with it, and that its host does not resolve.
+ */
+int link_address(char **ret, const char *text, struct err *err);
+
+/* Loopback or ipc: nobody else can reach it. */
+bool link_is_private(const char *address);
+
+/* The endpoint beside `address` of a given port (tcp) or name (ipc: the path
+ * with "-NAME" behind it); heap. */
+char *link_beside(const char *address, unsigned port, const char *name);
+
+/* A socket with all its options. ERR_UNAVAILABLE: out of descriptors. */
+int link_socket(void **ret, enum link_kind kind, struct err *err);
+/* Bind; ERR_UNAVAILABLE names who may have the port. */
+int link_bind(void *socket, const char *endpoint, struct err *err);
+int link_connect(void *socket, const char *endpoint, struct err *err);
+void link_close(void **socket_p);
+
+/* The descriptor to poll. It is readable when something has changed; then look
+ * at link_events until there is nothing, also after each send and receive. */
+int link_fd(void *socket);
+enum { LINK_IN = 1, LINK_OUT = 2 };
+int link_events(void *socket);
+
+/* One frame, at once or not: 1 done, 0 not now, -1 *err (ERR_UNAVAILABLE). */
+int link_send(void *socket, const void *data, size_t n, struct err *err);
+
+/* Whether a connection can be made at all, within `timeout` microseconds: a
+ * broker that is away is known at once, with the cause. */
+int link_probe(const char *address, int64_t timeout, struct err *err);
+
+/* Before _exit: sockets are closed, what was sent last gets half a second. */
+void link_finish(void);
+
+#endif
