@@ -172,6 +172,9 @@ int run_lookup(struct run *self, struct plan_id id, const char *name,
 int run_bindings(struct run *self, struct plan_id id, json_t **ret,
                  struct err *err);
 
+/* The same without the parameters: what is its own; NULL if it has nothing. */
+int run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err);
+
 /* Evaluate one of the task's own templates for an instance. */
 int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,
              json_t **ret, struct err *err);
