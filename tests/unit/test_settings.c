@@ -113,16 +113,15 @@ good(struct fixture *t, const char *text, const char *file)
 static void
 expect_list(const struct fixture *t, const char *joined)
 {
-    char text[200] = "";
+    struct buf text = {0};
     size_t n;
     const char *const *list = settings_list(t->settings, LABEL, &n);
 
-    for (size_t i = 0; i < n; i++) {
-        (void)strcat(text, i > 0 ? "|" : "");
-        (void)strcat(text, list[i]);
-    }
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&text, "%s%s", i > 0 ? "|" : "", list[i]);
     assert_true(n == 0 || !list[n]);
-    assert_string_equal(text, joined);
+    assert_string_equal(buf_str(&text), joined);
+    buf_release(&text);
 }
 
 static void
