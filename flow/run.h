@@ -108,9 +108,14 @@ void run_give_back(struct run *self, struct plan_id id);
  */
 bool run_adopt(struct run *self, struct plan_id id, uint32_t attempt);
 
-/* Hold an instance back: it is not handed out before `until`; for what may
- * still be running elsewhere. Called by the hand that was given it: as
- * run_give_back, but it becomes ready only then. */
+/*
+ * Before anything was handed out: until `until` nothing that an earlier session
+ * has started, and that is not kept, is handed out: it may still be going on
+ * elsewhere. run_adopt ends that for one instance.
+ */
+void run_hold_started(struct run *self, int64_t until);
+
+/* As run_give_back, but it becomes ready only at `until`. */
 void run_put_off(struct run *self, struct plan_id id, int64_t until);
 
 /*
