@@ -42,6 +42,9 @@
 #define LIMIT_CHUNK_BYTES    (256u << 10) /* a piece of a flow, program, output */
 #define LIMIT_PROGRAM_BYTES  (256u << 20) /* of a C flow's program */
 #define LIMIT_PROGRAMS_BYTES (2ull << 30) /* kept by an agent, all together */
+#define LIMIT_SHOWN_BYTES    256u         /* of a child's name as it is shown */
+#define LIMIT_PATH_BYTES     4096u        /* PATH_MAX */
+#define LIMIT_HOST_BYTES     255u         /* of a machine's name */
 #define LIMIT_AGENTS         256u         /* of a broker: a lane each */
 #define LIMIT_SLOTS          4096u        /* of an agent */
 #define LIMIT_WINDOW         8192u        /* tickets of an agent at once */
