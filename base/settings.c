@@ -350,6 +350,31 @@ load_file(const struct settings *self, struct buf *text, struct err *err)
     return (int)n;
 }
 
+/* Where a value without quotes ends: at a comment, less the blanks before. */
+static char *
+end_of_plain(char *value)
+{
+    char *end = value;
+
+    for (char *at = value; *at; at++) {
+        if (*at == '#' && (at == value || strchr(BLANK, at[-1])))
+            break;
+        if (!strchr(BLANK, *at))
+            end = at + 1;
+    }
+    return end;
+}
+
+/* The same of one in quotes, of which *value stands at the first; or NULL. */
+static char *
+end_of_quoted(char **value)
+{
+    char *end = strchr(*value + 1, **value);
+
+    ++*value;
+    return end && end[1 + strspn(end + 1, BLANK)] == '\0' ? end : NULL;
+}
+
 /*
  * Cut a line into name and value: "name: value", the value in quotes if it has
  * a comment's sign or blanks at its ends. An empty line has no name (NULL).
@@ -364,29 +389,18 @@ cut_line(char *line, char **name, char **value)
     line += strspn(line, BLANK);
     if (*line == '\0' || *line == '#')
         return true;
-    end = line + strcspn(line, ":" BLANK "#");
+    end = line + strcspn(line, ":#" BLANK);
     *value = end + strspn(end, BLANK);
     if (end == line || **value != ':')
         return false;
     *name = line;
-    ++*value;
-    *value += strspn(*value, BLANK);
+    *value += 1 + strspn(*value + 1, BLANK);
     *end = '\0';
-    if (**value == '"' || **value == '\'') {
-        end = strchr(*value + 1, **value);
-        if (!end || end[1 + strspn(end + 1, BLANK)] != '\0')
-            return false;
-        ++*value;
-    } else {
-        end = *value;
-        while (*end &&
-               (*end != '#' || (end > *value && !strchr(BLANK, end[-1]))))
-            end++;
-        while (end > *value && strchr(BLANK, end[-1]))
-            end--;
-    }
-    *end = '\0';
-    return true;
+    end = **value == '"' || **value == '\'' ? end_of_quoted(value)
+                                            : end_of_plain(*value);
+    if (end)
+        *end = '\0';
+    return end != NULL;
 }
 
 static int
