@@ -24,6 +24,7 @@ tag_of(const struct wire *message)
         return message->as.answer->tag;
     case WIRE_SEEN:
         return message->as.seen->tag;
+    case WIRE_NONE:
     case WIRE_LANE:
     case WIRE_RETURN:
     case WIRE_HELLO:
