@@ -65,6 +65,10 @@
     (64u << 20)                        /* on the way to the store: then wait */
 #define LIMIT_UNSENT_BYTES (16u << 20) /* output an agent could not send yet */
 
+/* hosts reached through ssh */
+#define LIMIT_HOSTS  1000u /* in one command */
+#define LIMIT_REMOTE 32u   /* at once */
+
 /* pictures of our own layout */
 #define LIMIT_DRAWN_TASKS    2000u
 #define LIMIT_DRAWN_LINES    100000u /* from one layer to the next */
