@@ -163,7 +163,7 @@ uint32_t plan_next_class(const struct plan *self, uint32_t class);
 /*
  * For a plan that only follows another one: put an instance into a state,
  * whatever it was in; no decisions, nothing becomes ready. plan_follow_map
- * gives a mapped task n waiting children, also in place of those it had.
+ * gives a mapped task n children: those it had, and more that wait, or less.
  */
 void plan_follow(struct plan *self, struct plan_id id, enum plan_state state);
 void plan_follow_map(struct plan *self, uint32_t task, uint32_t n);

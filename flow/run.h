@@ -46,7 +46,9 @@ struct run_change {
     uint32_t attempt;     /* how many have started so far */
     const json_t *value;  /* final states; NULL is null */
     const char *cause;    /* or NULL */
-    int64_t until;        /* RETRYING: when it becomes ready */
+    int64_t until;        /* RETRYING: when it becomes ready; 0: unknown */
+    /* How long the attempt took, of a run that is followed; 0: unknown. */
+    int64_t took;
     /* Taken over from an earlier session of this run; CANCELLED: what it left
      * stays as it is, for a later one. */
     bool kept;
@@ -181,6 +183,9 @@ int run_lookup(struct run *self, struct plan_id id, const char *name,
 /* All that are bound: an object of parameters, each keys, with bindings. */
 int run_bindings(struct run *self, struct plan_id id, json_t **ret,
                  struct err *err);
+
+/* The same without the parameters: what is its own; NULL if it has nothing. */
+int run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err);
 
 /* Evaluate one of the task's own templates for an instance. */
 int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,

@@ -123,6 +123,8 @@ follow_map(struct run *self, struct plan_id id, uint32_t children,
                        "task %u should have %u children, and has %u", id.task,
                        n, children);
     }
+    if (task->map)
+        map_inherit(map, task->map);
     map_destroy(&task->map);
     json_decref(task->value);
     task->value = NULL;

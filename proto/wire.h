@@ -27,7 +27,8 @@
 #define WIRE_ENVELOPE 12
 
 enum wire_type {
-    WIRE_LANE = 1,
+    WIRE_NONE, /* of a struct wire of zeroes */
+    WIRE_LANE,
     WIRE_RETURN,
     WIRE_HELLO,
     WIRE_WELCOME,

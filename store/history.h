@@ -41,12 +41,23 @@ struct history {
     struct store_run info;
     struct flow *flow;          /* parsed again from the stored source */
     struct history_task *tasks; /* flow->ntask */
+    size_t *room;               /* private: for children, by task */
+    uint64_t nrecord;
 };
 
 /* ERR_NOT_FOUND, ERR_INVALID (the stored flow can't be read), as the store. */
 int history_load(struct history **ret, struct store *store, uint64_t run,
                  struct err *err);
 void history_destroy(struct history **self_p);
+
+/*
+ * The same of records that come from elsewhere: begin with the run and its
+ * source (taken over in any case), add every record in order, end.
+ */
+int history_begin(struct history **ret, struct store_run *info,
+                  struct err *err);
+void history_add(struct history *self, const struct store_record *record);
+void history_end(struct history *self);
 
 const struct history_item *history_item(const struct history *self,
                                         struct plan_id id);
