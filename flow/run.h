@@ -46,7 +46,9 @@ struct run_change {
     uint32_t attempt;     /* how many have started so far */
     const json_t *value;  /* final states; NULL is null */
     const char *cause;    /* or NULL */
-    int64_t until;        /* RETRYING: when it becomes ready */
+    int64_t until;        /* RETRYING: when it becomes ready; 0: unknown */
+    /* How long the attempt took, of a run that is followed; 0: unknown. */
+    int64_t took;
     /* Taken over from an earlier session of this run; CANCELLED: what it left
      * stays as it is, for a later one. */
     bool kept;

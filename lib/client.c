@@ -24,6 +24,7 @@ tag_of(const struct wire *message)
         return message->as.answer->tag;
     case WIRE_SEEN:
         return message->as.seen->tag;
+    case WIRE_NONE:
     case WIRE_LANE:
     case WIRE_RETURN:
     case WIRE_HELLO:
@@ -116,6 +117,15 @@ client_bad_answer(const struct client *self, const char *what, struct err *err)
     return err_set(err, ERR_INVALID,
                    "the broker at %s answered with something else: %s",
                    self->address, what);
+}
+
+int
+client_refused(const struct Wire__Answer *answer, struct err *err)
+{
+    return err_set(err,
+                   answer->code < ERR_CODE_COUNT ? (enum err_code)answer->code
+                                                 : ERR_SYSTEM,
+                   "%s", answer->text);
 }
 
 int
@@ -213,11 +223,7 @@ read_answer(const struct client *self, const struct Wire__Answer *answer,
     json_t *parsed = NULL;
 
     if (answer->code != ERR_NONE)
-        return err_set(err,
-                       answer->code < ERR_CODE_COUNT
-                           ? (enum err_code)answer->code
-                           : ERR_SYSTEM,
-                       "%s", answer->text);
+        return client_refused(answer, err);
     if (answer->document.len > 0 &&
         value_parse(VALUE_JSON, (const char *)answer->document.data,
                     answer->document.len, &parsed, err) < 0)
@@ -276,6 +282,17 @@ send_ask(struct client *self, enum ask_what what, uint64_t run,
     return client_send(self, WIRE_ASK, &ask.base, err);
 }
 
+/* A piece of a list, or one of its elements. Taken over. */
+static void
+gather(json_t *all, json_t *piece)
+{
+    if (json_is_array(piece))
+        (void)json_array_extend(all, piece);
+    else if (!json_is_null(piece))
+        (void)json_array_append(all, piece);
+    json_decref(piece);
+}
+
 int
 client_ask(struct client *self, enum ask_what what, uint64_t run,
            const char *text, uint64_t number, json_t **document,
@@ -292,9 +309,7 @@ client_ask(struct client *self, enum ask_what what, uint64_t run,
         /* Lists come in pieces: together they are one. */
         if (!all)
             all = json_array();
-        if (json_is_array(one))
-            (void)json_array_extend(all, one);
-        json_decref(one);
+        gather(all, one);
         one = NULL;
         more = client_answer(self, self->tag, &one, answer, err);
     }
@@ -303,9 +318,7 @@ client_ask(struct client *self, enum ask_what what, uint64_t run,
         return -1;
     }
     if (all) {
-        if (json_is_array(one))
-            (void)json_array_extend(all, one);
-        json_decref(one);
+        gather(all, one);
         one = all;
     }
     if (document)
@@ -313,6 +326,14 @@ client_ask(struct client *self, enum ask_what what, uint64_t run,
     else
         json_decref(one);
     return 0;
+}
+
+int
+client_connect_again(struct client *self, struct err *err)
+{
+    if (client_connect(self, CLIENT_PROBE, err) < 0)
+        return -1;
+    return client_ask(self, ASK_VERSION, 0, NULL, 0, NULL, NULL, err);
 }
 
 /* ---- life ---- */
@@ -337,8 +358,7 @@ client_open(struct client **ret, const char *address, struct err *err)
     self->interrupt_fd = -1;
     prepare_czmq();
     if (link_address(&self->address, address, err) < 0 ||
-        client_connect(self, CLIENT_PROBE, err) < 0 ||
-        client_ask(self, ASK_VERSION, 0, NULL, 0, NULL, NULL, err) < 0) {
+        client_connect_again(self, err) < 0) {
         client_close(&self);
         return -1;
     }

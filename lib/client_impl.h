@@ -29,6 +29,8 @@ struct client {
 
 /* Connect, or connect anew; nothing of an earlier connection comes any more. */
 int client_connect(struct client *self, int64_t timeout, struct err *err);
+/* ... and see that a broker answers that speaks as we do. */
+int client_connect_again(struct client *self, struct err *err);
 
 /* Send a question. */
 int client_send(struct client *self, enum wire_type type,
@@ -50,6 +52,9 @@ enum client_step client_next(struct client *self, uint64_t tag, int64_t until,
  * (also if the answer is an error). document and number may be NULL. */
 int client_answer(struct client *self, uint64_t tag, json_t **document,
                   uint64_t *number, struct err *err);
+
+/* -1 and *err of an answer's code and text. */
+int client_refused(const struct Wire__Answer *answer, struct err *err);
 
 int client_bad_answer(const struct client *self, const char *what,
                       struct err *err);

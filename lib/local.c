@@ -127,8 +127,8 @@ local_break(struct local *self, const struct err *err)
         return;
     self->broken = true;
     self->err = *err;
-    if (self->exec)
-        exec_cancel(self->exec, NULL, true);
+    if (self->carrier)
+        carrier_cancel(self->carrier, NULL, true);
 }
 
 /* ---- waiting ---- */
@@ -137,8 +137,8 @@ static void
 cancel(struct local *self, bool now)
 {
     run_cancel(self->run);
-    if (self->exec)
-        exec_cancel(self->exec, NULL, now);
+    if (self->carrier)
+        carrier_cancel(self->carrier, NULL, now);
 }
 
 static void
@@ -207,7 +207,8 @@ static int
 poll_once(const struct local *self, int64_t wait)
 {
     struct pollfd fds[2] = {
-        {.fd = self->exec ? exec_fd(self->exec) : -1, .events = POLLIN},
+        {.fd = self->carrier ? carrier_fd(self->carrier) : -1,
+         .events = POLLIN},
         {.fd = self->interrupt_fd, .events = POLLIN},
     };
     struct timespec ts = {wait / SPAN_SECOND, wait % SPAN_SECOND * 1000};
@@ -217,8 +218,8 @@ poll_once(const struct local *self, int64_t wait)
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 }
 
-int
-local_wait(struct local *self, int64_t until, struct exec_done *done)
+enum carry_step
+local_wait(struct local *self, int64_t until, struct carry_done *done)
 {
     int64_t now = span_mono();
     int ready;
@@ -233,13 +234,7 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
     if (ready & 2)
         read_interrupts(self);
     /* Also when nothing runs: exec may have something to tidy up. */
-    return ready & 1 ? exec_wait(self->exec, 0, done) : 0;
-}
-
-bool
-local_is_ending(const struct local *self)
-{
-    return self->broken || self->interrupts > 0 || self->timed_out;
+    return ready & 1 ? carrier_wait(self->carrier, 0, done) : CARRY_NONE;
 }
 
 /* ---- the run ---- */
@@ -349,7 +344,7 @@ static void
 go_through(struct local *self)
 {
     int64_t looked = 0;
-    struct exec_done none;
+    struct carry_done none;
 
     while (!self->broken) {
         int64_t now = span_mono();
@@ -449,7 +444,7 @@ local_run(const struct local_request *request, struct local_result *ret,
         *err = self.err;
 out:
     run_destroy(&self.run);
-    exec_destroy(&self.exec);
+    carrier_destroy(&self.carrier);
     capture_destroy(&self.capture);
     buf_release(&self.key);
     free(self.home);

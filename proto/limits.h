@@ -48,10 +48,13 @@
 #define LIMIT_AGENTS         256u         /* of a broker: a lane each */
 #define LIMIT_SLOTS          4096u        /* of an agent */
 #define LIMIT_WINDOW         8192u        /* tickets of an agent at once */
-#define LIMIT_AGENT_NAME     64u          /* bytes */
-#define LIMIT_LABELS         64u          /* of an agent; and named resources */
-#define LIMIT_ACTIVE_RUNS    1000u /* of a broker, not at their end yet */
-#define LIMIT_CLIENTS        1024u /* questions that wait, in all */
+#define LIMIT_HELD           (1u << 20) /* attempts that an agent has, spool too */
+#define LIMIT_AHEAD          1024u      /* C calls handed to one worker ... */
+#define LIMIT_AHEAD_US       1000       /* ... of so much work altogether */
+#define LIMIT_AGENT_NAME     64u        /* bytes */
+#define LIMIT_LABELS         64u        /* of an agent; and named resources */
+#define LIMIT_ACTIVE_RUNS    1000u      /* of a broker, not at their end yet */
+#define LIMIT_CLIENTS        1024u      /* questions that wait, in all */
 #define LIMIT_CRASHES        3u    /* of one task, by agents lost under it */
 #define LIMIT_BEAT_MS        1000  /* between beats, both ways */
 #define LIMIT_SUSPECT_MS     3000  /* silent: nothing new is sent */
@@ -66,6 +69,10 @@
 #define LIMIT_UNSTORED_BYTES \
     (64u << 20)                        /* on the way to the store: then wait */
 #define LIMIT_UNSENT_BYTES (16u << 20) /* output an agent could not send yet */
+
+/* hosts reached through ssh */
+#define LIMIT_HOSTS  1000u /* in one command */
+#define LIMIT_REMOTE 32u   /* at once */
 
 /* pictures of our own layout */
 #define LIMIT_DRAWN_TASKS    2000u
