@@ -7,6 +7,9 @@
  * where) and the errors, each with the nearest name there is. Words that are no
  * options are left to the caller. A setting of kind LIST may come more than
  * once; in the environment and the file its elements stand with commas between.
+ * A flag is "yes" or "no" there. An empty variable is none. In the file #
+ * begins a comment, and a value may stand in quotes. Everything told is checked,
+ * also what gives way to something better.
  */
 #ifndef BASE_SETTINGS_H
 #define BASE_SETTINGS_H
@@ -39,10 +42,11 @@ struct setting {
 struct settings;
 
 /*
- * Read argv, the environment and the file (NULL: none; it need not exist unless
+ * Read argv (whose order may change; table and words in it are borrowed), the environment and the file (NULL: none; it need not exist unless
  * --config names it, which is always understood). ERR_INVALID says which flag,
- * variable or FILE:LINE is wrong, and what to do. *help is set when --help was
- * given, *version likewise.
+ * variable or FILE:LINE is wrong, and what to do. *help is set when -h or --help
+ * was given, *version for --version: then only flags are checked. A fallback
+ * that is none is a mistake of the caller's (assert).
  */
 int settings_read(struct settings **ret, const struct setting *table, size_t n,
                   const char *file, int argc, char **argv, bool *help,
@@ -52,7 +56,9 @@ void settings_destroy(struct settings **self_p);
 /* By index into the table. */
 bool settings_flag(const struct settings *self, size_t i);
 const char *settings_text(const struct settings *self, size_t i); /* or NULL */
-int64_t settings_number(const struct settings *self, size_t i);   /* or span */
+/* Or span, in microseconds; 0: not set, which settings_text tells (NULL). */
+int64_t settings_number(const struct settings *self, size_t i);
+/* NULL-terminated, or NULL if *n is 0. */
 const char *const *settings_list(const struct settings *self, size_t i,
                                  size_t *n);
 const char *const *settings_words(const struct settings *self, size_t *n);
