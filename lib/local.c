@@ -239,63 +239,6 @@ local_wait(struct local *self, int64_t until, struct carry_done *done)
 
 /* ---- the run ---- */
 
-/* What is kept of the history, to be put into the order of its records. */
-struct keeping {
-    struct kept {
-        struct plan_id id;
-        const struct history_item *item;
-    } * list;
-    size_t n, cap;
-};
-
-static void
-add_item(struct keeping *self, struct plan_id id,
-         const struct history_item *item)
-{
-    if (item->attempt == 0)
-        return;
-    self->list =
-        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
-    self->list[self->n++] = (struct kept){id, item};
-}
-
-static int
-by_order(const void *left, const void *right)
-{
-    const struct kept *a = left, *b = right;
-
-    return a->item->order < b->item->order ? -1 : 1;
-}
-
-static void
-keep_history(struct local *self)
-{
-    const struct local_request *request = self->request;
-    const struct history *history = request->resume;
-    struct keeping all = {0};
-
-    for (size_t t = 0; t < history->flow->ntask; t++) {
-        const struct history_task *task = &history->tasks[t];
-        struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
-
-        add_item(&all, id, &task->item);
-        for (id.child = 0; id.child < task->nchild; id.child++)
-            add_item(&all, id, &task->children[id.child]);
-    }
-    if (all.n > 1)
-        qsort(all.list, all.n, sizeof *all.list, by_order);
-    for (size_t i = 0; i < all.n; i++) {
-        const struct history_item *item = all.list[i].item;
-
-        run_keep(self->run, all.list[i].id, item->state, item->value,
-                 item->attempt);
-    }
-    free(all.list);
-    run_approve_all(self->run);
-    if (request->from != PLAN_NONE)
-        run_forget(self->run, request->from);
-}
-
 static void
 find_home(struct local *self)
 {
@@ -325,7 +268,7 @@ begin(struct local *self, struct err *err)
                 (uint64_t)span_wall(), &hooks, err) < 0)
         return -1;
     if (request->resume) {
-        keep_history(self);
+        history_keep(request->resume, self->run, request->from);
         find_home(self);
         self->id = request->resume->info.id;
     }
