@@ -371,11 +371,13 @@ static int
 follow(struct carrying *self, const struct local_request *request)
 {
     bool quiet = self->watch.quiet && !self->watch.results;
+    int64_t started = span_mono();
     struct err err;
     int rc, code;
 
     rc = remote_follow(&self->remote, request, quiet, &self->result, &err);
     self->has_result = rc == 0 || self->result.run;
+    self->elapsed = span_mono() - started;
     watch_end(&self->watch);
     self->signal = signals_first();
     if (rc < 0)
@@ -387,7 +389,6 @@ follow(struct carrying *self, const struct local_request *request)
 static int
 carry_remotely(struct carrying *self, const struct local_request *request)
 {
-    int64_t started = span_mono();
     struct err err;
     int code = remote_open(&self->remote, request);
 
@@ -397,9 +398,7 @@ carry_remotely(struct carrying *self, const struct local_request *request)
         return lose(self, &err);
     if (args_has(self->carry->args, OPT_DETACH))
         return print_number(self);
-    code = follow(self, request);
-    self->elapsed = span_mono() - started;
-    return code;
+    return follow(self, request);
 }
 
 static int
