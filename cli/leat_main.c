@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "lib/api.h"
+#include "lib/worker.h"
 
 int
 cli_exit(enum err_code code)
@@ -267,6 +269,20 @@ dispatch(struct cli *self, int argc, char **argv)
     return run_command(self, argc - 1, argv + 1);
 }
 
+/* Started by an agent, to call the flow's functions. */
+static int
+serve(const struct cli *cli)
+{
+    struct input input = {0};
+    struct err err;
+    int code = input_flow(&input, cli, NULL);
+
+    if (code == EXIT_OK && worker_serve(input.flow, &err) < 0)
+        code = cli_error(cli, &err);
+    input_release(&input);
+    return code;
+}
+
 int
 leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
 {
@@ -278,7 +294,9 @@ leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
         cli.name = argc > 0 ? argv[0] : name;
     term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
     term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
-    if (config_load(&cli.config, &problems) < 0) {
+    if (build && worker_is_wanted()) {
+        code = serve(&cli);
+    } else if (config_load(&cli.config, &problems) < 0) {
         (void)term_write(&cli.err, &problems);
         code = EXIT_USAGE;
     } else {

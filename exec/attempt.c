@@ -90,25 +90,33 @@ close_source(struct attempt *self, enum attempt_from from)
     close_fd(fd);
 }
 
+/* While pipes are not read, that one has ended is told once, and ignored. */
+static uint32_t
+events_of(const struct attempt *self, enum attempt_from from)
+{
+    return self->host->held && from <= FROM_RESULT ? EPOLLET : EPOLLIN;
+}
+
 static int
 add_source(struct attempt *self, enum attempt_from from, int fd)
 {
     struct attempt_source *source = &self->sources[from];
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+    struct epoll_event event = {.events = events_of(self, from),
+                                .data.ptr = source};
 
     source->fd = fd;
     return epoll_ctl(self->host->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* A descriptor that is in nobody's way while a child sets up 0 to 3. */
+/* A descriptor that is in nobody's way while a child sets up 0 to 4. */
 static int
 lift(int fd)
 {
     int above;
 
-    if (fd < 0 || fd > 3)
+    if (fd < 0 || fd >= SPAWN_ABOVE)
         return fd;
-    above = fcntl(fd, F_DUPFD_CLOEXEC, 4);
+    above = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_ABOVE);
     (void)close(fd);
     return above;
 }
@@ -305,11 +313,24 @@ read_rest(struct attempt *self, int64_t now)
         enum attempt_from from = (enum attempt_from)i;
         int most = READS;
 
+        if (self->host->held)
+            return; /* since the last piece, maybe */
         close_fd(&self->sources[from].theirs);
         while (self->sources[from].fd >= 0 && most-- > 0 &&
-               read_stream(self, from, now))
+               read_stream(self, from, now) && !self->host->held)
             continue;
     }
+}
+
+/* Main has ended: what is left may fill the pipes for a while. */
+static void
+begin_drain(struct attempt *self, int64_t now)
+{
+    self->drain = false;
+    self->drain_until = self->host->held ? SPAN_NEVER : now + DRAIN;
+    if (self->stage == ATTEMPT_DRAINING)
+        self->deadline = self->drain_until;
+    read_rest(self, now);
 }
 
 static void
@@ -328,12 +349,9 @@ reap_main(struct attempt *self, int64_t now)
     usage->ended = span_wall();
     close_source(self, FROM_MAIN);
     self->exited = self->tree.reaped = self->look = true;
-    self->drain_until = now + DRAIN;
-    if (self->stage == ATTEMPT_RUNNING) {
+    if (self->stage == ATTEMPT_RUNNING)
         self->stage = ATTEMPT_DRAINING;
-        self->deadline = self->drain_until;
-    }
-    read_rest(self, now);
+    begin_drain(self, now);
 }
 
 void
@@ -346,7 +364,7 @@ attempt_event(struct attempt *self, enum attempt_from from, int64_t now)
     } else if (from == FROM_REST) {
         close_source(self, from);
         self->look = true;
-    } else {
+    } else if (!self->host->held) {
         (void)read_stream(self, from, now);
     }
 }
@@ -459,6 +477,8 @@ go_on(struct attempt *self, int64_t now)
 bool
 attempt_advance(struct attempt *self, int64_t now)
 {
+    if (self->drain)
+        begin_drain(self, now);
     if (!self->gone && self->deadline <= now)
         go_on(self, now);
     if (self->look && !self->gone)
@@ -466,7 +486,8 @@ attempt_advance(struct attempt *self, int64_t now)
     if (!self->gone)
         return false;
     for (int i = FROM_STDOUT; i <= FROM_RESULT; i++) {
-        if (self->sources[i].fd >= 0 && now < self->drain_until)
+        if (self->sources[i].fd >= 0 &&
+            (self->host->held || now < self->drain_until))
             return false;
     }
     return true;
@@ -494,11 +515,28 @@ attempt_stop(struct attempt *self, enum exec_end end, bool at_once, int64_t now)
         send_term(self, now + self->grace);
 }
 
+void
+attempt_hold(struct attempt *self)
+{
+    for (int i = FROM_STDOUT; i <= FROM_RESULT; i++) {
+        struct attempt_source *source = &self->sources[i];
+        struct epoll_event event = {.events = events_of(self, source->from),
+                                    .data.ptr = source};
+
+        if (source->fd >= 0)
+            (void)epoll_ctl(self->host->epoll, EPOLL_CTL_MOD, source->fd,
+                            &event);
+    }
+    self->drain = self->exited;
+}
+
 int64_t
 attempt_deadline(const struct attempt *self)
 {
+    if (self->drain)
+        return 0;
     if (self->gone)
-        return self->drain_until;
+        return self->host->held ? SPAN_NEVER : self->drain_until;
     return self->look ? 0 : self->deadline;
 }
 

@@ -25,6 +25,7 @@ struct attempt_host {
     int epoll;
     int null; /* /dev/null */
     struct spawn_context spawn;
+    bool held;   /* pipes are not read */
     rlim_t mark; /* of the next attempt */
     struct tree_marks marks;
     bool has_marks;            /* they were read in this turn of the loop */
@@ -75,6 +76,7 @@ struct attempt {
     int status;            /* main's, from wait4 */
     bool lost;             /* somebody else has taken the status */
     bool exited;           /* main has ended */
+    bool drain;            /* the hold is over under which main has ended */
     bool look;             /* for what is left of the tree */
     bool gone;             /* nothing is left */
     pid_t immortal;        /* left, after KILL; 0: none */
@@ -103,6 +105,9 @@ void attempt_tidy(struct attempt *self);
 /* End it for a reason: TERM, later KILL, or KILL at once. */
 void attempt_stop(struct attempt *self, enum exec_end end, bool at_once,
                   int64_t now);
+
+/* The host has begun to hold, or ended it; attempt_advance follows. */
+void attempt_hold(struct attempt *self);
 
 /* When attempt_advance is to be called at the latest. */
 int64_t attempt_deadline(const struct attempt *self);

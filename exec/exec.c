@@ -55,8 +55,7 @@ open_files(struct exec *self, struct err *err)
     struct epoll_event event = {.events = EPOLLIN};
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    /* Above what children use for their own 0 to 3. */
-    self->host.null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 4);
+    self->host.null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, SPAWN_ABOVE);
     if (null >= 0)
         (void)close(null);
     if (self->host.null < 0)
@@ -112,6 +111,7 @@ end_all(struct exec *self)
     struct exec_done done;
 
     self->host.on_output = NULL;
+    exec_hold(self, false);
     exec_cancel(self, NULL, true);
     while (self->n > 0 && span_mono() < until) {
         if (exec_wait(self, DESTROY, &done) > 0)
@@ -220,6 +220,20 @@ exec_cancel(struct exec *self, const void *tag, bool at_once)
     }
     advance(self, now);
     show_ended(self);
+}
+
+void
+exec_hold(struct exec *self, bool hold)
+{
+    struct attempt *attempt;
+
+    if (self->host.held == hold)
+        return;
+    self->host.held = hold;
+    TAILQ_FOREACH(attempt, &self->running, link) {
+        attempt_hold(attempt);
+    }
+    arm(self, 0); /* what has ended meanwhile is read from exec_wait */
 }
 
 size_t

@@ -12,7 +12,7 @@
  *   [TERM sent] --grace--> [KILL sent] --'
  *
  * An attempt has its own session, /dev/null or a value on stdin, no inherited
- * descriptor but 0, 1 and 2, default signals, no core file, and exactly the
+ * descriptor but 0, 1 and 2 and those it is passed, default signals, no core file, and exactly the
  * environment given. It dies with the thread that started it
  * (PR_SET_PDEATHSIG). exec_new makes this process a subreaper, and sees to it
  * that SIGCHLD is not ignored, so that daemons that double-fork and setsid are
@@ -33,6 +33,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+
+#define EXEC_PASS_COUNT 2
 
 enum exec_stream { EXEC_STDOUT, EXEC_STDERR, EXEC_STREAM_COUNT };
 
@@ -74,7 +76,10 @@ struct exec_spec {
     int64_t timeout;  /* microseconds; 0: none */
     int64_t grace;    /* from TERM to KILL */
     bool keep_stdout; /* collect all of stdout, as a value is made of it */
-    void *tag;        /* the caller's, given back with everything */
+    /* Of a command: descriptors of the caller's, above 2, that become 3 and 4
+     * there. 0 or less: none. */
+    int pass[EXEC_PASS_COUNT];
+    void *tag; /* the caller's, given back with everything */
 };
 
 struct exec_done {
@@ -120,6 +125,17 @@ int exec_start(struct exec *self, const struct exec_spec *spec,
 /* TERM, after its grace KILL, to the whole tree of the attempts with this tag
  * (NULL: all); KILL right away if `at_once`. */
 void exec_cancel(struct exec *self, const void *tag, bool at_once);
+
+/*
+ * Stop (and go on) reading what attempts write: their pipes fill, and they wait
+ * for room. So who can't pass output on as fast as it comes bounds what it
+ * holds. Time-outs count on. An attempt whose main process ends meanwhile has
+ * not ended, for its last output is still unread; what it has left behind has
+ * its 250 ms from the end of the hold. May be called from inside on_output, of
+ * which one more call with what is read already may come for each stream: the
+ * tail, as an attempt that had ended before is handed out.
+ */
+void exec_hold(struct exec *self, bool hold);
 
 /* Attempts that have not been handed out by exec_wait yet. */
 size_t exec_running(const struct exec *self);

@@ -2,6 +2,7 @@
 #include "exec/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,29 +84,62 @@ failed(struct start *self, enum step step)
     return -1;
 }
 
+/*
+ * Put what is passed at 3 and on; they may be in each other's place. Returns
+ * the first descriptor that is free, or -1.
+ */
+IN_CHILD static int
+pass_descriptors(const int pass[EXEC_PASS_COUNT])
+{
+    int above[EXEC_PASS_COUNT];
+    int next = 3;
+
+    for (int i = 0; i < EXEC_PASS_COUNT; i++) {
+        above[i] = pass[i] > 0 ? fcntl(pass[i], F_DUPFD, SPAWN_ABOVE) : -1;
+        if (pass[i] > 0 && above[i] < 0)
+            return -1;
+    }
+    for (int i = 0; i < EXEC_PASS_COUNT; i++) {
+        if (above[i] < 0)
+            (void)close(3 + i);
+        else if (dup2(above[i], 3 + i) < 0)
+            return -1;
+        else
+            next = 4 + i;
+    }
+    return next;
+}
+
+/* 0, 1, 2, those that are passed, and no others. */
+IN_CHILD static int
+set_descriptors(const struct spawn *spawn)
+{
+    int next;
+
+    for (int fd = 0; fd < 3; fd++) {
+        if (dup2(spawn->fds[fd], fd) < 0)
+            return -1;
+    }
+    if (spawn->spec->call)
+        next = dup2(spawn->result, 3) < 0 ? -1 : 4;
+    else
+        next = pass_descriptors(spawn->spec->pass);
+    return next < 0 ? -1 : close_range((unsigned)next, ~0U, 0);
+}
+
 /* All that a command and a call have in common. */
 IN_CHILD static int
 set_up(struct start *self)
 {
     const struct spawn *spawn = self->spawn;
     const char *cwd = spawn->spec->cwd;
-    unsigned keep = 3;
 
     reset_signals();
     (void)setsid();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != self->parent)
         _exit(EXIT_CHILD); /* it died before it could be watched */
-    for (int fd = 0; fd < 3; fd++) {
-        if (dup2(spawn->fds[fd], fd) < 0)
-            return failed(self, STEP_STDIO);
-    }
-    if (spawn->spec->call) {
-        if (dup2(spawn->result, 3) < 0)
-            return failed(self, STEP_STDIO);
-        keep = 4;
-    }
-    if (close_range(keep, ~0U, 0) < 0)
+    if (set_descriptors(spawn) < 0)
         return failed(self, STEP_STDIO);
     if (cwd && chdir(cwd) < 0)
         return failed(self, STEP_CHDIR);

@@ -12,7 +12,8 @@
 #include "base/err.h"
 #include "exec/exec.h"
 
-#define SPAWN_STACK 65536 /* bytes */
+#define SPAWN_STACK 65536                 /* bytes */
+#define SPAWN_ABOVE (3 + EXEC_PASS_COUNT) /* what a child sets up is below */
 
 /* The same for every attempt. */
 struct spawn_context {
@@ -24,8 +25,8 @@ struct spawn_context {
 struct spawn {
     const struct spawn_context *context;
     const struct exec_spec *spec;
-    int fds[3];  /* to become 0, 1, 2; each above 3 */
-    int result;  /* of a call: becomes 3 there; above 3 */
+    int fds[3];  /* to become 0, 1, 2; each SPAWN_ABOVE or above */
+    int result;  /* of a call: becomes 3 there; likewise */
     rlim_t mark; /* see exec/tree.h; 0: none */
 };
 

@@ -547,6 +547,23 @@ run_report(struct run *self, struct plan_id id,
 }
 
 void
+run_try_again(struct run *self, struct plan_id id, const char *cause,
+              int64_t until)
+{
+    if (self->cancelled)
+        run_finish(self, id, PLAN_CANCELLED, NULL, self->cancelled);
+    else
+        start_again_at(self, id, cause, until);
+}
+
+void
+run_report_last(struct run *self, struct plan_id id,
+                const struct run_outcome *outcome)
+{
+    run_finish(self, id, outcome->state, outcome->value, outcome->cause);
+}
+
+void
 run_cancel(struct run *self)
 {
     cancel(self, "the run was cancelled");

@@ -133,6 +133,16 @@ int run_follow(struct run *self, const struct run_change *change,
 void run_report(struct run *self, struct plan_id id,
                 const struct run_outcome *outcome, int64_t now);
 
+/*
+ * For ends that are not the task's doing: a new attempt at `until` whatever
+ * retry: says (a cancelled run's is CANCELLED); or an end after which there is
+ * none, whatever it says.
+ */
+void run_try_again(struct run *self, struct plan_id id, const char *cause,
+                   int64_t until);
+void run_report_last(struct run *self, struct plan_id id,
+                     const struct run_outcome *outcome);
+
 /* Start nothing more: all that is not running or finished is cancelled. */
 void run_cancel(struct run *self);
 

@@ -203,6 +203,20 @@ check_beat(const Wire__Beat *beat, struct err *err)
         {are_amounts(beat->free, beat->n_free), "Beat.free: malformed"});
 }
 
+/* Each counts from the one before. */
+static bool
+are_times(const int64_t *began, size_t n)
+{
+    int64_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (__builtin_add_overflow(at, began[i], &at) || at < 0 ||
+            at > INT64_MAX - UINT32_MAX)
+            return false;
+    }
+    return true;
+}
+
 static bool
 are_outputs(Wire__Output *const *output, size_t n)
 {
@@ -236,6 +250,7 @@ check_return(const struct wire *wire, struct err *err)
         {(back->n_plain == 0 && back->n_results == 0) ||
              (back->first > 0 && back->first <= INT64_MAX),
          "Return.first: out of range"},
+        {are_times(back->began, back->n_began), "Return.began: out of range"},
         {are_outputs(back->output, back->n_output), "Output: out of range"});
 }
 

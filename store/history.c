@@ -288,3 +288,59 @@ history_state(const struct history *self, uint32_t task)
     }
     return PLAN_WAITING;
 }
+
+/* ---- going on ---- */
+
+/* What is kept of the history, to be put into the order of its records. */
+struct keeping {
+    struct kept {
+        struct plan_id id;
+        const struct history_item *item;
+    } * list;
+    size_t n, cap;
+};
+
+static void
+add_item(struct keeping *self, struct plan_id id,
+         const struct history_item *item)
+{
+    if (item->attempt == 0)
+        return;
+    self->list =
+        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
+    self->list[self->n++] = (struct kept){id, item};
+}
+
+static int
+by_order(const void *left, const void *right)
+{
+    const struct kept *a = left, *b = right;
+
+    return a->item->order < b->item->order ? -1 : 1;
+}
+
+void
+history_keep(const struct history *self, struct run *run, uint32_t from)
+{
+    struct keeping all = {0};
+
+    for (size_t t = 0; t < self->flow->ntask; t++) {
+        const struct history_task *task = &self->tasks[t];
+        struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
+
+        add_item(&all, id, &task->item);
+        for (id.child = 0; id.child < task->nchild; id.child++)
+            add_item(&all, id, &task->children[id.child]);
+    }
+    if (all.n > 1)
+        qsort(all.list, all.n, sizeof *all.list, by_order);
+    for (size_t i = 0; i < all.n; i++) {
+        const struct history_item *item = all.list[i].item;
+
+        run_keep(run, all.list[i].id, item->state, item->value, item->attempt);
+    }
+    free(all.list);
+    run_approve_all(run);
+    if (from != PLAN_NONE)
+        run_forget(run, from);
+}

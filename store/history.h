@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "flow/flow.h"
 #include "flow/plan.h"
+#include "flow/run.h"
 #include "store/store.h"
 
 /* The last that is known of a task or child. */
@@ -73,5 +74,12 @@ int history_find(const struct history *self, const char *name,
 /* The state of a task: of a mapped one what became of its children (FAILED if
  * one failed, RUNNING, ...). */
 enum plan_state history_state(const struct history *self, uint32_t task);
+
+/*
+ * Go on with it: before the first run_next of a run of the same flow, keep
+ * everything in the order in which it came to be so, and let paused tasks
+ * through; `from` (or PLAN_NONE) and what follows it is executed again.
+ */
+void history_keep(const struct history *self, struct run *run, uint32_t from);
 
 #endif
