@@ -50,8 +50,8 @@ SUPPORT := $(BUILD)/support.a
 BIN    := $(BUILD)/bin/leat $(patsubst %/main.c,$(BUILD)/bin/leat-%,$(filter \
     %/main.c,$(DAEMON)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
-EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c bench/*.c))
-INSIDE := $(BUILD)/bench/exec_loop # measures what the library does not show
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
+BENCH  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(SRC) $(DAEMON) $(wildcard examples/*.c tests/*/*.c bench/*.c)
@@ -64,7 +64,7 @@ RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples 
 all: programs
 	@for d in bin lib examples; do [ -L build/$$d ] || rm -rf build/$$d; \
 	    ln -sfn $(notdir $(BUILD))/$$d build/$$d; done
-programs: $(BIN) $(LIB) $(EXAMPLES)
+programs: $(BIN) $(LIB) $(EXAMPLES) $(BENCH)
 unit: $(UNIT)
 	$(ECHO)$(RUN) $(UNIT)
 test: programs $(UNIT)
@@ -149,9 +149,9 @@ $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
 $(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
 $(BIN):
 	$(LINK) -pie $(LIBS)
-$(filter-out $(INSIDE),$(EXAMPLES)): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
+$(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
 	$(LINK) -pie $(LIBS)
-$(INSIDE): $(BUILD)/%: $(BUILD)/%.o $(ALL)
+$(BENCH): $(BUILD)/%: $(BUILD)/%.o $(ALL)
 	$(LINK) -pie $(LIBS)
 $(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -lcmocka $(LIBS)

@@ -24,18 +24,27 @@
 
 struct agent;
 
+/*
+ * What was started has a number of the agent's own, `own`, as the broker's
+ * tickets change with each session and may come again: start, stop, began,
+ * ended and not_begun speak of it. Never 0.
+ */
 struct agent_effects {
     /*
-     * Carry it out now, in a slot (0..slots-1; a C call goes to that slot's
-     * worker, behind what it has). gpus: indexes given to it. work is the
-     * core's and lives until agent_ended.
+     * Carry it out now. slot: 0..slots-1; a C call goes to that slot's worker,
+     * behind what it has; commands may share one when they ask for less than a
+     * cpu. gpus: indexes given to it. May call agent_began and agent_ended.
      */
-    void (*start)(void *ctx, uint32_t ticket, uint32_t slot,
+    void (*start)(void *ctx, uint32_t own, uint32_t slot,
                   const struct work *work, const uint32_t *gpus, uint32_t ngpu);
-    /* End what was started: agent_ended follows. */
-    void (*stop)(void *ctx, uint32_t ticket, bool at_once);
-    /* To the broker, to be batched by the edge: */
+    /* End what was started: agent_ended (or not_begun) follows. */
+    void (*stop)(void *ctx, uint32_t own, bool at_once);
+    /* The core has no more use for a work that agent_task lent it: it was the
+     * edge's all the time. What was started has ended by then. */
+    void (*forget)(void *ctx, const struct work *work);
+    /* To the broker, to be batched by the edge; only within a session: */
     void (*started)(void *ctx, uint32_t ticket);
+    /* Numbers of a session go up by one. Valid during the call. */
     void (*result)(void *ctx, uint64_t number, const struct result *result);
     void (*given_back)(void *ctx, uint32_t ticket);
     void *ctx;
@@ -43,7 +52,8 @@ struct agent_effects {
 
 struct agent_config {
     uint32_t slots;
-    const struct flow_resource *resources; /* as in agent_info; copied */
+    /* As in agent_info; copied. Without cpus: as many as slots. */
+    const struct flow_resource *resources;
     uint32_t nresource;
     int64_t idle;     /* leaves when it had nothing for so long; 0: never */
     int64_t lifetime; /* drains after so long; 0: never */
@@ -56,39 +66,53 @@ void agent_destroy(struct agent **self_p);
 
 /* ---- sessions ---- */
 
-/* What to put in a hello: everything held, in an order that stays until the
- * welcome. The array is the core's, valid until the next call. */
+/*
+ * What to put in a hello: everything held, in an order that stays until the
+ * welcome. The array is the core's, valid until the next call. An earlier
+ * session is over.
+ */
 const struct held *agent_held(struct agent *self, size_t *n);
 /*
- * Welcome: tickets[i] is what held[i] is called now; 0: end and forget it.
- * Spooled results are sent again at once (effect result), numbered from 1.
+ * Welcome: tickets[i] is what held[i] is called now; 0: end and forget it. n is
+ * what agent_held said. Spooled results are sent again at once (effect result),
+ * numbered from 1 in that order, and what has begun since (effect started).
  */
 void agent_welcome(struct agent *self, uint32_t epoch, const uint32_t *tickets,
                    size_t n, int64_t now);
-/* The broker is away: what runs goes on. */
+/*
+ * The broker is away: what runs goes on, what is queued starts, but for
+ * exclusive and at-most-once attempts. config.fence counts from `now`.
+ */
 void agent_lost_broker(struct agent *self, int64_t now);
 
 /* ---- from the lane ---- */
 
-/* A task: *work is copied. A ticket that is held already, or input that makes no
- * sense, is ERR_INVALID: the edge says hello again. */
+/*
+ * A task: *work, with its spec and all else, is lent until the effect forget.
+ * On failure it is not taken. A ticket or an attempt that is held already, no
+ * session, or input that makes no sense is ERR_INVALID: the edge says hello
+ * again. What can never have room here ends as REFUSED_SHORT.
+ */
 int agent_task(struct agent *self, const struct lane_task *task, int64_t now,
                struct err *err);
+/* One that is queued ends CANCELLED. Of what is not held: nothing, as below. */
 void agent_cancel(struct agent *self, uint32_t ticket, bool at_once);
 void agent_recall(struct agent *self, uint32_t ticket);
 void agent_ack(struct agent *self, uint64_t number, int64_t now);
-/* Take nothing more and leave when nothing is left. */
+/* Take nothing more, give back what is queued, leave when nothing is left. */
 void agent_drain(struct agent *self, int64_t now);
 
 /* ---- from what runs ---- */
 
-/* The attempt with this ticket has begun (a C call: its worker took it). */
-void agent_began(struct agent *self, uint32_t ticket);
-/* It has ended: *result (ticket as it was given to start) is copied. */
+/* The attempt has begun (a C call: its worker took it). */
+void agent_began(struct agent *self, uint32_t own);
+/* It has ended: *result (result->ticket is `own`) is copied. */
 void agent_ended(struct agent *self, const struct result *result, int64_t now);
 /* A call that its worker never began (it crashed before): goes back into the
- * queue. */
-void agent_not_begun(struct agent *self, uint32_t ticket);
+ * queue, in front. */
+void agent_not_begun(struct agent *self, uint32_t own);
+/* What the broker calls it now, for its output; 0: it does not want it. */
+uint32_t agent_ticket(const struct agent *self, uint32_t own);
 
 /* ---- looking ---- */
 

@@ -92,3 +92,31 @@ bits_least(const struct bits *self)
         i = i * 64 + (uint32_t)__builtin_ctzll(self->level[l][i]);
     return i;
 }
+
+/* The number below which a word of the level begins, followed down. */
+static uint32_t
+descend(const struct bits *self, int l, uint32_t i)
+{
+    while (l-- > 0)
+        i = i * 64 + (uint32_t)__builtin_ctzll(self->level[l][i]);
+    return i;
+}
+
+uint32_t
+bits_next(const struct bits *self, uint32_t from)
+{
+    uint32_t i = from;
+    uint32_t n = self->size;
+
+    /* Up, until a word has something from there on; then down again. */
+    for (int l = 0; l < self->nlevel && i < n; l++) {
+        uint64_t word = self->level[l][i / 64] & UINT64_MAX << (i % 64);
+
+        if (word != 0)
+            return descend(self, l,
+                           i / 64 * 64 + (uint32_t)__builtin_ctzll(word));
+        i = i / 64 + 1;
+        n = words(n);
+    }
+    return BITS_NONE;
+}

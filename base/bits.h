@@ -32,4 +32,8 @@ bool bits_has(const struct bits *self, uint32_t i);
 /* The least number in the set, or BITS_NONE. */
 uint32_t bits_least(const struct bits *self);
 
+/* The least of those from `from` on (which may be past the end), or BITS_NONE.
+ */
+uint32_t bits_next(const struct bits *self, uint32_t from);
+
 #endif

@@ -41,5 +41,5 @@ fi
 if [[ ${HYPERQUEUE-} ]]; then
     "$PAIR" 'each -- true, beside HyperQueue, one slot, submit to end' \
         --runs $runs --count $n --says \
-        -- "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_true.py" $n
+        -- "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_tasks.py" true $n
 fi

@@ -83,7 +83,7 @@ bash_option_values(struct buf *out)
         const struct opt_spec *spec = &opt_specs[i];
         const char *words = bash_words(spec->kind);
 
-        if (!spec->kind)
+        if (!spec->kind || spec->optional)
             continue;
         buf_text(out, "    ");
         if (spec->letter)

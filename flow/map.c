@@ -106,3 +106,16 @@ map_set_cause(struct map *self, uint32_t child, const char *cause)
     free(self->causes[child]);
     self->causes[child] = mem_dup(cause);
 }
+
+void
+map_inherit(struct map *self, struct map *from)
+{
+    for (uint32_t k = 0; k < self->n && k < from->n; k++) {
+        json_decref(self->values[k]);
+        self->values[k] = from->values[k];
+        from->values[k] = NULL;
+        self->attempts[k] = from->attempts[k];
+        if (from->causes)
+            map_set_cause(self, k, from->causes[k]);
+    }
+}

@@ -52,6 +52,10 @@ void map_destroy(struct map **self_p);
 int map_settle(struct map *self, const struct flow_each *each, bool zip,
                struct err *err);
 
+/* What children of another map of the task gave and how often they started goes
+ * over to those with the same numbers. */
+void map_inherit(struct map *self, struct map *from);
+
 /* Which item of a source child k is made for. */
 uint32_t map_item(const struct map_source *source, uint32_t k);
 

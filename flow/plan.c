@@ -31,8 +31,8 @@ state_of(const struct plan *self, struct plan_id id)
     return &t->children->states[id.child];
 }
 
-static void
-enter(struct plan *self, struct plan_id id, enum plan_state state)
+void
+plan_enter(struct plan *self, struct plan_id id, enum plan_state state)
 {
     uint8_t *at = state_of(self, id);
 
@@ -57,9 +57,9 @@ offer(struct plan *self, const struct task *t)
             m->count[PLAN_READY] > 0 &&
             (t->max_parallel == 0 || m->count[PLAN_RUNNING] < t->max_parallel);
     if (can_start)
-        bits_add(&self->ready, t->rank);
+        bits_add(&self->ready, t->slot);
     else
-        bits_remove(&self->ready, t->rank);
+        bits_remove(&self->ready, t->slot);
 }
 
 static void
@@ -67,7 +67,7 @@ make_ready(struct plan *self, struct plan_id id)
 {
     struct task *t = &self->tasks[id.task];
 
-    enter(self, id, PLAN_READY);
+    plan_enter(self, id, PLAN_READY);
     if (t->children)
         bits_add(&t->children->ready, id.child);
     offer(self, t);
@@ -208,7 +208,7 @@ child_ended(struct plan *self, struct plan_id id)
 static void
 end_instance(struct plan *self, struct plan_id id, enum plan_state state)
 {
-    enter(self, id, state);
+    plan_enter(self, id, state);
     if (id.child != PLAN_WHOLE) {
         child_ended(self, id);
         return;
@@ -282,6 +282,7 @@ plan_new(struct plan **ret, const struct plan_task *tasks, uint32_t ntask,
         goto out;
     self = mem_alloc(1, sizeof *self);
     self->ntask = self->nopen = ntask;
+    self->nclass = 1;
     self->count[PLAN_WAITING] = ntask;
     self->asked = nothing;
     self->tasks = mem_alloc(ntask, sizeof *self->tasks);
@@ -323,6 +324,8 @@ plan_destroy(struct plan **self_p)
     free(self->out.begin);
     free(self->out.edge);
     free(self->order);
+    free(self->begin);
+    free(self->places);
     bits_release(&self->ready);
     free(self->proposals);
     free(self);
@@ -349,25 +352,56 @@ plan_decide(struct plan *self, struct plan_id *ret,
     return true;
 }
 
-bool
-plan_take(struct plan *self, struct plan_id *ret)
+/* Start what is ready in a slot. */
+static struct plan_id
+take_slot(struct plan *self, uint32_t slot)
 {
-    uint32_t rank = bits_least(&self->ready);
-    struct plan_id id;
-    struct task *t;
+    struct plan_id id = whole(self->order[slot]);
+    struct task *t = &self->tasks[id.task];
 
-    if (rank == BITS_NONE)
-        return false;
-    id = whole(self->order[rank]);
-    t = &self->tasks[id.task];
     if (t->children) {
         id.child = bits_least(&t->children->ready);
         bits_remove(&t->children->ready, id.child);
     }
-    enter(self, id, PLAN_RUNNING);
+    plan_enter(self, id, PLAN_RUNNING);
     offer(self, t);
-    *ret = id;
+    return id;
+}
+
+bool
+plan_take(struct plan *self, struct plan_id *ret)
+{
+    uint32_t slot;
+
+    assert(self->nclass == 1);
+    slot = bits_least(&self->ready);
+    if (slot == BITS_NONE)
+        return false;
+    *ret = take_slot(self, slot);
     return true;
+}
+
+bool
+plan_take_of(struct plan *self, uint32_t class, struct plan_id *ret)
+{
+    uint32_t slot = plan_first_slot(self, class);
+
+    if (slot == BITS_NONE)
+        return false;
+    *ret = take_slot(self, slot);
+    return true;
+}
+
+void
+plan_take_id(struct plan *self, struct plan_id id)
+{
+    struct task *t = &self->tasks[id.task];
+
+    assert(*state_of(self, id) == PLAN_READY);
+    if (id.child != PLAN_WHOLE)
+        bits_remove(&t->children->ready, id.child);
+    plan_enter(self, id, PLAN_RUNNING);
+    offer(self, t);
 }
 
 /* True, once, of the instance that was decided last. */
@@ -428,7 +462,7 @@ plan_expand(struct plan *self, uint32_t task, uint32_t n,
     }
     t = &self->tasks[task];
     t->children = plan_children_new(self, task, n, links, nlink);
-    enter(self, whole(task), PLAN_MAPPED);
+    plan_enter(self, whole(task), PLAN_MAPPED);
     self->count[PLAN_WAITING] += n;
     if (t->has_child_edges)
         cross_edges(self, task, true);
@@ -458,7 +492,7 @@ plan_retry(struct plan *self, struct plan_id id)
         end_instance(self, id, PLAN_CANCELLED);
         return;
     }
-    enter(self, id, PLAN_RETRYING);
+    plan_enter(self, id, PLAN_RETRYING);
     offer(self, &self->tasks[id.task]);
 }
 
@@ -486,7 +520,7 @@ plan_pause(struct plan *self, struct plan_id id)
     if (self->cancelled)
         end_instance(self, id, PLAN_CANCELLED);
     else
-        enter(self, id, PLAN_PAUSED);
+        plan_enter(self, id, PLAN_PAUSED);
 }
 
 /* What runs, or is being decided, is still to be reported. */

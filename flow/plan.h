@@ -152,6 +152,8 @@ void plan_set_classes(struct plan *self, const uint32_t *class_of,
                       uint32_t nclass);
 /* Start the first of the ready of a class. O(1). */
 bool plan_take_of(struct plan *self, uint32_t class, struct plan_id *ret);
+/* Start this one, which is ready. */
+void plan_take_id(struct plan *self, struct plan_id id);
 /* The place in the order of starting of the first of the ready of a class,
  * comparable between classes; PLAN_NONE if there is none. O(1). */
 uint32_t plan_first_of(const struct plan *self, uint32_t class);
@@ -160,10 +162,11 @@ uint32_t plan_next_class(const struct plan *self, uint32_t class);
 
 /*
  * For a plan that only follows another one: put an instance into a state,
- * whatever it was in. No decisions, nothing becomes ready. A map is expanded by
- * plan_expand first. An end of a mapped parent that has children is theirs.
+ * whatever it was in; no decisions, nothing becomes ready. plan_follow_map
+ * gives a mapped task n children: those it had, and more that wait, or less.
  */
 void plan_follow(struct plan *self, struct plan_id id, enum plan_state state);
+void plan_follow_map(struct plan *self, uint32_t task, uint32_t n);
 
 /*
  * How children of a map over several mapped tasks find theirs: child k sees

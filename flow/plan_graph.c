@@ -303,6 +303,6 @@ plan_rank(struct plan *self, const struct plan_task *tasks)
         free(other);
     }
     for (uint32_t i = 0; i < self->ntask; i++)
-        self->tasks[order[i]].rank = i;
+        self->tasks[order[i]].slot = i;
     self->order = order;
 }

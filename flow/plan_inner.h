@@ -71,7 +71,7 @@ struct task {
     bool skip_on_skip : 1;
     bool has_child_edges : 1; /* among its edges out */
     uint32_t waits;           /* edges in that still hold it up */
-    uint32_t rank;            /* place in the order of starting */
+    uint32_t slot;            /* place by class, then by order of starting */
     uint32_t max_parallel;
     struct children *children; /* NULL before it is expanded */
     double at_least;
@@ -97,8 +97,11 @@ struct plan {
     struct task *tasks;
     struct edges in;
     struct edges out;
-    uint32_t *order;   /* tasks by rank */
-    struct bits ready; /* ranks of tasks that, or a child of which, may start */
+    uint32_t *order; /* tasks by slot */
+    uint32_t nclass;
+    uint32_t *begin;  /* first slot of each class, and ntask; NULL: one class */
+    uint32_t *places; /* by slot, in the order of starting; NULL: one class */
+    struct bits ready; /* slots of tasks that, or a child of which, may start */
     struct proposal *proposals; /* a queue: head..tail-1 */
     size_t head, tail, cap;
     uint64_t count[PLAN_STATE_COUNT];
@@ -108,10 +111,16 @@ struct plan {
 void plan_link_edges(struct plan *self, const struct plan_edge *edges,
                      uint32_t nedge);
 
+/* The first slot of a class in which something is ready, or BITS_NONE. */
+uint32_t plan_first_slot(const struct plan *self, uint32_t class);
+
 /* The tasks of a cycle as plan_new gives them, or NULL if there is none. */
 uint32_t *plan_find_cycle(const struct plan *self);
 
-/* Set the ranks and the order. */
+/* Put an instance into a state, and count it. */
+void plan_enter(struct plan *self, struct plan_id id, enum plan_state state);
+
+/* Set the slots and the order. */
 void plan_rank(struct plan *self, const struct plan_task *tasks);
 
 /* Add one finished state to what an instance sees. */

@@ -25,8 +25,8 @@ add_attempt(struct run *self, struct plan_id id)
     return ++task->map->attempts[id.child];
 }
 
-static void
-set_attempts(struct run *self, struct plan_id id, uint32_t n)
+void
+run_set_attempts(struct run *self, struct plan_id id, uint32_t n)
 {
     struct run_task *task = &self->tasks[id.task];
 
@@ -47,9 +47,9 @@ attempts_now(const struct run *self, struct plan_id id)
     return task->map ? task->map->attempts[id.child] : 0;
 }
 
-static void
-set_result(struct run *self, struct plan_id id, json_t *value,
-           const char *cause)
+void
+run_set_result(struct run *self, struct plan_id id, json_t *value,
+               const char *cause)
 {
     struct run_task *task = &self->tasks[id.task];
 
@@ -88,8 +88,8 @@ propose(struct run *self, struct run_change *change)
     return self->hooks.handle(self->hooks.ctx, change);
 }
 
-static void
-announce(struct run *self, const struct run_change *change)
+void
+run_announce(struct run *self, const struct run_change *change)
 {
     if (self->hooks.changed)
         self->hooks.changed(self->hooks.ctx, change);
@@ -113,7 +113,7 @@ announce_if_cancelled(struct run *self, struct plan_id id)
         return;
     change.attempt = run_attempts(self, id);
     change.kept = run_is_left_as_it_was(self, id);
-    announce(self, &change);
+    run_announce(self, &change);
 }
 
 /* Tell of everything that plan_cancel has ended. */
@@ -170,17 +170,16 @@ end_instance(struct run *self, struct plan_id id, struct run_change *change,
     if (change->state == PLAN_CANCELLED && !change->cause)
         change->cause = "its state handler cancelled it";
     change->value = value;
-    set_result(self, id, value, change->cause);
+    run_set_result(self, id, value, change->cause);
     run_inherit_since(self, id);
     plan_finish(self->plan, id, change->state);
-    announce(self, change);
+    run_announce(self, change);
     count_failure(self, change->state);
 }
 
-/* End an instance, if its handlers agree. Takes the value. */
-static void
-finish(struct run *self, struct plan_id id, enum plan_state state,
-       json_t *value, const char *cause)
+void
+run_finish(struct run *self, struct plan_id id, enum plan_state state,
+           json_t *value, const char *cause)
 {
     struct run_change change = {.id = id,
                                 .state = state,
@@ -209,7 +208,7 @@ start_again_at(struct run *self, struct plan_id id, const char *cause,
     }
     plan_retry(self->plan, id);
     timers_add(&self->timers, id, until);
-    announce(self, &change);
+    run_announce(self, &change);
 }
 
 /* ---- starting ---- */
@@ -225,11 +224,11 @@ take_kept(struct run *self, struct plan_id id)
     change.state = kept->state;
     change.attempt = kept->attempts;
     change.value = kept->value;
-    set_attempts(self, id, kept->attempts);
-    set_result(self, id, json_incref(kept->value), NULL);
+    run_set_attempts(self, id, kept->attempts);
+    run_set_result(self, id, json_incref(kept->value), NULL);
     run_note_since(self, id, kept->order);
     plan_finish(self->plan, id, kept->state);
-    announce(self, &change);
+    run_announce(self, &change);
     return true;
 }
 
@@ -274,18 +273,22 @@ go_on(struct run *self, struct plan_id id)
 
     if (take_kept(self, id))
         return false;
-    if (before > 0 && flow_task_of(self, id)->options->at_most_once) {
-        finish(self, id, PLAN_FAILED, NULL,
-               "at-most-once: it was started in an earlier session");
+    if (before > 0 && self->hold_until > 0) {
+        plan_retry(self->plan, id);
+        timers_add(&self->timers, id, self->hold_until);
         return false;
     }
-    set_attempts(self, id, before);
+    if (before > 0 && flow_task_of(self, id)->options->at_most_once) {
+        run_finish(self, id, PLAN_FAILED, NULL,
+                   "at-most-once: it was started in an earlier session");
+        return false;
+    }
+    run_set_attempts(self, id, before);
     return true;
 }
 
-/* True if the attempt is to be carried out by the executor. */
-static bool
-start(struct run *self, struct plan_id id)
+bool
+run_start(struct run *self, struct plan_id id)
 {
     const struct flow_task *task = flow_task_of(self, id);
     struct run_change change = {.id = id, .state = PLAN_RUNNING};
@@ -295,12 +298,12 @@ start(struct run *self, struct plan_id id)
     if (self->resume && attempts_now(self, id) == 0 && !go_on(self, id))
         return false;
     if (task->ncase > 0 && !cases_hold(self, id, &state, &cause)) {
-        finish(self, id, state, NULL, buf_str(&cause));
+        run_finish(self, id, state, NULL, buf_str(&cause));
         buf_release(&cause);
         return false;
     }
     if (task->kind == FLOW_MERGE) {
-        finish(self, id, PLAN_SUCCEEDED, run_merge(self, id), NULL);
+        run_finish(self, id, PLAN_SUCCEEDED, run_merge(self, id), NULL);
         return false;
     }
     run_note_since(self, id, RUN_NOW);
@@ -310,7 +313,7 @@ start(struct run *self, struct plan_id id)
         end_instance(self, id, &change, NULL);
         return false;
     }
-    announce(self, &change);
+    run_announce(self, &change);
     return true;
 }
 
@@ -340,11 +343,12 @@ expand(struct run *self, uint32_t task)
     struct err err;
 
     if (spec->kind == FLOW_MERGE && all_skipped(self, spec)) {
-        finish(self, id, PLAN_SKIPPED, NULL, "all its branches were skipped");
+        run_finish(self, id, PLAN_SKIPPED, NULL,
+                   "all its branches were skipped");
         return;
     }
     if (run_expand(self, task, &map, &err) < 0) {
-        finish(self, id, PLAN_FAILED, NULL, err.msg);
+        run_finish(self, id, PLAN_FAILED, NULL, err.msg);
         return;
     }
     change.state = propose(self, &change);
@@ -367,7 +371,7 @@ expand(struct run *self, uint32_t task)
     run_inherit_since(self, id);
     plan_expand(self->plan, task, map->n, links, nlink);
     free(links);
-    announce(self, &change);
+    run_announce(self, &change);
 }
 
 static const char *
@@ -397,7 +401,7 @@ pause(struct run *self, struct plan_id id)
         return;
     }
     plan_pause(self->plan, id);
-    announce(self, &change);
+    run_announce(self, &change);
 }
 
 static void
@@ -411,11 +415,12 @@ decide(struct run *self, struct plan_id id, enum plan_decision decision)
         expand(self, id.task);
         break;
     case PLAN_SKIP:
-        finish(self, id, PLAN_SKIPPED, NULL,
-               "something it depends on was skipped");
+        run_finish(self, id, PLAN_SKIPPED, NULL,
+                   "something it depends on was skipped");
         break;
     case PLAN_TRIGGER_FAIL:
-        finish(self, id, PLAN_TRIGGER_FAILED, NULL, trigger_text(task, text));
+        run_finish(self, id, PLAN_TRIGGER_FAILED, NULL,
+                   trigger_text(task, text));
         break;
     case PLAN_PAUSE:
         pause(self, id);
@@ -476,27 +481,42 @@ run_destroy(struct run **self_p)
 }
 
 enum run_step
-run_next(struct run *self, int64_t now, struct plan_id *work, int64_t *until)
+run_settle(struct run *self, int64_t now, int64_t *until)
 {
     enum plan_decision decision;
     struct plan_id id;
 
+    if (now >= self->hold_until)
+        self->hold_until = 0;
+    while (timers_due(&self->timers) <= now)
+        plan_ready(self->plan, timers_take(&self->timers));
+    while (plan_decide(self->plan, &id, &decision))
+        decide(self, id, decision);
+    *until = timers_due(&self->timers);
+    if (plan_count(self->plan, PLAN_READY) > 0)
+        return RUN_START;
+    if (plan_is_finished(self->plan))
+        return RUN_ENDED;
+    return plan_is_stalled(self->plan) ? RUN_PAUSED : RUN_WAIT;
+}
+
+enum run_step
+run_next(struct run *self, int64_t now, struct plan_id *work, int64_t *until)
+{
+    enum run_step step;
+    struct plan_id id;
+
     for (;;) {
-        while (timers_due(&self->timers) <= now)
-            plan_ready(self->plan, timers_take(&self->timers));
-        if (plan_decide(self->plan, &id, &decision)) {
-            decide(self, id, decision);
-        } else if (!plan_take(self->plan, &id)) {
+        step = run_settle(self, now, until);
+        if (!plan_take(self->plan, &id))
             break;
-        } else if (start(self, id)) {
+        if (run_start(self, id)) {
             *work = id;
             return RUN_START;
         }
     }
-    *until = timers_due(&self->timers);
-    if (plan_is_finished(self->plan))
-        return RUN_ENDED;
-    return plan_is_stalled(self->plan) ? RUN_PAUSED : RUN_WAIT;
+    /* What is ready beyond max-parallel waits for a report. */
+    return step == RUN_START ? RUN_WAIT : step;
 }
 
 void
@@ -520,10 +540,27 @@ run_report(struct run *self, struct plan_id id,
         (void)snprintf(text, sizeof text,
                        "asked for a retry, but has no more (%s)",
                        outcome->cause ? outcome->cause : "retry: 0");
-        finish(self, id, PLAN_FAILED, outcome->value, text);
+        run_finish(self, id, PLAN_FAILED, outcome->value, text);
         return;
     }
-    finish(self, id, state, outcome->value, outcome->cause);
+    run_finish(self, id, state, outcome->value, outcome->cause);
+}
+
+void
+run_try_again(struct run *self, struct plan_id id, const char *cause,
+              int64_t until)
+{
+    if (self->cancelled)
+        run_finish(self, id, PLAN_CANCELLED, NULL, self->cancelled);
+    else
+        start_again_at(self, id, cause, until);
+}
+
+void
+run_report_last(struct run *self, struct plan_id id,
+                const struct run_outcome *outcome)
+{
+    run_finish(self, id, outcome->state, outcome->value, outcome->cause);
 }
 
 void

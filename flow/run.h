@@ -46,7 +46,9 @@ struct run_change {
     uint32_t attempt;     /* how many have started so far */
     const json_t *value;  /* final states; NULL is null */
     const char *cause;    /* or NULL */
-    int64_t until;        /* RETRYING: when it becomes ready */
+    int64_t until;        /* RETRYING: when it becomes ready; 0: unknown */
+    /* How long the attempt took, of a run that is followed; 0: unknown. */
+    int64_t took;
     /* Taken over from an earlier session of this run; CANCELLED: what it left
      * stays as it is, for a later one. */
     bool kept;
@@ -108,9 +110,14 @@ void run_give_back(struct run *self, struct plan_id id);
  */
 bool run_adopt(struct run *self, struct plan_id id, uint32_t attempt);
 
-/* Hold an instance back: it is not handed out before `until`; for what may
- * still be running elsewhere. Called by the hand that was given it: as
- * run_give_back, but it becomes ready only then. */
+/*
+ * Before anything was handed out: until `until` nothing that an earlier session
+ * has started, and that is not kept, is handed out: it may still be going on
+ * elsewhere. run_adopt ends that for one instance.
+ */
+void run_hold_started(struct run *self, int64_t until);
+
+/* As run_give_back, but it becomes ready only at `until`. */
 void run_put_off(struct run *self, struct plan_id id, int64_t until);
 
 /*
@@ -125,6 +132,16 @@ int run_follow(struct run *self, const struct run_change *change,
 /* The attempt handed out by RUN_START has ended. Decides about a retry. */
 void run_report(struct run *self, struct plan_id id,
                 const struct run_outcome *outcome, int64_t now);
+
+/*
+ * For ends that are not the task's doing: a new attempt at `until` whatever
+ * retry: says (a cancelled run's is CANCELLED); or an end after which there is
+ * none, whatever it says.
+ */
+void run_try_again(struct run *self, struct plan_id id, const char *cause,
+                   int64_t until);
+void run_report_last(struct run *self, struct plan_id id,
+                     const struct run_outcome *outcome);
 
 /* Start nothing more: all that is not running or finished is cancelled. */
 void run_cancel(struct run *self);
@@ -166,6 +183,9 @@ int run_lookup(struct run *self, struct plan_id id, const char *name,
 /* All that are bound: an object of parameters, each keys, with bindings. */
 int run_bindings(struct run *self, struct plan_id id, json_t **ret,
                  struct err *err);
+
+/* The same without the parameters: what is its own; NULL if it has nothing. */
+int run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err);
 
 /* Evaluate one of the task's own templates for an instance. */
 int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,

@@ -56,6 +56,7 @@ struct run {
     uint64_t failures;
     struct run_resume *resume; /* NULL: a run from the start */
     char *cancelled;           /* why, or NULL */
+    int64_t hold_until;        /* run_hold_started; 0: not so */
 };
 
 /* Whether an attempt that ended so is followed by another one. */
@@ -89,8 +90,9 @@ const struct run_kept *run_kept(const struct run *self, struct plan_id id);
 /* True if what an earlier session left is not to be called cancelled. */
 bool run_is_left_as_it_was(const struct run *self, struct plan_id id);
 
-/* Attempts that were started in earlier sessions. */
+/* Attempts that were started in earlier sessions, and what was last known. */
 uint32_t run_attempts_before(const struct run *self, struct plan_id id);
+enum plan_state run_state_before(const struct run *self, struct plan_id id);
 
 /* While going on: an instance has come to something new. */
 void run_note_since(struct run *self, struct plan_id id, uint32_t since);
@@ -99,5 +101,18 @@ void run_note_since(struct run *self, struct plan_id id, uint32_t since);
 void run_inherit_since(struct run *self, struct plan_id id);
 
 void run_resume_destroy(struct run *self);
+
+/* ---- of run.c, for run_many.c ---- */
+
+void run_set_attempts(struct run *self, struct plan_id id, uint32_t n);
+/* Takes the value. */
+void run_set_result(struct run *self, struct plan_id id, json_t *value,
+                    const char *cause);
+void run_announce(struct run *self, const struct run_change *change);
+/* End an instance, if its handlers agree. Takes the value. */
+void run_finish(struct run *self, struct plan_id id, enum plan_state state,
+                json_t *value, const char *cause);
+/* Start an instance that was taken. True if the executor is to carry it out. */
+bool run_start(struct run *self, struct plan_id id);
 
 #endif

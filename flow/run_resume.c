@@ -29,6 +29,14 @@ run_attempts_before(const struct run *self, struct plan_id id)
     return kept ? kept->attempts : 0;
 }
 
+enum plan_state
+run_state_before(const struct run *self, struct plan_id id)
+{
+    const struct run_kept *kept = find_kept(self, id);
+
+    return kept ? (enum plan_state)kept->state : PLAN_WAITING;
+}
+
 /* When what an instance sees along an edge came to something new. */
 static uint32_t
 link_since(const struct run *self, struct plan_id id,

@@ -126,11 +126,11 @@ run_lookup(struct run *self, struct plan_id id, const char *name, json_t **ret,
     return 0;
 }
 
-int
-run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
+/* Each keys and with bindings, in this order. */
+static int
+add_own(struct run *self, struct plan_id id, json_t *all, struct err *err)
 {
     const struct flow_task *task = &self->flow->tasks[id.task];
-    json_t *all = json_copy(self->params);
 
     for (uint32_t i = 0; i < task->neach && id.child != PLAN_WHOLE; i++)
         (void)json_object_set_new(all, task->each[i].name,
@@ -138,11 +138,37 @@ run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
     for (uint32_t i = 0; i < task->nwith; i++) {
         json_t *value = NULL;
 
-        if (run_eval(self, id, task->with[i].value, &value, err) < 0) {
-            json_decref(all);
+        if (run_eval(self, id, task->with[i].value, &value, err) < 0)
             return err_prefix(err, "with: `%s`: ", task->with[i].name);
-        }
         (void)json_object_set_new(all, task->with[i].name, value);
+    }
+    return 0;
+}
+
+int
+run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
+{
+    json_t *all = json_copy(self->params);
+
+    if (add_own(self, id, all, err) < 0) {
+        json_decref(all);
+        return -1;
+    }
+    *ret = all;
+    return 0;
+}
+
+int
+run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err)
+{
+    const struct flow_task *task = &self->flow->tasks[id.task];
+    json_t *all = NULL;
+
+    if (task->nwith > 0 || (task->neach > 0 && id.child != PLAN_WHOLE))
+        all = json_object();
+    if (all && add_own(self, id, all, err) < 0) {
+        json_decref(all);
+        return -1;
     }
     *ret = all;
     return 0;

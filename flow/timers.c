@@ -78,3 +78,22 @@ timers_take(struct timers *self)
     self->heap[i] = last;
     return id;
 }
+
+bool
+timers_remove(struct timers *self, struct plan_id id)
+{
+    size_t i = 0;
+    struct timer it;
+
+    while (i < self->n && (self->heap[i].id.task != id.task ||
+                           self->heap[i].id.child != id.child))
+        i++;
+    if (i == self->n)
+        return false;
+    it = self->heap[i];
+    for (; i > 0; i = (i - 1) / 2)
+        self->heap[i] = self->heap[(i - 1) / 2];
+    self->heap[0] = it;
+    (void)timers_take(self);
+    return true;
+}

@@ -8,6 +8,7 @@
 #ifndef FLOW_TIMERS_H
 #define FLOW_TIMERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ void timers_add(struct timers *self, struct plan_id id, int64_t until);
 
 /* When the nearest is due; SPAN_NEVER if there is none. */
 int64_t timers_due(const struct timers *self);
+
+/* Remove that of an instance; false if it has none. Linear. */
+bool timers_remove(struct timers *self, struct plan_id id);
 
 /* Remove the nearest; there must be one. */
 struct plan_id timers_take(struct timers *self);

@@ -47,7 +47,7 @@ struct work {
     const struct work_spec *spec; /* borrowed */
     struct plan_id id;
     uint32_t attempt;
-    char *name;    /* shown: "train[8,3]" */
+    char *name;    /* shown: "train[8,3]"; NULL: a call, which needs none */
     json_t *own;   /* each keys and with bindings: over params; or NULL */
     json_t *env;   /* of env:, or NULL */
     json_t *argv;  /* FLOW_ARGV */
@@ -69,13 +69,15 @@ int work_gather(struct work *ret, const struct work_spec *spec, struct run *run,
                 struct plan_id id, struct err *err);
 void work_release(struct work *self);
 
-/* Everything bound: params with own over them; new. */
+/* Everything bound: params (NULL: none) with own over them; new. */
 json_t *work_bindings(const struct work *self);
 
 /*
  * What is its own as one JSON document, and back: an object with "with", "env",
  * "argv", "stdin", "cwd", "creates", each only if it is there; NULL if there
- * is nothing. ERR_INVALID if the document is anything else.
+ * is nothing. work_from_item sets these members of *ret, and no other; it
+ * shares the document's values. ERR_INVALID if the document (NULL: nothing) is
+ * anything else.
  */
 json_t *work_item(const struct work *self);
 int work_from_item(struct work *ret, const json_t *item, struct err *err);

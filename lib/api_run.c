@@ -15,6 +15,7 @@
 #include "flow/params.h"
 #include "lib/api.h"
 #include "lib/local.h"
+#include "lib/worker.h"
 #include "store/store.h"
 
 static_assert((int)LEAT_RUN_SUCCEEDED == STORE_SUCCEEDED, "leat_run_state");
@@ -207,6 +208,18 @@ carry_out(leat_flow *flow, const leat_run_options *options,
     return api_fail(err, why.code, why.msg);
 }
 
+/* This process was started to make calls: it does, if they are this flow's. */
+static int
+serve(leat_flow *flow, leat_err *err)
+{
+    struct err why;
+
+    if (leat_flow_check(flow, err) < 0)
+        return -1;
+    (void)worker_serve(flow->flow, &why);
+    return api_fail(err, why.code, why.msg);
+}
+
 int
 leat_flow_run(leat_flow *flow, const leat_run_options *options,
               leat_result **ret, leat_err *err)
@@ -220,6 +233,10 @@ leat_flow_run(leat_flow *flow, const leat_run_options *options,
 
     if (!options)
         options = &none;
+    if (worker_is_wanted()) {
+        (void)serve(flow, err);
+        goto out;
+    }
     if (begin(flow, options, &begun, err) < 0 ||
         carry_out(flow, options, &begun, &local, err) < 0)
         goto out;

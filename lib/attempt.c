@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <fcntl.h>
-#include <sodium.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/mem.h"
 #include "lib/local_impl.h"
 
 void
@@ -16,108 +11,68 @@ attempt_fail(struct attempt *a, enum plan_state state, const char *cause)
     buf_text(&a->cause, cause);
 }
 
-/* The path of creates:, which is the task's value; NULL if it failed. */
-static char *
-created_path(struct local *self)
-{
-    return attempt_eval_text(self, self->attempt->task->creates, "creates");
-}
-
-static bool
-exists(const char *cwd, const char *path)
-{
-    struct stat st;
-    int at = AT_FDCWD;
-    bool there;
-
-    if (cwd)
-        at = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    there = fstatat(at, path, &st, 0) == 0;
-    if (cwd && at >= 0)
-        (void)close(at);
-    return there;
-}
-
-static bool
-is_created(struct local *self, const char *cwd)
-{
-    struct attempt *a = self->attempt;
-    char *path = created_path(self);
-    bool there = path && exists(cwd, path);
-
-    if (there) {
-        a->state = PLAN_CACHED;
-        a->value = json_string(path);
-        buf_printf(&a->cause, "%s exists", path);
-    }
-    free(path);
-    return there || a->state != PLAN_SUCCEEDED;
-}
-
 static void
-check_created(struct local *self, const char *cwd)
+pass_output(void *ctx, void *tag, int stream, const char *data, size_t n)
 {
-    struct attempt *a = self->attempt;
-    char *path = created_path(self);
-
-    if (!path)
-        return;
-    if (exists(cwd, path)) {
-        a->value = json_string(path);
-    } else {
-        attempt_fail(a, PLAN_FAILED, "");
-        buf_printf(&a->cause, "it ended well but did not create %s", path);
-    }
-    free(path);
+    (void)tag;
+    local_output(ctx, stream, data, n);
 }
 
-/*
- * What a cached value depends on: the task as it is written, everything that
- * is bound, and the folder it runs in, for names of files are relative. The
- * code of a C function is not known; its name is.
- */
-static char *
-cache_key(struct local *self, const struct material *m)
+static struct carrier *
+get_carrier(struct local *self)
 {
-    const struct flow_task *task = self->attempt->task;
-    unsigned char hash[crypto_generichash_BYTES];
-    char hex[2 * sizeof hash + 1];
-    const char *cwd = m->cwd ? m->cwd : ".";
-    char *here = cwd[0] == '/' ? NULL : getcwd(NULL, 0);
-    struct buf text = {0};
+    struct err err;
 
-    buf_printf(&text, "%s/%s %d %d %s\n", self->request->flow->name, task->name,
-               (int)task->kind, (int)task->value,
-               task->options->shell ? task->options->shell : "");
-    buf_printf(&text, "%s/%s\n", here ? here : "", cwd);
-    buf_text(&text, task->script ? task->script : "");
-    buf_char(&text, '\n');
-    value_json(m->bindings, &text);
-    value_json(m->argv, &text);
-    value_json(m->env, &text);
-    value_json(m->input, &text);
-    (void)crypto_generichash(hash, sizeof hash,
-                             (const unsigned char *)buf_str(&text), text.len,
-                             NULL, 0);
-    (void)sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-    buf_release(&text);
-    free(here);
-    return mem_dup(hex);
+    if (!self->carrier &&
+        carrier_new(&self->carrier, pass_output, self, &err) < 0)
+        attempt_fail(self->attempt, PLAN_FAILED, err.msg);
+    return self->carrier;
+}
+
+/* ---- the cache ---- */
+
+/* In a scratch folder nothing is as it was. */
+static bool
+runs_in_scratch(const struct local *self, const struct work *work)
+{
+    return self->homeless && work->spec->kind != FLOW_CALL &&
+           (!work->cwd || work->cwd[0] != '/');
+}
+
+static char *
+cache_key(const struct local *self, const struct work *work)
+{
+    if (work->spec->cache_for == 0 || !self->request->store ||
+        runs_in_scratch(self, work))
+        return NULL;
+    return carry_cache_key(work);
 }
 
 static bool
-is_cached(struct local *self, const char *key)
+is_cached(struct local *self, const struct work *work, const char *key)
 {
     struct attempt *a = self->attempt;
     struct err err;
 
-    if (self->request->no_cache ||
-        store_cache_get(self->request->store, key, a->task->options->cache_for,
+    if (!key || self->request->no_cache || carry_is_created(work) ||
+        store_cache_get(self->request->store, key, work->spec->cache_for,
                         &a->value, &err) < 0)
         return false;
     a->state = PLAN_CACHED;
     buf_text(&a->cause, "from an earlier run");
     return true;
+}
+
+static void
+keep_value(struct local *self, const char *key)
+{
+    const struct attempt *a = self->attempt;
+    struct err err;
+
+    if (key && a->state == PLAN_SUCCEEDED &&
+        store_cache_put(self->request->store, key,
+                        a->value ? a->value : json_null(), &err) < 0)
+        local_break(self, &err);
 }
 
 /* ---- one attempt ---- */
@@ -129,45 +84,67 @@ is_plain_call(const struct flow_task *task)
            !task->when && !task->creates && task->options->cache_for == 0;
 }
 
+/* How it was carried out is how it ended. */
+static void
+take_end(struct attempt *a, struct carry_done *done)
+{
+    a->state = done->state;
+    a->value = done->value;
+    a->cause = done->cause;
+    a->cwd = done->cwd;
+    a->code = done->code;
+    a->cpu = done->cpu;
+    a->memory = done->memory;
+}
+
+static void
+see_to_end(struct local *self)
+{
+    for (;;) {
+        struct carry_done done;
+        enum carry_step step = carrier_wait(self->carrier, 0, &done);
+
+        while (step == CARRY_NONE)
+            step = local_wait(self, SPAN_NEVER, &done);
+        if (step == CARRY_ENDED) {
+            take_end(self->attempt, &done);
+            return;
+        }
+        carry_done_release(&done);
+        if (self->attempt->task->options->timeout > 0)
+            attempt_call_apart(self);
+        else
+            attempt_call_between(self);
+    }
+}
+
 static void
 carry_out(struct local *self)
 {
     struct attempt *a = self->attempt;
-    const struct flow_task *task = a->task;
-    struct material m = {0};
+    struct work_spec spec;
+    struct work work = {0};
     char *key = NULL;
     struct err err;
 
-    if (material_gather(self, &m) < 0)
-        goto out;
-    if (task->creates && is_created(self, m.cwd))
-        goto out;
-    if (task->options->cache_for > 0 && self->request->store) {
-        key = cache_key(self, &m);
-        if (is_cached(self, key))
-            goto out;
+    work_spec_init(&spec, self->request->flow, a->id.task);
+    spec.run = self->id;
+    spec.params = self->request->params;
+    /* A function is called here if there is no such folder. */
+    if (!self->homeless || spec.kind != FLOW_CALL)
+        spec.home = self->home;
+    if (work_gather(&work, &spec, self->run, a->id, &err) < 0) {
+        attempt_fail(a, PLAN_FAILED, err.msg);
+        return;
     }
-    if (task->when && !attempt_condition_holds(self, &m))
-        goto out;
-    if (local_is_ending(self)) {
-        attempt_fail(a, PLAN_CANCELLED, "cancelled");
-        goto out;
+    key = cache_key(self, &work);
+    if (!is_cached(self, &work, key) && get_carrier(self)) {
+        carrier_start(self->carrier, &work, NULL, a);
+        see_to_end(self);
+        keep_value(self, key);
     }
-    if (task->kind != FLOW_CALL)
-        attempt_command(self, &m);
-    else if (task->options->timeout > 0)
-        attempt_call_forked(self);
-    else
-        attempt_call(self);
-    if (a->state == PLAN_SUCCEEDED && task->creates)
-        check_created(self, m.cwd);
-    if (a->state == PLAN_SUCCEEDED && key &&
-        store_cache_put(self->request->store, key,
-                        a->value ? a->value : json_null(), &err) < 0)
-        local_break(self, &err);
-out:
     free(key);
-    material_release(&m);
+    work_release(&work);
 }
 
 void

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "lib/local_impl.h"
 #include "lib/task.h"
 
@@ -45,6 +42,7 @@ static struct leat_task
 make_task(const struct local *self)
 {
     return (struct leat_task){
+        .flow = self->request->flow,
         .run = self->run,
         .id = self->attempt->id,
         .attempt = self->attempt->number,
@@ -78,63 +76,50 @@ attempt_call(struct local *self)
         attempt_fail(a, PLAN_FAILED, err.msg);
 }
 
-/* In the forked child: what the call gave, as JSON for the parent. */
-static int
-call_in_child(void *arg, struct buf *result)
-{
-    struct leat_task *task = arg;
-    json_t *value = NULL;
+/* ---- calls of the carrier ---- */
 
-    task_call(task, &value);
-    buf_printf(result, "%d %zu %s", (int)task->state, strlen(task->cause),
-               task->cause);
-    if (value)
-        value_json(value, result);
-    return 0;
-}
-
+/* Hand over how the call ended. */
 static void
-read_result(struct attempt *a, const struct buf *result)
+tell_end(struct local *self)
 {
-    const char *text = buf_str(result);
-    char *end = NULL;
-    long state = strtol(text, &end, 10);
-    unsigned long n = strtoul(end, &end, 10);
-    size_t head = (size_t)(end - text) + 1 + n;
-    struct err err;
+    struct attempt *a = self->attempt;
+    struct carry_done called = {
+        .state = a->state,
+        .value = a->value,
+        .cause = a->cause,
+        .code = -1,
+    };
 
-    if (result->len < head) {
-        attempt_fail(a, PLAN_FAILED, "the function ended its process");
-        return;
-    }
-    if (state != PLAN_SUCCEEDED) {
-        char *cause = mem_text(end + 1, n);
-
-        attempt_fail(a, (enum plan_state)state, cause);
-        free(cause);
-    }
-    if (result->len > head &&
-        value_parse(VALUE_JSON, text + head, result->len - head, &a->value,
-                    &err) < 0)
-        attempt_fail(a, PLAN_FAILED, err.msg);
+    a->value = NULL;
+    a->cause = (struct buf){0};
+    carrier_called(self->carrier, a, &called);
 }
 
 void
-attempt_call_forked(struct local *self)
+attempt_call_between(struct local *self)
 {
-    struct attempt *a = self->attempt;
-    struct leat_task task = make_task(self);
-    struct exec_spec spec = {.call = call_in_child, .arg = &task};
-    struct exec_done done = {0};
-    int rc = go_home(self);
+    attempt_call(self);
+    tell_end(self);
+}
 
-    if (rc == 0)
-        rc = attempt_exec(self, &spec, &done);
+static void
+call_in_child(void *arg, struct carry_done *done)
+{
+    struct leat_task *task = arg;
+
+    task_call(task, &done->value);
+    done->state = task->state;
+    buf_text(&done->cause, task->cause);
+}
+
+void
+attempt_call_apart(struct local *self)
+{
+    struct leat_task task = make_task(self);
+
+    if (go_home(self) == 0)
+        carrier_call_apart(self->carrier, self->attempt, call_in_child, &task);
+    else
+        tell_end(self);
     come_back(self);
-    if (rc < 0)
-        return;
-    attempt_judge(a, &done);
-    if (a->state == PLAN_SUCCEEDED)
-        read_result(a, &done.result);
-    exec_done_release(&done);
 }

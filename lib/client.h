@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "lib/local.h"
 #include "proto/wire.h"
+#include "store/history.h"
 
 struct client;
 
@@ -52,22 +53,32 @@ int client_submit(struct client *self, const struct client_submit *submit,
 
 /*
  * Follow a run to its end: watch's callbacks are called as by local_run, *ret is
- * as local_run leaves it (its run follows the broker's). `interrupts` in
- * *request: the first cancels the run, the second kills; without
- * request->interrupt_fd nothing does. With `leave` an interrupt only ends the
- * watching (ret->state RUNNING). A broker that goes away is waited for, for
- * `patience` microseconds, and told of by one line through *lost.
+ * as local_run leaves it (its run follows the broker's). The first interrupt
+ * cancels the run, the second kills; with `leave` one only ends the watching
+ * (ret->state RUNNING). A broker that goes away is waited for, for `patience`
+ * microseconds, and told of by one line through *lost.
+ *
+ * -1: the broker is away for too long (ERR_UNAVAILABLE) or sends what is no run
+ * of this flow; ret->run is set if anything was heard of the run.
  */
 struct client_follow {
     const struct flow *flow;
     json_t *params;
     uint64_t run;
-    const struct local_watch *watch; /* or NULL: only the end is of interest */
-    bool quiet;                      /* don't fetch output */
+    const struct history *resume; /* earlier sessions, not to be told again */
+    const struct local_watch *watch; /* NULL: no output is fetched */
+    /* Only the end is waited for: records and output are fetched afterwards, if
+     * it did not succeed. Without a watch, records in any case. */
+    bool quiet;
     bool leave;
-    int interrupt_fd;
+    int interrupt_fd; /* -1: none */
+    int64_t timeout;  /* of the whole run, as it was submitted; 0: none */
+    /* Cancelled from here after this time; 0: never, or it is submitted. */
+    int64_t deadline;
     int64_t patience;
     void (*lost)(void *ctx, const char *text);
+    /* Asked every 100 ms or so, if not NULL: -1 and *err ends the following. */
+    int (*check)(void *ctx, struct err *err);
     void *ctx;
 };
 int client_follow(struct client *self, const struct client_follow *follow,

@@ -600,6 +600,11 @@ typedef struct leat_run_options {
  * *ret is the caller's, unless ret is NULL. -1 and *err if the flow or a
  * parameter is not right, and then nothing has been started, or if the store
  * failed. `options` may be NULL. Interrupts are the program's own business.
+ *
+ * In a process that an agent of a cluster has started to make this program's
+ * calls it carries out nothing: it serves and does not return if they are
+ * calls of this flow, else it fails with LEAT_ERR_INVALID. So what a program
+ * does before this call it does in each such process.
  */
 LEAT_API int leat_flow_run(leat_flow *flow, const leat_run_options *options,
                            leat_result **ret, leat_err *err);

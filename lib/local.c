@@ -127,8 +127,8 @@ local_break(struct local *self, const struct err *err)
         return;
     self->broken = true;
     self->err = *err;
-    if (self->exec)
-        exec_cancel(self->exec, NULL, true);
+    if (self->carrier)
+        carrier_cancel(self->carrier, NULL, true);
 }
 
 /* ---- waiting ---- */
@@ -137,8 +137,8 @@ static void
 cancel(struct local *self, bool now)
 {
     run_cancel(self->run);
-    if (self->exec)
-        exec_cancel(self->exec, NULL, now);
+    if (self->carrier)
+        carrier_cancel(self->carrier, NULL, now);
 }
 
 static void
@@ -207,7 +207,8 @@ static int
 poll_once(const struct local *self, int64_t wait)
 {
     struct pollfd fds[2] = {
-        {.fd = self->exec ? exec_fd(self->exec) : -1, .events = POLLIN},
+        {.fd = self->carrier ? carrier_fd(self->carrier) : -1,
+         .events = POLLIN},
         {.fd = self->interrupt_fd, .events = POLLIN},
     };
     struct timespec ts = {wait / SPAN_SECOND, wait % SPAN_SECOND * 1000};
@@ -217,8 +218,8 @@ poll_once(const struct local *self, int64_t wait)
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 }
 
-int
-local_wait(struct local *self, int64_t until, struct exec_done *done)
+enum carry_step
+local_wait(struct local *self, int64_t until, struct carry_done *done)
 {
     int64_t now = span_mono();
     int ready;
@@ -233,73 +234,10 @@ local_wait(struct local *self, int64_t until, struct exec_done *done)
     if (ready & 2)
         read_interrupts(self);
     /* Also when nothing runs: exec may have something to tidy up. */
-    return ready & 1 ? exec_wait(self->exec, 0, done) : 0;
-}
-
-bool
-local_is_ending(const struct local *self)
-{
-    return self->broken || self->interrupts > 0 || self->timed_out;
+    return ready & 1 ? carrier_wait(self->carrier, 0, done) : CARRY_NONE;
 }
 
 /* ---- the run ---- */
-
-/* What is kept of the history, to be put into the order of its records. */
-struct keeping {
-    struct kept {
-        struct plan_id id;
-        const struct history_item *item;
-    } * list;
-    size_t n, cap;
-};
-
-static void
-add_item(struct keeping *self, struct plan_id id,
-         const struct history_item *item)
-{
-    if (item->attempt == 0)
-        return;
-    self->list =
-        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
-    self->list[self->n++] = (struct kept){id, item};
-}
-
-static int
-by_order(const void *left, const void *right)
-{
-    const struct kept *a = left, *b = right;
-
-    return a->item->order < b->item->order ? -1 : 1;
-}
-
-static void
-keep_history(struct local *self)
-{
-    const struct local_request *request = self->request;
-    const struct history *history = request->resume;
-    struct keeping all = {0};
-
-    for (size_t t = 0; t < history->flow->ntask; t++) {
-        const struct history_task *task = &history->tasks[t];
-        struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
-
-        add_item(&all, id, &task->item);
-        for (id.child = 0; id.child < task->nchild; id.child++)
-            add_item(&all, id, &task->children[id.child]);
-    }
-    if (all.n > 1)
-        qsort(all.list, all.n, sizeof *all.list, by_order);
-    for (size_t i = 0; i < all.n; i++) {
-        const struct history_item *item = all.list[i].item;
-
-        run_keep(self->run, all.list[i].id, item->state, item->value,
-                 item->attempt);
-    }
-    free(all.list);
-    run_approve_all(self->run);
-    if (request->from != PLAN_NONE)
-        run_forget(self->run, request->from);
-}
 
 static void
 find_home(struct local *self)
@@ -330,7 +268,7 @@ begin(struct local *self, struct err *err)
                 (uint64_t)span_wall(), &hooks, err) < 0)
         return -1;
     if (request->resume) {
-        keep_history(self);
+        history_keep(request->resume, self->run, request->from);
         find_home(self);
         self->id = request->resume->info.id;
     }
@@ -349,7 +287,7 @@ static void
 go_through(struct local *self)
 {
     int64_t looked = 0;
-    struct exec_done none;
+    struct carry_done none;
 
     while (!self->broken) {
         int64_t now = span_mono();
@@ -449,7 +387,7 @@ local_run(const struct local_request *request, struct local_result *ret,
         *err = self.err;
 out:
     run_destroy(&self.run);
-    exec_destroy(&self.exec);
+    carrier_destroy(&self.carrier);
     capture_destroy(&self.capture);
     buf_release(&self.key);
     free(self.home);

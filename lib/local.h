@@ -68,6 +68,8 @@ struct local_request {
     size_t nresource;
     const char *const *labels; /* NAME=VALUE */
     size_t nlabel;
+    uint32_t slots;  /* for a temporary cluster: its cpus; 0: all there are */
+    bool elsewhere;  /* not on this machine: what it has does not matter */
     int64_t timeout; /* of the whole run, microseconds; 0: none */
     bool no_cache;   /* look up nothing */
 };

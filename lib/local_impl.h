@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * local_impl - what the parts of the local executor share: local.c goes
- * through the run, attempt.c carries one attempt out. Nobody else includes
- * this.
+ * through the run, attempt.c sees one attempt through, by a carrier or, for the
+ * plain call of a function, by itself. Nobody else includes this.
  */
 #ifndef LIB_LOCAL_IMPL_H
 #define LIB_LOCAL_IMPL_H
 
 #include "base/buf.h"
-#include "exec/exec.h"
+#include "exec/carry.h"
 #include "lib/capture.h"
 #include "lib/local.h"
 
@@ -29,7 +29,7 @@ struct attempt {
 struct local {
     const struct local_request *request;
     struct run *run;
-    struct exec *exec;       /* NULL until a process is needed */
+    struct carrier *carrier; /* NULL until more than a plain call is needed */
     struct capture *capture; /* NULL until a C function is called */
     uint64_t id;             /* of the run in the store; 0: none */
     char *home;    /* where the run was asked for, if it is not here */
@@ -47,54 +47,26 @@ struct local {
     struct err err;
 };
 
-/* LEAT_RUN and so on: what a command can know of itself. */
-struct context {
-    char *strings[6];
-};
-
-/* Everything a command is made of, evaluated. */
-struct material {
-    json_t *bindings, *env, *argv, *input;
-    char *cwd;
-    struct context context;
-};
-
 /* Carry out one attempt and report it to the run. */
 void attempt_carry_out(struct local *self, struct plan_id id);
 
 /* The attempt ends in a state that is no success, and why. */
 void attempt_fail(struct attempt *a, enum plan_state state, const char *cause);
 
-/* A template of the task as text; NULL with the attempt failed. */
-char *attempt_eval_text(struct local *self, const struct tmpl *tmpl,
-                        const char *what);
-
-int material_gather(struct local *self, struct material *m);
-void material_release(struct material *m);
-
-/* Start a process and see it to its end; -1 with the attempt failed. */
-int attempt_exec(struct local *self, struct exec_spec *spec,
-                 struct exec_done *done);
-
-/* What the way a process ended makes of the attempt. */
-void attempt_judge(struct attempt *a, const struct exec_done *done);
-
-/* systemd's ExecCondition: 0 go on, 1-254 skip, 255 or a signal fail. */
-bool attempt_condition_holds(struct local *self, const struct material *m);
-
-void attempt_command(struct local *self, const struct material *m);
+/* Call its function here and now. */
 void attempt_call(struct local *self);
-void attempt_call_forked(struct local *self);
+
+/* The same as a step of the carrier's, which is told the end; in a forked
+ * child. */
+void attempt_call_between(struct local *self);
+void attempt_call_apart(struct local *self);
 
 /*
  * Wait for something to happen, but no longer than until `until`: flush, tick,
- * interrupts and the run's own deadline are seen to. 1: an attempt of exec has
- * ended, *done.
+ * interrupts and the run's own deadline are seen to. As carrier_wait.
  */
-int local_wait(struct local *self, int64_t until, struct exec_done *done);
-
-/* Nothing more is to be started: interrupted, out of time, or broken. */
-bool local_is_ending(const struct local *self);
+enum carry_step local_wait(struct local *self, int64_t until,
+                           struct carry_done *done);
 
 /* The store has failed: remember why, and end what runs. */
 void local_break(struct local *self, const struct err *err);

@@ -41,7 +41,7 @@ machine_has(const struct local_request *request, const char *name)
             return request->resources[i].amount;
     }
     if (strcmp(name, "cpus") == 0)
-        return count_cpus();
+        return request->slots > 0 ? request->slots : count_cpus();
     if (strcmp(name, "memory") == 0)
         return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     return strcmp(name, "gpus") == 0 ? count_gpus() : 0;
@@ -56,6 +56,13 @@ show_amount(struct buf *out, const char *name, double amount)
         buf_printf(out, "%.10g %s", amount, name);
 }
 
+/* The slots of a cluster for this run are its cpus. */
+static bool
+is_slots(const struct local_request *request, const char *name)
+{
+    return request->slots > 0 && strcmp(name, "cpus") == 0;
+}
+
 static void
 check_resource(const struct local_request *request,
                const struct flow_task *task,
@@ -67,12 +74,15 @@ check_resource(const struct local_request *request,
     if (resource->amount <= has)
         return;
     show_amount(&text, resource->name, resource->amount);
-    buf_text(&text, ", this machine has ");
+    buf_text(&text, is_slots(request, resource->name) ? ", this cluster has "
+                                                      : ", this machine has ");
     show_amount(&text, resource->name, has);
     diags_add(diags, task->place,
-              has == 0 ? mem_printf("if it has more, say so: --resource %s=N",
-                                    resource->name)
-                       : NULL,
+              is_slots(request, resource->name)
+                  ? mem_printf("-j %.0f gives it more", resource->amount)
+              : has == 0 ? mem_printf("if it has more, say so: --resource %s=N",
+                                      resource->name)
+                         : NULL,
               "task `%s` asks for %s", task->name, buf_str(&text));
     buf_release(&text);
 }
@@ -140,6 +150,8 @@ local_check(const struct local_request *request, struct diags *diags)
         const struct flow_options *options = task->options;
 
         check_call(task, diags);
+        if (request->elsewhere)
+            continue;
         /* Most tasks share one block: look at it once. */
         if (options == last)
             continue;

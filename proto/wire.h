@@ -27,7 +27,8 @@
 #define WIRE_ENVELOPE 12
 
 enum wire_type {
-    WIRE_LANE = 1,
+    WIRE_NONE, /* of a struct wire of zeroes */
+    WIRE_LANE,
     WIRE_RETURN,
     WIRE_HELLO,
     WIRE_WELCOME,
@@ -94,5 +95,9 @@ int wire_frame_bytes(const void *data, size_t n, size_t *ret, struct err *err);
 /* Append the frame of a message. ERR_LIMIT if it is past LIMIT_FRAME_BYTES. */
 int wire_encode(struct buf *out, enum wire_type type,
                 const ProtobufCMessage *message, struct err *err);
+
+/* Put the envelope in front of a message that was written otherwise: there are
+ * WIRE_ENVELOPE bytes of room at `at`, and the message is all behind it. */
+void wire_seal(struct buf *frame, size_t at, enum wire_type type);
 
 #endif

@@ -178,6 +178,7 @@ batch_add(struct batch *self, const struct store_record *record)
 
     if (self->n++ == 0)
         start(self, record);
+    self->last = out->len;
     at = buf_reserve(out, FIELDS);
     *at++ = out->len ? ',' : '[';
     *at++ = '[';
@@ -204,6 +205,19 @@ batch_add(struct batch *self, const struct store_record *record)
     if (has_rare(record))
         add_rare(out, record);
     buf_char(out, ']');
+}
+
+void
+batch_undo(struct batch *self)
+{
+    self->records.len = self->last;
+    self->n--;
+}
+
+size_t
+batch_last_bytes(const struct batch *self)
+{
+    return self->records.len - self->last;
 }
 
 /* Put a bracket behind the text without counting it: more may follow. */

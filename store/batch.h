@@ -20,6 +20,7 @@ struct batch {
     int64_t at;         /* the moment that times count from */
     struct buf names;   /* {"7":"train", of tasks whose children are in it */
     struct buf records; /* [..., */
+    size_t last;        /* where the last record begins */
     /* By task number: the round in which it was last named. */
     uint32_t *named;
     size_t cap;
@@ -29,6 +30,10 @@ struct batch {
 void batch_release(struct batch *self);
 void batch_clear(struct batch *self);
 void batch_add(struct batch *self, const struct store_record *record);
+
+/* Take the last record, of several, back; and how long it is. */
+void batch_undo(struct batch *self);
+size_t batch_last_bytes(const struct batch *self);
 
 /* The texts as they are stored; valid until the next change. */
 const char *batch_names(struct batch *self);

@@ -43,7 +43,7 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
     [DB_RUN_ADD] = "INSERT INTO run(flow, name, file, source, program, cwd,"
                    " params, options, state, started, sessions)"
                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-    [DB_RUN_RESUME] = "UPDATE run SET state = ?2, sessions = sessions + 1,"
+    [DB_RUN_RESUME] = "UPDATE run SET state = ?2, sessions = sessions + ?3,"
                       " ended = NULL, output = NULL WHERE id = ?1",
     [DB_RUN_END] = "UPDATE run SET state = ?2, output = ?3, ended = ?4"
                    " WHERE id = ?1",
@@ -65,6 +65,8 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                    " WHERE state IN ('succeeded', 'failed', 'cancelled'))"
                    " WHERE (?1 >= 0 AND place > ?1) OR ended < ?2"
                    " ORDER BY id",
+    [DB_RUN_UNFINISHED] = "SELECT id FROM run WHERE state = 'running'"
+                          " AND options ->> '$.broker' = 1 ORDER BY id",
     [DB_BATCH_ADD] = "INSERT INTO batch(run, at, names, records)"
                      " VALUES(?, ?, ?, ?)",
     [DB_BATCH_NEXT] = "SELECT id, at, names, records FROM batch"
@@ -77,6 +79,15 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
     [DB_CACHE_PUT] = "INSERT OR REPLACE INTO cache(key, value, made)"
                      " VALUES(?, ?, ?)",
     [DB_CACHE_DROP] = "DELETE FROM cache WHERE made < ?",
+    /* Not in every store, and known to no earlier leat. */
+    [DB_EPOCH_MAKE] = "CREATE TABLE IF NOT EXISTS broker ("
+                      " id INTEGER PRIMARY KEY CHECK (id = 1),"
+                      " epoch INTEGER NOT NULL)",
+    [DB_EPOCH_NEXT] = "INSERT INTO broker(id, epoch) VALUES(1, 1)"
+                      " ON CONFLICT(id) DO UPDATE SET epoch = epoch + 1"
+                      " RETURNING epoch",
+    [DB_SYNC_FULL] = "PRAGMA synchronous = FULL",
+    [DB_SYNC_NORMAL] = "PRAGMA synchronous = NORMAL",
     [DB_VACUUM] = "PRAGMA incremental_vacuum(1024)",
 };
 

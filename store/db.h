@@ -34,6 +34,7 @@ enum db_stmt {
     DB_RUN_NAMED,
     DB_RUN_IDS,
     DB_RUN_OLD,
+    DB_RUN_UNFINISHED,
     DB_BATCH_ADD,
     DB_BATCH_NEXT,
     DB_BATCH_DELETE,
@@ -41,6 +42,10 @@ enum db_stmt {
     DB_CACHE_GET,
     DB_CACHE_PUT,
     DB_CACHE_DROP,
+    DB_EPOCH_MAKE,
+    DB_EPOCH_NEXT,
+    DB_SYNC_FULL,
+    DB_SYNC_NORMAL,
     DB_VACUUM,
     DB_STMT_COUNT
 };

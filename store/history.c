@@ -8,13 +8,6 @@
 #include "flow/file.h"
 #include "proto/limits.h"
 
-/* What is gathered while the records are read. */
-struct reading {
-    struct history *history;
-    size_t *cap; /* room for children, by task */
-    uint64_t nrecord;
-};
-
 static void
 item_release(struct history_item *item)
 {
@@ -40,6 +33,7 @@ history_destroy(struct history **self_p)
         free(task->children);
     }
     free(self->tasks);
+    free(self->room);
     flow_destroy(&self->flow);
     store_run_release(&self->info);
     free(self);
@@ -48,17 +42,17 @@ history_destroy(struct history **self_p)
 
 /* The first record of a child makes room for it and those before. */
 static struct history_item *
-child_item(struct reading *r, const struct store_record *record)
+child_item(struct history *self, const struct store_record *record)
 {
-    struct history_task *task = &r->history->tasks[record->id.task];
+    struct history_task *task = &self->tasks[record->id.task];
     uint32_t need = record->id.child + 1;
 
     if (need > task->nchild) {
-        size_t cap = r->cap[record->id.task];
+        size_t cap = self->room[record->id.task];
 
         task->children =
             mem_grow(task->children, &cap, need, sizeof *task->children);
-        r->cap[record->id.task] = cap;
+        self->room[record->id.task] = cap;
         memset(task->children + task->nchild, 0,
                (need - task->nchild) * sizeof *task->children);
         for (uint32_t k = task->nchild; k < need; k++)
@@ -97,37 +91,42 @@ take_record(struct history_item *item, const struct store_record *record,
 
 /* A later session may have found more children, or fewer. */
 static void
-take_number_of_children(struct reading *r, const struct store_record *record)
+take_number_of_children(struct history *self, const struct store_record *record)
 {
-    struct history_task *task = &r->history->tasks[record->id.task];
+    struct history_task *task = &self->tasks[record->id.task];
     struct store_record last = *record;
 
     while (task->nchild > record->children)
         item_release(&task->children[--task->nchild]);
     last.id.child = record->children - 1;
     if (record->children > task->nchild && record->children <= LIMIT_CHILDREN)
-        (void)child_item(r, &last);
+        (void)child_item(self, &last);
+}
+
+void
+history_add(struct history *self, const struct store_record *record)
+{
+    uint64_t order = ++self->nrecord;
+
+    if (record->id.task >= self->flow->ntask)
+        return;
+    if (record->id.child == PLAN_WHOLE)
+        take_record(&self->tasks[record->id.task].item, record, order);
+    else if (record->id.child < LIMIT_CHILDREN)
+        take_record(child_item(self, record), record, order);
+    if (record->state == PLAN_MAPPED)
+        take_number_of_children(self, record);
 }
 
 static bool
 on_record(void *ctx, const struct store_record *record)
 {
-    struct reading *r = ctx;
-    uint64_t order = ++r->nrecord;
-
-    if (record->id.task >= r->history->flow->ntask)
-        return true;
-    if (record->id.child == PLAN_WHOLE)
-        take_record(&r->history->tasks[record->id.task].item, record, order);
-    else if (record->id.child < LIMIT_CHILDREN)
-        take_record(child_item(r, record), record, order);
-    if (record->state == PLAN_MAPPED)
-        take_number_of_children(r, record);
+    history_add(ctx, record);
     return true;
 }
 
-static void
-count_children(struct history *self)
+void
+history_end(struct history *self)
 {
     for (size_t t = 0; t < self->flow->ntask; t++) {
         struct history_task *task = &self->tasks[t];
@@ -155,30 +154,41 @@ parse_source(struct history *self, struct err *err)
 }
 
 int
-history_load(struct history **ret, struct store *store, uint64_t run,
-             struct err *err)
+history_begin(struct history **ret, struct store_run *info, struct err *err)
 {
     struct history *self = mem_alloc(1, sizeof *self);
-    struct reading reading = {.history = self};
-    int rc = -1;
 
-    if (store_run_get(store, run, true, &self->info, err) < 0 ||
-        parse_source(self, err) < 0)
-        goto out;
+    self->info = *info;
+    *info = (struct store_run){0};
+    if (parse_source(self, err) < 0) {
+        history_destroy(&self);
+        return -1;
+    }
     self->tasks = mem_alloc(self->flow->ntask, sizeof *self->tasks);
     for (size_t t = 0; t < self->flow->ntask; t++)
         self->tasks[t].item.code = -1;
-    reading.cap = mem_alloc(self->flow->ntask, sizeof *reading.cap);
-    if (store_records(store, run, on_record, &reading, err) < 0)
-        goto out;
-    count_children(self);
+    self->room = mem_alloc(self->flow->ntask, sizeof *self->room);
     *ret = self;
-    self = NULL;
-    rc = 0;
-out:
-    free(reading.cap);
-    history_destroy(&self);
-    return rc;
+    return 0;
+}
+
+int
+history_load(struct history **ret, struct store *store, uint64_t run,
+             struct err *err)
+{
+    struct store_run info = {0};
+    struct history *self = NULL;
+
+    if (store_run_get(store, run, true, &info, err) < 0 ||
+        history_begin(&self, &info, err) < 0)
+        return -1;
+    if (store_records(store, run, on_record, self, err) < 0) {
+        history_destroy(&self);
+        return -1;
+    }
+    history_end(self);
+    *ret = self;
+    return 0;
 }
 
 const struct history_item *
@@ -277,4 +287,60 @@ history_state(const struct history *self, uint32_t task)
             return order[i];
     }
     return PLAN_WAITING;
+}
+
+/* ---- going on ---- */
+
+/* What is kept of the history, to be put into the order of its records. */
+struct keeping {
+    struct kept {
+        struct plan_id id;
+        const struct history_item *item;
+    } * list;
+    size_t n, cap;
+};
+
+static void
+add_item(struct keeping *self, struct plan_id id,
+         const struct history_item *item)
+{
+    if (item->attempt == 0)
+        return;
+    self->list =
+        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
+    self->list[self->n++] = (struct kept){id, item};
+}
+
+static int
+by_order(const void *left, const void *right)
+{
+    const struct kept *a = left, *b = right;
+
+    return a->item->order < b->item->order ? -1 : 1;
+}
+
+void
+history_keep(const struct history *self, struct run *run, uint32_t from)
+{
+    struct keeping all = {0};
+
+    for (size_t t = 0; t < self->flow->ntask; t++) {
+        const struct history_task *task = &self->tasks[t];
+        struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
+
+        add_item(&all, id, &task->item);
+        for (id.child = 0; id.child < task->nchild; id.child++)
+            add_item(&all, id, &task->children[id.child]);
+    }
+    if (all.n > 1)
+        qsort(all.list, all.n, sizeof *all.list, by_order);
+    for (size_t i = 0; i < all.n; i++) {
+        const struct history_item *item = all.list[i].item;
+
+        run_keep(run, all.list[i].id, item->state, item->value, item->attempt);
+    }
+    free(all.list);
+    run_approve_all(run);
+    if (from != PLAN_NONE)
+        run_forget(run, from);
 }

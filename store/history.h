@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "flow/flow.h"
 #include "flow/plan.h"
+#include "flow/run.h"
 #include "store/store.h"
 
 /* The last that is known of a task or child. */
@@ -40,12 +41,23 @@ struct history {
     struct store_run info;
     struct flow *flow;          /* parsed again from the stored source */
     struct history_task *tasks; /* flow->ntask */
+    size_t *room;               /* private: for children, by task */
+    uint64_t nrecord;
 };
 
 /* ERR_NOT_FOUND, ERR_INVALID (the stored flow can't be read), as the store. */
 int history_load(struct history **ret, struct store *store, uint64_t run,
                  struct err *err);
 void history_destroy(struct history **self_p);
+
+/*
+ * The same of records that come from elsewhere: begin with the run and its
+ * source (taken over in any case), add every record in order, end.
+ */
+int history_begin(struct history **ret, struct store_run *info,
+                  struct err *err);
+void history_add(struct history *self, const struct store_record *record);
+void history_end(struct history *self);
 
 const struct history_item *history_item(const struct history *self,
                                         struct plan_id id);
@@ -62,5 +74,12 @@ int history_find(const struct history *self, const char *name,
 /* The state of a task: of a mapped one what became of its children (FAILED if
  * one failed, RUNNING, ...). */
 enum plan_state history_state(const struct history *self, uint32_t task);
+
+/*
+ * Go on with it: before the first run_next of a run of the same flow, keep
+ * everything in the order in which it came to be so, and let paused tasks
+ * through; `from` (or PLAN_NONE) and what follows it is executed again.
+ */
+void history_keep(const struct history *self, struct run *run, uint32_t from);
 
 #endif

@@ -24,6 +24,8 @@ struct store {
     size_t nlive, cap;
     size_t recent; /* the one last asked for */
     int64_t due;   /* monotonic; SPAN_NEVER: nothing is pending */
+    bool shared;   /* locks belong to descriptors */
+    int lock;      /* of the folder, by a broker; -1 */
 };
 
 /* NULL if this handle does not hold the run. */
@@ -37,6 +39,16 @@ bool store_is_held(struct store *self, uint64_t run);
 
 /* Is there such a run? If not, ERR_NOT_FOUND with the newest there is. */
 int store_must_exist(struct store *self, uint64_t run, struct err *err);
+
+/* A batch as it is stored. */
+struct stored {
+    int64_t id, at;
+    char *names, *records;
+};
+
+/* The batch behind self->id; id becomes 0 if there is none. */
+int store_next_batch(struct store *store, uint64_t run, struct stored *self,
+                     struct err *err);
 
 /* The ids that a statement gives, a heap array. */
 int store_ids(struct store *self, sqlite3_stmt *stmt, uint64_t **ret, size_t *n,

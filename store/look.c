@@ -278,15 +278,9 @@ store_runs(struct store *self, size_t most, store_run_fn *fn, void *ctx,
     return rc;
 }
 
-struct stored {
-    int64_t id, at;
-    char *names, *records;
-};
-
-/* The batch behind self->id; id becomes 0 if there is none. */
-static int
-next_batch(struct store *store, uint64_t run, struct stored *self,
-           struct err *err)
+int
+store_next_batch(struct store *store, uint64_t run, struct stored *self,
+                 struct err *err)
 {
     sqlite3_stmt *stmt = db_stmt(&store->db, DB_BATCH_NEXT, err);
     bool row = false;
@@ -321,7 +315,7 @@ store_records(struct store *self, uint64_t run, store_record_fn *fn, void *ctx,
         struct err ignored;
         int rc;
 
-        if (next_batch(self, run, &batch, err) < 0)
+        if (store_next_batch(self, run, &batch, err) < 0)
             return -1;
         if (batch.id == 0)
             return 0;
@@ -335,27 +329,55 @@ store_records(struct store *self, uint64_t run, store_record_fn *fn, void *ctx,
     return 0;
 }
 
+/* *opened is to be let go; -1: the descriptor of a run that we hold. */
+static int
+open_output(struct store *self, uint64_t run, int *fd, char **path, int *opened,
+            struct err *err)
+{
+    struct live *live = store_live(self, run);
+
+    *opened = -1;
+    *path = store_output_path(self, run);
+    if (live) {
+        *fd = live->out.fd;
+        return 0;
+    }
+    *opened = *fd = outfile_look(*path);
+    if (*fd >= 0)
+        return 0;
+    if (errno == ENOENT)
+        return store_must_exist(self, run, err);
+    return err_set(err, ERR_UNAVAILABLE, "can't read %s: %s", *path,
+                   strerror(errno));
+}
+
 int
 store_pieces(struct store *self, uint64_t run, const struct plan_id *only,
              uint64_t *offset, store_piece_fn *fn, void *ctx, struct err *err)
 {
-    struct live *live = store_live(self, run);
     char *path = NULL;
-    int fd, rc;
+    int fd = -1, opened = -1;
+    int rc = open_output(self, run, &fd, &path, &opened, err);
 
-    if (live)
-        return outfile_read(live->out.fd, live->out.path, only, offset, fn, ctx,
-                            err);
-    path = store_output_path(self, run);
-    fd = outfile_look(path);
-    if (fd < 0 && errno == ENOENT)
-        rc = store_must_exist(self, run, err);
-    else if (fd < 0)
-        rc = err_set(err, ERR_UNAVAILABLE, "can't read %s: %s", path,
-                     strerror(errno));
-    else
+    if (rc == 0 && fd >= 0)
         rc = outfile_read(fd, path, only, offset, fn, ctx, err);
-    outfile_let_go(fd);
+    outfile_let_go(opened);
+    free(path);
+    return rc;
+}
+
+int
+store_output_raw(struct store *self, uint64_t run, uint64_t *offset,
+                 size_t most, struct buf *out, bool *more, struct err *err)
+{
+    char *path = NULL;
+    int fd = -1, opened = -1;
+    int rc = open_output(self, run, &fd, &path, &opened, err);
+
+    *more = false;
+    if (rc == 0 && fd >= 0)
+        rc = outfile_copy(fd, path, offset, most, out, more, err);
+    outfile_let_go(opened);
     free(path);
     return rc;
 }

@@ -23,6 +23,7 @@ static const char magic[8] = {'l', 'e', 'a', 't', 'o', 'u', 't', 1};
  */
 #define HEAD      32u
 #define PIECE_MAX (1u << 20) /* bytes; what a reader needs memory for */
+#define PIECE_OUT ((256u << 10) - HEAD) /* what is written: travels whole */
 #define READ_SIZE (128u << 10)
 
 static void
@@ -122,12 +123,12 @@ outfile_let_go(int fd)
 }
 
 static int
-take_lock(int fd, const char *path, struct err *err)
+take_lock(int fd, const char *path, bool shared, struct err *err)
 {
     struct flock lock = first_byte();
     pid_t holder = outfile_holder(fd);
 
-    if (holder == 0 && fcntl(fd, F_SETLK, &lock) == 0)
+    if (holder == 0 && fcntl(fd, shared ? F_OFD_SETLK : F_SETLK, &lock) == 0)
         return 0;
     if (holder == 0 && errno != EAGAIN && errno != EACCES)
         return cannot("lock", path, err);
@@ -139,7 +140,8 @@ take_lock(int fd, const char *path, struct err *err)
 
 /* Open and lock; the folder is made when it is missed. */
 static int
-open_locked(struct outfile *self, const char *path, struct err *err)
+open_locked(struct outfile *self, const char *path, bool shared,
+            struct err *err)
 {
     int flags = O_RDWR | O_CREAT | O_CLOEXEC;
     int fd = open(path, flags, 0600);
@@ -153,7 +155,7 @@ open_locked(struct outfile *self, const char *path, struct err *err)
     }
     if (fd < 0)
         return cannot("write", path, err);
-    if (take_lock(fd, path, err) < 0) {
+    if (take_lock(fd, path, shared, err) < 0) {
         outfile_let_go(fd);
         return -1;
     }
@@ -162,13 +164,13 @@ open_locked(struct outfile *self, const char *path, struct err *err)
 }
 
 int
-outfile_claim(const char *path, int *fd, struct err *err)
+outfile_claim(const char *path, bool shared, int *fd, struct err *err)
 {
     int found = open(path, O_RDWR | O_CLOEXEC);
 
     if (found < 0)
         return errno == ENOENT ? 0 : cannot("write", path, err);
-    if (take_lock(found, path, err) < 0) {
+    if (take_lock(found, path, shared, err) < 0) {
         outfile_let_go(found);
         return -1;
     }
@@ -188,11 +190,12 @@ empty(struct outfile *self, struct err *err)
 }
 
 int
-outfile_create(struct outfile *self, const char *path, struct err *err)
+outfile_create(struct outfile *self, const char *path, bool shared,
+               struct err *err)
 {
     struct outfile made = {.fd = -1};
 
-    if (open_locked(&made, path, err) < 0)
+    if (open_locked(&made, path, shared, err) < 0)
         return -1;
     if (empty(&made, err) < 0) {
         outfile_close(&made);
@@ -211,12 +214,13 @@ skip_piece(void *ctx, const struct store_piece *piece)
 }
 
 int
-outfile_resume(struct outfile *self, const char *path, struct err *err)
+outfile_resume(struct outfile *self, const char *path, bool shared,
+               struct err *err)
 {
     struct outfile made = {.fd = -1};
     uint64_t end = 0;
 
-    if (open_locked(&made, path, err) < 0)
+    if (open_locked(&made, path, shared, err) < 0)
         return -1;
     if (outfile_read(made.fd, path, NULL, &end, skip_piece, NULL, err) < 0)
         goto failed;
@@ -304,8 +308,8 @@ outfile_append(struct outfile *self, const struct store_piece *piece,
         size_t n = piece->n - done;
         unsigned char head[HEAD];
 
-        if (n > PIECE_MAX)
-            n = PIECE_MAX;
+        if (n > PIECE_OUT)
+            n = PIECE_OUT;
         put_head(head, piece, n);
         if (write_piece(self, head, piece->data + done, n) < 0)
             return cannot("write", self->path, err);
@@ -409,4 +413,77 @@ outfile_read(int fd, const char *path, const struct plan_id *only,
 out:
     free(in.data);
     return rc;
+}
+
+/* How many of n bytes are whole pieces of at most `most` together, or one. */
+static size_t
+whole_pieces(const unsigned char *data, size_t n, size_t most, size_t *want)
+{
+    struct store_piece piece;
+    size_t at = 0;
+
+    *want = 0;
+    while (n - at >= HEAD && get_head(data + at, &piece)) {
+        size_t size = HEAD + piece.n;
+
+        if (at > 0 && at + size > most)
+            break;
+        if (size > n - at) {
+            *want = size;
+            break;
+        }
+        at += size;
+    }
+    return at;
+}
+
+int
+outfile_copy(int fd, const char *path, uint64_t *offset, size_t most,
+             struct buf *out, bool *more, struct err *err)
+{
+    /* The head behind says whether there is more. */
+    size_t room = most + HEAD, done = 0, want = 0;
+    ssize_t n;
+
+    if (*offset == 0 && read_magic(fd, path, offset, err) < 0)
+        return -1;
+    if (*offset == 0)
+        return 0;
+    for (;;) {
+        struct store_piece next;
+        char *at = buf_reserve(out, room);
+        const unsigned char *data = (const unsigned char *)at;
+
+        n = pread(fd, at, room, (off_t)*offset);
+        if (n < 0)
+            return cannot("read", path, err);
+        done = whole_pieces(data, (size_t)n, most, &want);
+        *more = (size_t)n - done >= HEAD && get_head(data + done, &next);
+        if (done > 0 || want <= room)
+            break;
+        room = want + HEAD;
+    }
+    *more = *more && done > 0;
+    *offset += done;
+    buf_added(out, done);
+    return 0;
+}
+
+int
+outfile_parse(const char *data, size_t n, store_piece_fn *fn, void *ctx,
+              struct err *err)
+{
+    const unsigned char *at = (const unsigned char *)data;
+
+    while (n > 0) {
+        struct store_piece piece;
+
+        if (n < HEAD || !get_head(at, &piece) || n - HEAD < piece.n)
+            return err_set(err, ERR_INVALID, "this is no output of a run");
+        if (!fn(ctx, &piece))
+            return 0;
+        at += HEAD + piece.n;
+        n -= HEAD + piece.n;
+    }
+    return 0;
 }

@@ -25,12 +25,17 @@ struct outfile {
     uint64_t end; /* where the next piece goes */
 };
 
+/* `shared`: the lock is the descriptor's, not the process's; other descriptors
+ * of the file can be closed then, but a forked child holds it too. */
+
 /* A new file, locked. ERR_UNAVAILABLE if it is another process's. */
-int outfile_create(struct outfile *self, const char *path, struct err *err);
+int outfile_create(struct outfile *self, const char *path, bool shared,
+                   struct err *err);
 /* An old file, locked, without what is torn; a new one if there is none. */
-int outfile_resume(struct outfile *self, const char *path, struct err *err);
+int outfile_resume(struct outfile *self, const char *path, bool shared,
+                   struct err *err);
 /* Only its lock, to remove it; *fd stays -1 if there is no such file. */
-int outfile_claim(const char *path, int *fd, struct err *err);
+int outfile_claim(const char *path, bool shared, int *fd, struct err *err);
 /* Unlocks. */
 void outfile_close(struct outfile *self);
 
@@ -42,6 +47,12 @@ int outfile_append(struct outfile *self, const struct store_piece *piece,
 int outfile_read(int fd, const char *path, const struct plan_id *only,
                  uint64_t *offset, store_piece_fn *fn, void *ctx,
                  struct err *err);
+
+/* As store_output_raw, of an open file; and as store_output_pieces. */
+int outfile_copy(int fd, const char *path, uint64_t *offset, size_t most,
+                 struct buf *out, bool *more, struct err *err);
+int outfile_parse(const char *data, size_t n, store_piece_fn *fn, void *ctx,
+                  struct err *err);
 
 /* For reading: a descriptor, or -1 with errno set. */
 int outfile_look(const char *path);

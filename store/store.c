@@ -102,6 +102,7 @@ store_open(struct store **ret, const char *folder, enum store_mode mode,
     struct stat st;
 
     self->due = SPAN_NEVER;
+    self->lock = -1;
     if (find_folder(folder, mode, &self->folder, err) < 0)
         goto failed;
     self->db.path = mem_printf("%s/leat.db", self->folder);
@@ -141,9 +142,18 @@ store_close(struct store **self_p)
     for (size_t i = 0; i < self->nlive; i++)
         live_release(&self->lives[i]);
     db_close(&self->db);
+    if (self->lock >= 0)
+        (void)close(self->lock);
     free(self->lives);
     free(self->folder);
     free(self);
+}
+
+void
+store_share(struct store *self)
+{
+    assert(self->nlive == 0);
+    self->shared = true;
 }
 
 void
@@ -273,7 +283,7 @@ store_run_begin(struct store *self, struct store_run *run, struct err *err)
         goto out;
     /* Locked before anybody can see the run: it is never taken for dead. */
     path = store_output_path(self, made.id);
-    if (outfile_create(&out, path, err) < 0 ||
+    if (outfile_create(&out, path, self->shared, err) < 0 ||
         db_do(&self->db, DB_COMMIT, err) < 0)
         goto out;
     add_live(self, made.id, &out);
@@ -292,7 +302,7 @@ out:
 }
 
 static int
-set_resumed(struct store *self, uint64_t run, struct err *err)
+set_resumed(struct store *self, uint64_t run, int sessions, struct err *err)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_RESUME, err);
 
@@ -300,11 +310,12 @@ set_resumed(struct store *self, uint64_t run, struct err *err)
         return -1;
     db_bind_int(stmt, 1, (int64_t)run);
     db_bind_text(stmt, 2, store_run_state_names[STORE_RUNNING]);
+    db_bind_int(stmt, 3, sessions);
     return db_finish(&self->db, stmt, err);
 }
 
-int
-store_run_resume(struct store *self, uint64_t run, struct err *err)
+static int
+go_on(struct store *self, uint64_t run, int sessions, struct err *err)
 {
     const struct live *held = store_live(self, run);
     char *path = store_output_path(self, run);
@@ -314,12 +325,12 @@ store_run_resume(struct store *self, uint64_t run, struct err *err)
     assert(!held);
     if (store_must_exist(self, run, err) < 0)
         goto out;
-    if (outfile_resume(&out, path, err) < 0) {
+    if (outfile_resume(&out, path, self->shared, err) < 0) {
         (void)err_prefix(
             err, "can't go on with run %llu: ", (unsigned long long)run);
         goto out;
     }
-    if (set_resumed(self, run, err) < 0)
+    if (set_resumed(self, run, sessions, err) < 0)
         goto out;
     /* Removed before we had the lock? Then the file is a new one. */
     if (sqlite3_changes(self->db.handle) == 0) {
@@ -334,6 +345,18 @@ out:
         outfile_close(&out);
     free(path);
     return rc;
+}
+
+int
+store_run_resume(struct store *self, uint64_t run, struct err *err)
+{
+    return go_on(self, run, 1, err);
+}
+
+int
+store_run_hold(struct store *self, uint64_t run, struct err *err)
+{
+    return go_on(self, run, 0, err);
 }
 
 static int
@@ -403,6 +426,26 @@ store_flush(struct store *self, struct err *err)
     return 0;
 }
 
+/* Nothing of it is pending. */
+static void
+drop_live(struct store *self, struct live *live)
+{
+    live_release(live);
+    *live = self->lives[--self->nlive];
+}
+
+int
+store_run_let_go(struct store *self, uint64_t run, struct err *err)
+{
+    struct live *live = store_live(self, run);
+
+    assert(live);
+    if (store_flush(self, err) < 0)
+        return -1;
+    drop_live(self, live);
+    return 0;
+}
+
 int
 store_run_end(struct store *self, uint64_t run, enum store_run_state state,
               const json_t *output, struct err *err)
@@ -419,9 +462,26 @@ store_run_end(struct store *self, uint64_t run, enum store_run_state state,
         return -1;
     }
     forget_pending(self);
-    live_release(live);
-    *live = self->lives[--self->nlive];
+    drop_live(self, live);
     return 0;
+}
+
+/*
+ * A large value is a batch of its own, so that each fits a frame. If what was
+ * before it can't be committed they stay together.
+ */
+static int
+set_apart(struct store *self, struct live *live,
+          const struct store_record *record, struct err *err)
+{
+    int rc;
+
+    batch_undo(&live->batch);
+    rc = store_flush(self, err);
+    batch_add(&live->batch, record);
+    if (rc == 0)
+        self->due = span_mono();
+    return rc;
 }
 
 int
@@ -436,6 +496,9 @@ store_record(struct store *self, uint64_t run,
         self->due = span_mono() + STORE_FLUSH_DUE;
     if (live->batch.records.len + live->batch.names.len < BATCH_BYTES)
         return 0;
+    if (live->batch.n > 1 && batch_last_bytes(&live->batch) > BATCH_BYTES / 4 &&
+        set_apart(self, live, record, err) < 0)
+        return -1;
     return store_flush(self, err);
 }
 

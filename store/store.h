@@ -65,6 +65,14 @@ int store_open(struct store **ret, const char *folder, enum store_mode mode,
 /* Commits what is pending first; errors there are lost, so flush before. */
 void store_close(struct store **self_p);
 
+/*
+ * Before anything is begun: other threads of this process look at the same
+ * runs through handles of their own. Locks then belong to descriptors instead
+ * of the process, which must not fork; who holds a run is told without a
+ * process number.
+ */
+void store_share(struct store *self);
+
 /* The folder of --store, LEAT_STORE or $XDG_STATE_HOME/leat; a heap string. */
 char *store_default_folder(void);
 
@@ -111,6 +119,10 @@ int store_run_begin(struct store *self, struct store_run *run, struct err *err);
  * it), counts the session, sets it running.
  */
 int store_run_resume(struct store *self, uint64_t run, struct err *err);
+/* The same without counting a session: a broker goes on with its own. */
+int store_run_hold(struct store *self, uint64_t run, struct err *err);
+/* Flush and unlock it, still in state running: someone may go on with it. */
+int store_run_let_go(struct store *self, uint64_t run, struct err *err);
 /*
  * End it: flushes, commits the state and the output (may be NULL), unlocks. If
  * that fails the run is still held, and can be ended again.
@@ -216,5 +228,54 @@ int store_cache_get(struct store *self, const char *key, int64_t max_age,
                     json_t **ret, struct err *err);
 int store_cache_put(struct store *self, const char *key, const json_t *value,
                     struct err *err);
+
+/* ---- for brokers, and for their clients ---- */
+
+/*
+ * One standing broker a store: holds FOLDER/broker.lock until the handle is
+ * closed. `who` is written into it for others' errors: "tcp://127.0.0.1:7100".
+ * ERR_UNAVAILABLE names who has it.
+ */
+int store_lock(struct store *self, const char *who, struct err *err);
+
+/* How often a broker was started on this store, now one more; committed, and
+ * safe from a power loss. */
+int store_epoch_next(struct store *self, uint32_t *ret, struct err *err);
+
+/* Runs whose options say "broker", in state running and held by nobody, oldest
+ * first: a heap array. */
+int store_unfinished(struct store *self, uint64_t **ret, size_t *n,
+                     struct err *err);
+
+/*
+ * The committed batches of a run behind number `after` (0: all), as one text
+ * each that store_batch_records reads; numbers grow. fn returns false to stop.
+ * A batch that was recorded through a broker fits a frame.
+ */
+typedef bool store_batch_fn(void *ctx, uint64_t number, const char *text,
+                            size_t n);
+int store_batches(struct store *self, uint64_t run, uint64_t after,
+                  store_batch_fn *fn, void *ctx, struct err *err);
+/* Each record of such a text. ERR_INVALID if it is none; records before the
+ * damage have been given. */
+int store_batch_records(const char *text, size_t n, store_record_fn *fn,
+                        void *ctx, struct err *err);
+
+/*
+ * Append whole pieces of output as they are stored, from *offset (0 at first),
+ * which is moved behind them: at most `most` bytes, but one piece if there is
+ * any. *more: there is more already.
+ */
+int store_output_raw(struct store *self, uint64_t run, uint64_t *offset,
+                     size_t most, struct buf *out, bool *more, struct err *err);
+/* Each piece of what store_output_raw has given. ERR_INVALID. */
+int store_output_pieces(const char *data, size_t n, store_piece_fn *fn,
+                        void *ctx, struct err *err);
+
+/* The row of a run as an object, with "source" if the struct has it; new. */
+json_t *store_run_to_json(const struct store_run *run);
+/* And back, checked; a state may be "interrupted". ERR_INVALID. */
+int store_run_from_json(struct store_run *ret, const json_t *json,
+                        struct err *err);
 
 #endif

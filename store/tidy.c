@@ -79,7 +79,7 @@ store_remove(struct store *self, uint64_t run, struct err *err)
                       (unsigned long long)run);
         goto out;
     }
-    if (outfile_claim(path, &fd, err) < 0) {
+    if (outfile_claim(path, self->shared, &fd, err) < 0) {
         (void)err_prefix(err,
                          "can't remove run %llu: ", (unsigned long long)run);
         goto out;

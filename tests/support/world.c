@@ -158,6 +158,15 @@ world_changed(void *ctx, const struct run_change *change)
     if (change->kept || (change->state == PLAN_RUNNING &&
                          w->flow->tasks[change->id.task].kind == FLOW_CALL))
         return;
+    if (w->mirror) {
+        struct err err = {0};
+        uint32_t n = change->state == PLAN_MAPPED
+                         ? plan_children(run_plan(w->run), change->id.task)
+                         : 0;
+
+        if (run_follow(w->mirror, change, n, &err) < 0)
+            world_complain(w, __LINE__, "%s", err.msg);
+    }
     item->state = change->state;
     item->attempts = change->attempt;
     item->order = ++w->nheard;
@@ -295,6 +304,70 @@ look(struct world *w)
     json_decref(run_value(w->run, id));
 }
 
+/* The first of the ready of a class. */
+static enum run_step
+next_of_class(struct world *w, struct plan_id *id, int64_t *until)
+{
+    const struct plan *plan = run_plan(w->run);
+    uint32_t class = dice_roll(&w->dice, w->nclass);
+    enum run_step step = run_settle(w->run, w->now, until);
+    uint32_t next = plan_next_class(plan, class);
+    uint32_t n = 0;
+
+    for (uint32_t c = 0; c < w->nclass; c++) {
+        bool has = plan_first_of(plan, c) != PLAN_NONE;
+
+        n += has;
+        CHECK(w, !has || c < class || next <= c);
+        CHECK(w, next != c || has);
+    }
+    CHECK(w, step == RUN_START || n == 0);
+    if (next == PLAN_NONE)
+        next = plan_next_class(plan, 0);
+    CHECK(w, (next == PLAN_NONE) == (n == 0));
+    if (next == PLAN_NONE)
+        return step == RUN_START ? RUN_WAIT : step;
+    return run_take(w->run, next, id) ? RUN_START : RUN_WAIT;
+}
+
+/* It was not carried out after all. */
+static void
+give_back(struct world *w, struct plan_id id)
+{
+    if (dice_one_in(&w->dice, 2))
+        run_give_back(w->run, id);
+    else
+        run_put_off(w->run, id, w->now + 5);
+    world_item(w, id)->starts--;
+}
+
+static bool
+step_by_class(struct world *w)
+{
+    struct plan_id id = {PLAN_NONE, PLAN_WHOLE};
+    int64_t until;
+
+    switch (next_of_class(w, &id, &until)) {
+    case RUN_START:
+        if (dice_one_in(&w->dice, 6))
+            give_back(w, id);
+        else
+            start(w, id);
+        return true;
+    case RUN_WAIT:
+        if (id.task == PLAN_NONE)
+            wait(w, until);
+        return true;
+    case RUN_PAUSED:
+        approve(w);
+        return true;
+    case RUN_ENDED:
+        break;
+    }
+    CHECK(w, w->nbusy == 0);
+    return false;
+}
+
 bool
 world_step(struct world *w)
 {
@@ -312,6 +385,8 @@ world_step(struct world *w)
         report(w);
         return true;
     }
+    if (w->nclass > 0)
+        return step_by_class(w);
     switch (run_next(w->run, w->now, &id, &until)) {
     case RUN_START:
         start(w, id);

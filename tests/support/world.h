@@ -55,7 +55,9 @@ struct world {
     uint32_t nbusy;
     uint32_t nfailed;
     uint64_t nheard;
-    bool is_over; /* more have failed than may, or it was cancelled */
+    uint32_t nclass;    /* handed out by class; 0: in order */
+    struct run *mirror; /* follows what the run tells */
+    bool is_over;       /* more have failed than may, or it was cancelled */
 };
 
 /* Fail the test: the flow, the seed, and what is wrong. */

@@ -143,6 +143,35 @@ a_set_of_nothing_is_empty(void **state)
     bits_release(&b);
 }
 
+static void
+the_next_one_is_found_from_anywhere(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        uint32_t n = sizes[s], seed = n;
+        bool *has = mem_alloc(n, sizeof *has);
+        struct bits b;
+
+        bits_init(&b, n, false);
+        assert_int_equal(bits_next(&b, 0), BITS_NONE);
+        for (int i = 0; i < 40; i++) {
+            uint32_t at = next_random(&seed) % n;
+
+            bits_add(&b, at);
+            has[at] = true;
+        }
+        for (int i = 0; i < 400; i++) {
+            uint32_t from = next_random(&seed) % n;
+
+            assert_int_equal(bits_next(&b, from), least_of(has, n, from));
+        }
+        assert_int_equal(bits_next(&b, n), BITS_NONE);
+        assert_int_equal(bits_next(&b, UINT32_MAX), BITS_NONE);
+        bits_release(&b);
+        free(has);
+    }
+}
+
 int
 main(void)
 {
@@ -152,6 +181,7 @@ main(void)
         cmocka_unit_test(finds_the_only_one),
         cmocka_unit_test(adding_and_removing_twice_is_once),
         cmocka_unit_test(a_set_of_nothing_is_empty),
+        cmocka_unit_test(the_next_one_is_found_from_anywhere),
     };
 
     return cmocka_run_group_tests_name("bits", tests, NULL, NULL);

@@ -87,7 +87,69 @@ check_end(struct world *w)
     check_output(w);
 }
 
+/* What followed the run has come to the same, from what is recorded alone. */
+static void
+check_mirrored(const struct world *w, struct plan_id id)
+{
+    const struct plan *plan = run_plan(w->run);
+    const struct plan *other = run_plan(w->mirror);
+    const struct item *item = world_item(w, id);
+    const char *causes[2] = {run_cause(w->run, id), run_cause(w->mirror, id)};
+    json_t *values[2] = {run_value(w->run, id), run_value(w->mirror, id)};
+
+    CHECK(w, plan_state(plan, id) == plan_state(other, id));
+    world_check_same(w, id, "mirrored value", values[1], values[0]);
+    CHECK(w, run_attempts(w->run, id) == run_attempts(w->mirror, id));
+    CHECK(w, item->kept || (causes[0] != NULL) == (causes[1] != NULL));
+    CHECK(w, item->kept || !causes[0] || strcmp(causes[0], causes[1]) == 0);
+    json_decref(values[0]);
+    json_decref(values[1]);
+}
+
+static void
+check_mirror(const struct world *w)
+{
+    const struct plan *plan = run_plan(w->run);
+    const struct plan *other = run_plan(w->mirror);
+
+    for (int s = 0; s < PLAN_STATE_COUNT; s++)
+        CHECK(w, plan_count(plan, (enum plan_state)s) ==
+                     plan_count(other, (enum plan_state)s));
+    CHECK(w, plan_is_finished(other));
+    for (uint32_t t = 0; t < w->flow->ntask; t++) {
+        struct plan_id id = {t, PLAN_WHOLE};
+
+        CHECK(w, plan_children(plan, t) == plan_children(other, t));
+        check_mirrored(w, id);
+        for (id.child = 0; id.child < plan_children(plan, t); id.child++)
+            check_mirrored(w, id);
+    }
+    CHECK(w, run_is_success(w->run) == run_is_success(w->mirror));
+}
+
+static void
+begin_mirror(struct world *w)
+{
+    struct err err;
+
+    run_destroy(&w->mirror);
+    CHECK(w, run_new(&w->mirror, w->other ? w->other : w->flow, w->params, 0,
+                     NULL, &err) == 0);
+}
+
 /* ---- sessions ---- */
+
+static void
+set_classes(struct world *w)
+{
+    uint32_t *class_of = mem_alloc(w->flow->ntask, sizeof *class_of);
+
+    w->nclass = 1 + dice_roll(&w->dice, 5);
+    for (size_t t = 0; t < w->flow->ntask; t++)
+        class_of[t] = dice_roll(&w->dice, w->nclass);
+    run_set_classes(w->run, class_of, w->nclass);
+    free(class_of);
+}
 
 static void
 begin_run(struct world *w)
@@ -105,6 +167,9 @@ begin_run(struct world *w)
     w->is_over = false;
     CHECK(w, run_new(&w->run, w->other ? w->other : w->flow, w->params, w->seed,
                      &hooks, &err) == 0);
+    w->nclass = 0;
+    if (w->at_once && dice_one_in(&w->dice, 2))
+        set_classes(w);
 }
 
 /* The first to be heard of that was not kept yet; what is left is older. */
@@ -223,10 +288,12 @@ run_through(struct world *w, bool at_once)
     w->counts = true;
     w->cancels = at_once && dice_one_in(&w->dice, 8);
     forget_items(w);
+    begin_mirror(w);
     begin_run(w);
     while (world_step(w))
         ;
     check_end(w);
+    check_mirror(w);
     run_destroy(&w->run);
 }
 
@@ -248,6 +315,7 @@ run_with_interruptions(struct world *w, bool at_once)
     w->at_once = at_once;
     w->counts = w->cancels = false;
     forget_items(w);
+    begin_mirror(w);
     for (uint32_t i = 0; i < nsession; i++) {
         go_on(w);
         for (uint32_t n = dice_roll(&w->dice, 80); n > 0 && world_step(w); n--)
@@ -265,6 +333,7 @@ run_with_interruptions(struct world *w, bool at_once)
         for (id.child = 0; id.child < w->items[t].n; id.child++)
             check_again(w, id);
     }
+    check_mirror(w);
     run_destroy(&w->run);
 }
 
@@ -334,6 +403,7 @@ run_seed(uint64_t seed)
     for (uint32_t t = 0; t < w->flow->ntask; t++)
         free(w->items[t].children);
     free(w->items);
+    run_destroy(&w->mirror);
     ref_run_destroy(&w->want);
     json_decref(w->params);
     json_decref(given);

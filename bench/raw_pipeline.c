@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * raw_pipeline - the floor that the cluster stands on: tasks as small protobuf
+ * messages pushed to two processes over ZeroMQ, results pulled back, and
+ * nothing else.
+ *
+ *     raw_pipeline N [BATCH]
+ *
+ * Sends N tasks, BATCH (256) in a frame, to two processes on loopback TCP, each
+ * of which decodes them and answers with one small message a task. At most
+ * WINDOW tasks are on their way to each. Prints tasks a second.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <wire.pb-c.h>
+#include <zmq.h>
+
+#define WORKERS 2
+#define WINDOW  8192
+#define MOST    1024 /* a frame */
+
+static double
+seconds(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void
+must(int rc, const char *what)
+{
+    if (rc >= 0)
+        return;
+    (void)fprintf(stderr, "raw_pipeline: %s: %s\n", what, zmq_strerror(errno));
+    exit(1);
+}
+
+static void
+send_message(void *socket, const ProtobufCMessage *message)
+{
+    zmq_msg_t frame;
+
+    must(zmq_msg_init_size(&frame, protobuf_c_message_get_packed_size(message)),
+         "frame");
+    (void)protobuf_c_message_pack(message, zmq_msg_data(&frame));
+    must(zmq_msg_send(&frame, socket, 0), "send");
+}
+
+static void *
+make_socket(void *context, int type, const char *endpoint, int binds)
+{
+    void *socket = zmq_socket(context, type);
+
+    must(binds ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint),
+         endpoint);
+    return socket;
+}
+
+/* Decode tasks, answer each. */
+static void
+work(int i)
+{
+    static Wire__Result results[MOST];
+    static Wire__Result *list[MOST];
+    void *context = zmq_ctx_new();
+    char endpoint[64];
+    void *in, *out;
+    zmq_msg_t frame;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", 7480 + i);
+    in = make_socket(context, ZMQ_PULL, endpoint, 0);
+    out = make_socket(context, ZMQ_PUSH, "tcp://127.0.0.1:7479", 0);
+    (void)zmq_msg_init(&frame);
+    while (zmq_msg_recv(&frame, in, 0) >= 0) {
+        Wire__Return back = WIRE__RETURN__INIT;
+        Wire__Hello *tasks = wire__hello__unpack(NULL, zmq_msg_size(&frame),
+                                                 zmq_msg_data(&frame));
+
+        for (size_t k = 0; k < tasks->n_held; k++) {
+            wire__result__init(&results[k]);
+            results[k].ticket = tasks->held[k]->task;
+            results[k].state = 6;
+            list[k] = &results[k];
+        }
+        back.n_results = tasks->n_held;
+        back.results = list;
+        back.session = (uint64_t)i;
+        send_message(out, &back.base);
+        wire__hello__free_unpacked(tasks, NULL);
+    }
+    _exit(0);
+}
+
+static long
+take_results(void *in, long *inflight)
+{
+    zmq_msg_t frame;
+    Wire__Return *back;
+    long n;
+
+    (void)zmq_msg_init(&frame);
+    must(zmq_msg_recv(&frame, in, 0), "receive");
+    back =
+        wire__return__unpack(NULL, zmq_msg_size(&frame), zmq_msg_data(&frame));
+    n = (long)back->n_results;
+    inflight[back->session] -= n;
+    wire__return__free_unpacked(back, NULL);
+    (void)zmq_msg_close(&frame);
+    return n;
+}
+
+int
+main(int argc, char **argv)
+{
+    static Wire__Held tasks[MOST];
+    static Wire__Held *list[MOST];
+    long n = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
+    long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 256;
+    long sent = 0, done = 0, inflight[WORKERS] = {0};
+    void *context, *in, *out[WORKERS];
+    pid_t pids[WORKERS];
+    double from;
+
+    if (batch < 1 || batch > MOST)
+        return 2;
+    for (int i = 0; i < WORKERS; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            work(i);
+    }
+    context = zmq_ctx_new();
+    in = make_socket(context, ZMQ_PULL, "tcp://127.0.0.1:7479", 1);
+    for (int i = 0; i < WORKERS; i++) {
+        char endpoint[64];
+
+        (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d",
+                       7480 + i);
+        out[i] = make_socket(context, ZMQ_PUSH, endpoint, 1);
+    }
+    for (long k = 0; k < batch; k++)
+        list[k] = &tasks[k];
+    from = seconds();
+    while (done < n) {
+        for (int i = 0; i < WORKERS; i++) {
+            while (sent < n && inflight[i] + batch <= WINDOW) {
+                Wire__Hello frame = WIRE__HELLO__INIT;
+                long many = batch < n - sent ? batch : n - sent;
+
+                for (long k = 0; k < many; k++) {
+                    wire__held__init(&tasks[k]);
+                    tasks[k].run = 1;
+                    tasks[k].task = (uint32_t)(sent + k);
+                    tasks[k].attempt = 1;
+                }
+                frame.n_held = (size_t)many;
+                frame.held = list;
+                send_message(out[i], &frame.base);
+                inflight[i] += many;
+                sent += many;
+            }
+        }
+        done += take_results(in, inflight);
+    }
+    (void)printf("%.0f\n", (double)n / (seconds() - from));
+    for (int i = 0; i < WORKERS; i++)
+        (void)kill(pids[i], SIGKILL);
+    return 0;
+}

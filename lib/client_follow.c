@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * client_follow - from question to question until a run has ended.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "flow/value.h"
+#include "lib/client_impl.h"
+#include "lib/client_mirror.h"
+
+#define TICK  (100 * SPAN_MS)
+#define AGAIN (250 * SPAN_MS) /* between attempts to reach a broker */
+/* A question that waits is asked anew on a new connection after this time: the
+ * old one may have broken and come back unnoticed. */
+#define SILENCE (20 * SPAN_SECOND)
+
+struct following {
+    struct client *client;
+    const struct client_follow *follow;
+    struct mirror mirror;
+    struct store_run info; /* as last heard */
+    uint64_t batch, offset;
+    int interrupts; /* that were there before, and those seen to */
+    int seen_to;
+    bool late; /* the end has come: now what was not asked for before */
+    bool over; /* the state is final, and all that belongs to it is here */
+    bool left; /* by an interrupt */
+    int64_t deadline; /* monotonic, or SPAN_NEVER */
+    bool timed_out;
+    int64_t ticked;
+};
+
+/* ---- interrupts ---- */
+
+static int
+interrupts(const struct following *self)
+{
+    return self->client->interrupts - self->interrupts;
+}
+
+/* Nobody waits for the answer: the run's end is the answer. */
+static int
+send_cancel(struct following *self, struct err *err)
+{
+    Wire__Ask ask = WIRE__ASK__INIT;
+
+    self->seen_to = interrupts(self);
+    ask.tag = ++self->client->tag;
+    ask.what = ASK_CANCEL;
+    ask.run = self->follow->run;
+    ask.number = self->seen_to > 1;
+    return client_send(self->client, WIRE_ASK, &ask.base, err);
+}
+
+static int
+see_to_interrupts(struct following *self, struct err *err)
+{
+    if (span_mono() >= self->deadline) {
+        self->deadline = SPAN_NEVER;
+        self->timed_out = true;
+        if (send_cancel(self, err) < 0)
+            return -1;
+    }
+    if (interrupts(self) == self->seen_to)
+        return 0;
+    if (self->follow->leave) {
+        self->left = true;
+        return 0;
+    }
+    return send_cancel(self, err);
+}
+
+/* ---- what was seen ---- */
+
+static bool
+is_final(const struct following *self)
+{
+    return self->info.state != STORE_RUNNING &&
+           self->info.state != STORE_INTERRUPTED;
+}
+
+static int
+read_info(struct following *self, const Wire__Seen *seen, struct err *err)
+{
+    struct store_run info = {0};
+    json_t *json = NULL;
+    int rc;
+
+    if (value_parse(VALUE_JSON, (const char *)seen->run.data, seen->run.len,
+                    &json, err) < 0)
+        return -1;
+    rc = store_run_from_json(&info, json, err);
+    json_decref(json);
+    if (rc < 0)
+        return -1;
+    store_run_release(&self->info);
+    self->info = info;
+    return 0;
+}
+
+static int
+take_seen(struct following *self, const Wire__Seen *seen, struct err *err)
+{
+    bool was_final = is_final(self) && self->info.id > 0;
+    struct mirror *mirror = &self->mirror;
+
+    if (seen->run.len > 0 && read_info(self, seen, err) < 0)
+        return -1;
+    for (size_t i = 0; i < seen->n_batches; i++) {
+        const Wire__Batch *batch = seen->batches[i];
+
+        if (mirror_batch(mirror, (const char *)batch->text.data,
+                         batch->text.len, err) < 0)
+            return -1;
+        self->batch = batch->number;
+    }
+    if (seen->output.len > 0 &&
+        mirror_output(mirror, (const char *)seen->output.data, seen->output.len,
+                      err) < 0)
+        return -1;
+    self->offset = seen->offset > self->offset ? seen->offset : self->offset;
+    if (!seen->more && mirror_settle(mirror, err) < 0)
+        return -1;
+    /* What belongs to the end was surely asked for after the end. */
+    self->over = was_final && !seen->more && seen->n_batches == 0 &&
+                 seen->output.len == 0;
+    return 0;
+}
+
+/* ---- asking ---- */
+
+static bool
+wants_records(const struct following *self)
+{
+    return self->late || (!self->follow->quiet && self->follow->watch);
+}
+
+static bool
+wants_output(const struct following *self)
+{
+    return self->follow->watch && self->follow->watch->output &&
+           wants_records(self);
+}
+
+static int
+send_look(struct following *self, struct err *err)
+{
+    Wire__Look look = WIRE__LOOK__INIT;
+
+    look.tag = ++self->client->tag;
+    look.run = self->follow->run;
+    look.batch = self->batch;
+    look.offset = self->offset;
+    look.records = wants_records(self);
+    look.output = wants_output(self);
+    look.wait = !is_final(self) || self->info.id == 0;
+    return client_send(self->client, WIRE_LOOK, &look.base, err);
+}
+
+static int
+take_message(struct following *self, struct wire *message, struct err *err)
+{
+    int rc = -1;
+
+    if (message->type == WIRE_SEEN)
+        rc = take_seen(self, message->as.seen, err);
+    else if (message->type == WIRE_ANSWER && message->as.answer->code)
+        (void)client_refused(message->as.answer, err);
+    else
+        (void)client_bad_answer(self->client, wire_type_names[message->type],
+                                err);
+    wire_release(message);
+    return rc;
+}
+
+static int
+tick(struct following *self, struct err *err)
+{
+    const struct client_follow *follow = self->follow;
+    int64_t now = span_mono();
+
+    if (now - self->ticked < TICK)
+        return 0;
+    self->ticked = now;
+    if (follow->watch && follow->watch->tick)
+        follow->watch->tick(follow->watch->ctx, self->mirror.run);
+    return follow->check ? follow->check(follow->ctx, err) : 0;
+}
+
+enum round { ROUND_DONE, ROUND_LOST, ROUND_FAILED };
+
+/* One question and its answer. */
+static enum round
+go_round(struct following *self, struct err *err)
+{
+    int64_t until = span_mono() + SILENCE;
+    uint64_t tag;
+
+    if (send_look(self, err) < 0)
+        return ROUND_LOST;
+    tag = self->client->tag;
+    for (;;) {
+        int64_t now = span_mono();
+        struct wire message;
+        enum client_step step;
+
+        if (tick(self, err) < 0)
+            return ROUND_FAILED;
+        if (see_to_interrupts(self, err) < 0)
+            return ROUND_LOST;
+        if (self->left)
+            return ROUND_DONE;
+        if (now >= until) {
+            (void)err_set(err, ERR_UNAVAILABLE,
+                          "the broker at %s has been silent for %d s",
+                          self->client->address, (int)(SILENCE / SPAN_SECOND));
+            return ROUND_LOST;
+        }
+        step =
+            client_next(self->client, tag,
+                        now + TICK < until ? now + TICK : until, &message, err);
+        if (step == CLIENT_LOST)
+            return ROUND_LOST;
+        if (step == CLIENT_BAD)
+            return ROUND_FAILED;
+        if (step == CLIENT_GOT)
+            return take_message(self, &message, err) < 0 ? ROUND_FAILED
+                                                         : ROUND_DONE;
+    }
+}
+
+/* ---- a broker that is away ---- */
+
+static void
+wait_a_moment(struct following *self)
+{
+    struct pollfd fd = {.fd = self->client->interrupt_fd, .events = POLLIN};
+    char bytes[16];
+    ssize_t n;
+
+    if (poll(&fd, 1, (int)(AGAIN / SPAN_MS)) <= 0)
+        return;
+    n = read(fd.fd, bytes, sizeof bytes);
+    if (n > 0)
+        self->client->interrupts += (int)n;
+    else
+        client_set_interrupt(self->client, -1);
+}
+
+static void
+tell(const struct following *self, const struct err *why)
+{
+    const struct client_follow *follow = self->follow;
+    char span[SPAN_TEXT];
+    char *text;
+
+    if (!follow->lost)
+        return;
+    text = mem_printf("%s; waiting for it for up to %s", why->msg,
+                      span_format(follow->patience, span));
+    follow->lost(follow->ctx, text);
+    free(text);
+}
+
+/* True if it is there again; else *err says why not. */
+static bool
+wait_for_broker(struct following *self, struct err *err)
+{
+    int64_t until = span_mono() + self->follow->patience;
+    struct err why = *err;
+    bool told = false;
+    struct err found;
+    char span[SPAN_TEXT];
+
+    while (client_connect_again(self->client, &why) < 0) {
+        /* Whoever looks after it may know more. */
+        if (self->follow->check &&
+            self->follow->check(self->follow->ctx, &found) < 0) {
+            *err = found;
+            return false;
+        }
+        if (span_mono() >= until || interrupts(self) > 1 ||
+            (self->follow->leave && interrupts(self) > 0)) {
+            self->left = self->follow->leave && interrupts(self) > 0;
+            if (self->follow->patience > 0)
+                (void)err_prefix(
+                    &why, "given up after %s",
+                    span_format(span_mono() - until + self->follow->patience,
+                                span));
+            *err = why;
+            return false;
+        }
+        if (!told)
+            tell(self, &why);
+        told = true;
+        wait_a_moment(self);
+    }
+    if (told && self->follow->lost)
+        self->follow->lost(self->follow->ctx, "the broker is there again");
+    /* It may not have heard. */
+    if (self->seen_to > 0)
+        self->seen_to = 0;
+    return true;
+}
+
+/* ---- all together ---- */
+
+static int
+go_to_the_end(struct following *self, struct err *err)
+{
+    while (!self->over && !self->left) {
+        switch (go_round(self, err)) {
+        case ROUND_DONE:
+            break;
+        case ROUND_LOST:
+            if (!wait_for_broker(self, err) && !self->left)
+                return -1;
+            break;
+        case ROUND_FAILED:
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+follow_all(struct following *self, struct err *err)
+{
+    const struct client_follow *follow = self->follow;
+
+    if (go_to_the_end(self, err) < 0)
+        return -1;
+    if (self->left || (follow->watch && !follow->quiet) ||
+        (follow->watch && self->info.state == STORE_SUCCEEDED))
+        return 0;
+    self->late = true;
+    self->over = false;
+    return go_to_the_end(self, err);
+}
+
+static void
+settle(struct following *self, struct local_result *ret)
+{
+    const struct store_run *info = &self->info;
+    json_t *output = NULL;
+    struct err err;
+
+    ret->state = self->left ? STORE_RUNNING : info->state;
+    ret->id = self->follow->run;
+    ret->interrupts = interrupts(self);
+    ret->timed_out = ret->state == STORE_CANCELLED && ret->interrupts == 0 &&
+                     (self->timed_out ||
+                      (self->follow->timeout > 0 &&
+                       info->ended - info->started >= self->follow->timeout));
+    if (ret->state == STORE_SUCCEEDED)
+        ret->output = info->output ? json_incref(info->output) : json_null();
+    if (ret->state == STORE_FAILED && run_is_success(self->mirror.run) &&
+        run_output(self->mirror.run, &output, &err) < 0)
+        ret->problem = mem_dup(err.msg);
+    json_decref(output);
+}
+
+int
+client_follow(struct client *client, const struct client_follow *follow,
+              struct local_result *ret, struct err *err)
+{
+    struct following self = {.client = client,
+                             .follow = follow,
+                             .interrupts = client->interrupts,
+                             .deadline = SPAN_NEVER};
+    struct local_result result = {.state = STORE_INTERRUPTED};
+    int rc;
+
+    if (mirror_init(&self.mirror, follow, err) < 0)
+        return -1;
+    if (follow->deadline > 0)
+        self.deadline = span_mono() + follow->deadline;
+    client_set_interrupt(client, follow->interrupt_fd);
+    if (follow->watch && follow->watch->begun)
+        follow->watch->begun(follow->watch->ctx, follow->run);
+    rc = follow_all(&self, err);
+    client_set_interrupt(client, -1);
+    if (rc == 0)
+        settle(&self, &result);
+    result.id = follow->run;
+    result.interrupts = interrupts(&self);
+    result.run = self.mirror.run;
+    self.mirror.run = NULL;
+    *ret = result;
+    mirror_release(&self.mirror);
+    store_run_release(&self.info);
+    return rc;
+}

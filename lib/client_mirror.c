@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "lib/client_mirror.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+
+/* What is written last is read up to so long after the process has ended. */
+#define LATE (2 * SPAN_MS)
+
+struct mirror_record {
+    struct store_record record; /* its texts and value are owned */
+    int64_t time;
+};
+
+/* ---- applying ---- */
+
+static void
+on_changed(void *ctx, const struct run_change *change)
+{
+    struct mirror *self = ctx;
+    struct run_change told = *change;
+
+    if (!self->watch || !self->watch->changed)
+        return;
+    if (self->record && self->record->started > 0 &&
+        self->record->ended > self->record->started)
+        told.took = self->record->ended - self->record->started;
+    self->watch->changed(self->watch->ctx, self->run, &told);
+}
+
+/* When the next attempt is due; how it was scattered is not recorded. */
+static int64_t
+due(const struct mirror *self, const struct store_record *record)
+{
+    const struct flow_retry *retry =
+        &self->follow->flow->tasks[record->id.task].options->retry;
+    double delay = (double)retry->delay;
+
+    for (uint32_t i = 1; i < record->attempt && delay < 1e15; i++) {
+        if (retry->backoff == 1 ||
+            (retry->max > 0 && delay > (double)retry->max))
+            break;
+        delay *= retry->backoff;
+    }
+    if (retry->max > 0 && delay > (double)retry->max)
+        delay = (double)retry->max;
+    return span_mono() + (int64_t)delay;
+}
+
+static void
+apply(struct mirror *self, const struct store_record *record)
+{
+    struct run_change change = {
+        .id = record->id,
+        .state = record->state,
+        .attempt = record->attempt,
+        .value = record->value,
+        .cause = record->cause,
+    };
+
+    if (self->failed)
+        return;
+    if (record->id.task < self->follow->flow->ntask &&
+        record->state == PLAN_RETRYING)
+        change.until = due(self, record);
+    self->record = record;
+    self->failed =
+        run_follow(self->run, &change, record->children, &self->err) < 0;
+    self->record = NULL;
+}
+
+/* ---- the queue ---- */
+
+static void
+record_release(struct mirror_record *self)
+{
+    json_decref((json_t *)(uintptr_t)self->record.value);
+    free((char *)(uintptr_t)self->record.cause);
+}
+
+static void
+push(struct mirror *self, const struct store_record *record)
+{
+    struct mirror_record *own;
+
+    self->queue =
+        mem_grow(self->queue, &self->cap, self->n + 1, sizeof *self->queue);
+    own = &self->queue[self->n++];
+    own->record = *record;
+    (void)json_incref((json_t *)(uintptr_t)record->value);
+    own->record.cause = mem_dup(record->cause);
+    own->record.task = own->record.key = own->record.cwd = NULL;
+    if (record->ended > 0)
+        self->time = record->ended + LATE;
+    else if (record->started > 0)
+        self->time = record->started;
+    own->time = self->time;
+}
+
+static void
+apply_first(struct mirror *self)
+{
+    struct mirror_record *first = &self->queue[self->first++];
+
+    apply(self, &first->record);
+    record_release(first);
+    if (self->first == self->n)
+        self->first = self->n = 0;
+}
+
+static bool
+is_known(const struct mirror *self, struct plan_id id)
+{
+    return id.child == PLAN_WHOLE ||
+           id.child < plan_children(run_plan(self->run), id.task);
+}
+
+/* Whether the first in the queue came to be before a piece of output. */
+static bool
+is_before(const struct mirror *self, const struct store_piece *piece)
+{
+    const struct mirror_record *first;
+    bool same;
+
+    if (self->first == self->n)
+        return false;
+    first = &self->queue[self->first];
+    same = first->record.id.task == piece->id.task &&
+           first->record.id.child == piece->id.child;
+    if (same && first->record.attempt >= piece->attempt)
+        return first->record.state == PLAN_RUNNING ||
+               first->record.state == PLAN_MAPPED;
+    return !is_known(self, piece->id) || first->time < piece->when;
+}
+
+/* ---- what comes ---- */
+
+static bool
+on_record(void *ctx, const struct store_record *record)
+{
+    struct mirror *self = ctx;
+
+    if (self->skip > 0)
+        self->skip--;
+    else if (self->queueing)
+        push(self, record);
+    else
+        apply(self, record);
+    return !self->failed;
+}
+
+static bool
+on_piece(void *ctx, const struct store_piece *piece)
+{
+    struct mirror *self = ctx;
+    const struct history *before = self->follow->resume;
+
+    if (piece->id.task >= self->follow->flow->ntask)
+        return true;
+    if (before &&
+        (piece->id.child == PLAN_WHOLE ||
+         piece->id.child < before->tasks[piece->id.task].nchild) &&
+        piece->attempt <= history_item(before, piece->id)->attempt)
+        return true; /* of an earlier session */
+    while (is_before(self, piece))
+        apply_first(self);
+    if (!self->failed && is_known(self, piece->id))
+        self->watch->output(self->watch->ctx, self->run, piece->id,
+                            piece->stream, piece->data, piece->n);
+    return !self->failed;
+}
+
+static int
+result(struct mirror *self, struct err *err)
+{
+    if (!self->failed)
+        return 0;
+    *err = self->err;
+    return -1;
+}
+
+int
+mirror_batch(struct mirror *self, const char *text, size_t n, struct err *err)
+{
+    if (store_batch_records(text, n, on_record, self, err) < 0)
+        return -1;
+    return result(self, err);
+}
+
+int
+mirror_output(struct mirror *self, const char *data, size_t n, struct err *err)
+{
+    if (!self->watch || !self->watch->output)
+        return 0;
+    if (store_output_pieces(data, n, on_piece, self, err) < 0)
+        return -1;
+    return result(self, err);
+}
+
+int
+mirror_settle(struct mirror *self, struct err *err)
+{
+    while (self->first < self->n)
+        apply_first(self);
+    return result(self, err);
+}
+
+/* ---- going on with an earlier session ---- */
+
+struct kept {
+    struct plan_id id;
+    const struct history_item *item;
+};
+
+static int
+by_order(const void *left, const void *right)
+{
+    const struct kept *a = left, *b = right;
+
+    return a->item->order < b->item->order ? -1 : 1;
+}
+
+static void
+keep_one(struct mirror *self, const struct kept *kept)
+{
+    const struct history_item *item = kept->item;
+    struct run_change change = {
+        .id = kept->id,
+        .state = item->state,
+        .attempt = item->attempt,
+        .value = item->value,
+        .cause = item->cause,
+        .kept = true,
+    };
+    uint32_t children = self->follow->resume->tasks[kept->id.task].nchild;
+    struct err ignored;
+
+    /* What can't be kept will be heard of again. */
+    if (item->state == PLAN_MAPPED || plan_state_is_success(item->state))
+        (void)run_follow(self->run, &change, children, &ignored);
+}
+
+static void
+keep(struct mirror *self)
+{
+    const struct history *history = self->follow->resume;
+    struct kept *list = NULL;
+    size_t n = 0, cap = 0;
+
+    self->skip = history->nrecord;
+    for (size_t t = 0; t < history->flow->ntask; t++) {
+        const struct history_task *task = &history->tasks[t];
+
+        list = mem_grow(list, &cap, n + 1 + task->nchild, sizeof *list);
+        list[n++] = (struct kept){{(uint32_t)t, PLAN_WHOLE}, &task->item};
+        for (uint32_t k = 0; k < task->nchild; k++)
+            list[n++] = (struct kept){{(uint32_t)t, k}, &task->children[k]};
+    }
+    if (n > 1)
+        qsort(list, n, sizeof *list, by_order);
+    for (size_t i = 0; i < n; i++)
+        keep_one(self, &list[i]);
+    free(list);
+}
+
+/* ---- life ---- */
+
+int
+mirror_init(struct mirror *self, const struct client_follow *follow,
+            struct err *err)
+{
+    struct run_hooks hooks = {.changed = on_changed, .ctx = self};
+
+    *self = (struct mirror){.follow = follow, .watch = follow->watch};
+    if (run_new(&self->run, follow->flow, follow->params, 1, &hooks, err) < 0)
+        return -1;
+    self->queueing = self->watch && self->watch->output;
+    if (follow->resume)
+        keep(self);
+    return 0;
+}
+
+void
+mirror_release(struct mirror *self)
+{
+    while (self->first < self->n)
+        record_release(&self->queue[self->first++]);
+    free(self->queue);
+    run_destroy(&self->run);
+}

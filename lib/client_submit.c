@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * client_submit - what goes up to a broker: runs, and programs of C flows.
+ */
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "flow/value.h"
+#include "lib/client_impl.h"
+#include "proto/limits.h"
+
+#define HASH 32 /* bytes */
+
+static int
+send_chunk(struct client *self, uint64_t tag, uint64_t offset, const void *data,
+           size_t n, struct err *err)
+{
+    Wire__Chunk chunk = WIRE__CHUNK__INIT;
+
+    chunk.tag = tag;
+    chunk.offset = offset;
+    chunk.data.data = (uint8_t *)(uintptr_t)data;
+    chunk.data.len = n;
+    return client_send(self, WIRE_CHUNK, &chunk.base, err);
+}
+
+static size_t
+piece_of(uint64_t left)
+{
+    return left < LIMIT_CHUNK_BYTES ? (size_t)left : LIMIT_CHUNK_BYTES;
+}
+
+/* ---- a program ---- */
+
+struct program {
+    int fd;
+    uint64_t bytes;
+    unsigned char hash[HASH];
+    unsigned char *piece; /* room for one */
+};
+
+static int
+read_piece(const struct program *self, uint64_t offset, size_t n,
+           struct err *err)
+{
+    size_t have = 0;
+
+    while (have < n) {
+        ssize_t got = pread(self->fd, self->piece + have, n - have,
+                            (off_t)(offset + have));
+
+        if (got < 0)
+            return err_system(err, "can't read the program");
+        if (got == 0)
+            return err_set(err, ERR_INVALID,
+                           "the program became shorter while it was read");
+        have += (size_t)got;
+    }
+    return 0;
+}
+
+static int
+open_program(struct program *self, const char *path, struct err *err)
+{
+    struct stat st;
+
+    self->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (self->fd < 0 || fstat(self->fd, &st) < 0)
+        return err_system(err, "can't read the program %s", path);
+    self->bytes = (uint64_t)st.st_size;
+    if (self->bytes > LIMIT_PROGRAM_BYTES)
+        return err_set(err, ERR_LIMIT,
+                       "the program %s is larger than %u MiB, which no agent "
+                       "takes",
+                       path, LIMIT_PROGRAM_BYTES >> 20);
+    self->piece = mem_alloc(LIMIT_CHUNK_BYTES, 1);
+    return 0;
+}
+
+static int
+hash_program(struct program *self, struct err *err)
+{
+    crypto_generichash_state state;
+
+    (void)crypto_generichash_init(&state, NULL, 0, HASH);
+    for (uint64_t at = 0; at < self->bytes;) {
+        size_t n = piece_of(self->bytes - at);
+
+        if (read_piece(self, at, n, err) < 0)
+            return -1;
+        (void)crypto_generichash_update(&state, self->piece, n);
+        at += n;
+    }
+    (void)crypto_generichash_final(&state, self->hash, HASH);
+    return 0;
+}
+
+/* A broker that has it already says so: then nothing is sent. */
+static int
+send_program(struct client *self, struct program *program, struct err *err)
+{
+    Wire__Blob blob = WIRE__BLOB__INIT;
+    uint64_t tag = ++self->tag;
+    uint64_t had = 0;
+
+    blob.tag = tag;
+    blob.hash.data = program->hash;
+    blob.hash.len = HASH;
+    blob.bytes = program->bytes;
+    if (client_send(self, WIRE_BLOB, &blob.base, err) < 0 ||
+        client_answer(self, tag, NULL, &had, err) < 0)
+        return -1;
+    if (had >= program->bytes)
+        return 0;
+    while (had < program->bytes) {
+        size_t n = piece_of(program->bytes - had);
+
+        if (read_piece(program, had, n, err) < 0 ||
+            send_chunk(self, tag, had, program->piece, n, err) < 0)
+            return -1;
+        had += n;
+    }
+    return client_answer(self, tag, NULL, NULL, err) < 0 ? -1 : 0;
+}
+
+static int
+upload(struct client *self, const char *path, unsigned char hash[HASH],
+       struct err *err)
+{
+    struct program program = {.fd = -1};
+    int rc = -1;
+
+    if (open_program(&program, path, err) == 0 &&
+        hash_program(&program, err) == 0)
+        rc = send_program(self, &program, err);
+    memcpy(hash, program.hash, HASH);
+    if (program.fd >= 0)
+        (void)close(program.fd);
+    free(program.piece);
+    return rc;
+}
+
+/* ---- a run ---- */
+
+/*
+ * What a C flow's program is called: its hash where it travels, else its path,
+ * which is told from a hash by its length.
+ */
+static int
+name_program(struct client *self, const struct client_submit *submit,
+             struct buf *ret, struct err *err)
+{
+    unsigned char hash[HASH];
+
+    if (!submit->program)
+        return 0;
+    if (submit->program_travels) {
+        if (upload(self, submit->program, hash, err) < 0)
+            return -1;
+        buf_add(ret, hash, HASH);
+        return 0;
+    }
+    if (strlen(submit->program) == HASH)
+        buf_char(ret, '/');
+    buf_text(ret, submit->program);
+    return 0;
+}
+
+static void
+put_options(const struct client_submit *submit, struct buf *ret)
+{
+    const json_t *given = submit->request->info->options;
+    json_t *options =
+        given ? json_copy((json_t *)(uintptr_t)given) : json_object();
+
+    if (submit->env)
+        (void)json_object_set(options, "env", submit->env);
+    else
+        (void)json_object_del(options, "env");
+    value_json(options, ret);
+    json_decref(options);
+}
+
+static ProtobufCBinaryData
+bytes_of(const struct buf *buf)
+{
+    return (ProtobufCBinaryData){.data = (uint8_t *)buf->data, .len = buf->len};
+}
+
+static char *
+text_of(const char *text)
+{
+    return (char *)(uintptr_t)(text ? text : "");
+}
+
+static int
+send_source(struct client *self, uint64_t tag, const struct store_run *info,
+            struct err *err)
+{
+    for (uint64_t at = 0; at < info->source_len;) {
+        size_t n = piece_of(info->source_len - at);
+
+        if (send_chunk(self, tag, at, info->source + at, n, err) < 0)
+            return -1;
+        at += n;
+    }
+    return 0;
+}
+
+static int
+send_submit(struct client *self, const struct client_submit *submit,
+            const struct buf *program, uint64_t *run, struct err *err)
+{
+    const struct store_run *info = submit->request->info;
+    Wire__Submit message = WIRE__SUBMIT__INIT;
+    unsigned char hash[HASH];
+    struct buf params = {0};
+    struct buf options = {0};
+    uint64_t tag = ++self->tag;
+    int rc = -1;
+
+    (void)crypto_generichash(hash, HASH, (const unsigned char *)info->source,
+                             info->source_len, NULL, 0);
+    value_json(submit->request->params, &params);
+    put_options(submit, &options);
+    message.tag = tag;
+    message.name = text_of(info->name);
+    message.file = text_of(info->file);
+    message.cwd = text_of(info->cwd);
+    message.params = bytes_of(&params);
+    message.options = bytes_of(&options);
+    message.source_bytes = info->source_len;
+    message.source_hash.data = hash;
+    message.source_hash.len = HASH;
+    message.program = bytes_of(program);
+    message.timeout = submit->request->timeout;
+    message.no_cache = submit->request->no_cache;
+    message.attached = submit->attached;
+    if (client_send(self, WIRE_SUBMIT, &message.base, err) == 0 &&
+        send_source(self, tag, info, err) == 0 &&
+        client_answer(self, tag, NULL, run, err) >= 0)
+        rc = 0;
+    buf_release(&params);
+    buf_release(&options);
+    return rc;
+}
+
+int
+client_submit(struct client *self, const struct client_submit *submit,
+              uint64_t *run, struct err *err)
+{
+    struct buf program = {0};
+    int rc = -1;
+
+    self->sending = true;
+    if (sodium_init() < 0)
+        (void)err_set(err, ERR_SYSTEM, "libsodium can't be used");
+    else if (name_program(self, submit, &program, err) == 0)
+        rc = send_submit(self, submit, &program, run, err);
+    self->sending = false;
+    buf_release(&program);
+    return rc;
+}
