@@ -165,9 +165,8 @@ cancel_unsent(struct slot *self)
 
     while (call) {
         struct call *next = TAILQ_NEXT(call, link);
-        struct result result = {.state = PLAN_CANCELLED,
-                                .cause = "cancelled",
-                                .code = -1};
+        struct result result = {
+            .state = PLAN_CANCELLED, .cause = "cancelled", .code = -1};
 
         if (call->end == EXEC_CANCELLED && !call->sent) {
             result.started = result.ended = span_wall();
@@ -183,8 +182,7 @@ kill_for(struct slot *self, struct call *call, int64_t now)
     atomic_store(&self->page->hold, PAGE_END);
     self->victim = call;
     self->ending = true;
-    self->kill_at =
-        call->at_once ? SPAN_NEVER : now + call->work->spec->grace;
+    self->kill_at = call->at_once ? SPAN_NEVER : now + call->work->spec->grace;
     exec_cancel(self->owner->exec, self, call->at_once);
 }
 
@@ -254,7 +252,7 @@ next_look(const struct slot *self, int64_t now)
  * See to the call that is being made: whether it has begun, should end, or
  * holds up the results of those before it. Once nothing has changed between two
  * looks there is nothing to see before it sends something, for it will do so
- * when this call has ended.
+ * when this call has ended; and then we look again.
  */
 static void
 look(struct slot *self, int64_t now)
@@ -286,8 +284,7 @@ look(struct slot *self, int64_t now)
 static void
 see_to_victim(struct slot *self, int64_t now)
 {
-    bool kill = self->kill_at <= now ||
-                (self->victim && self->victim->at_once);
+    bool kill = self->kill_at <= now || (self->victim && self->victim->at_once);
 
     if (!kill || self->kill_at == SPAN_NEVER)
         return;
@@ -315,6 +312,9 @@ see_to_process(struct slot *self, int64_t now)
             process_finish(self);
         else
             process_send(self);
+        if (self->stirred && self->look_at > now + LOOK)
+            self->look_at = now + LOOK;
+        self->stirred = false;
         if (!self->ending && self->nsent > 0 && self->look_at <= now)
             look(self, now);
     }

@@ -35,7 +35,7 @@ struct slot {
     uint32_t number;
     bool active;
     struct call_list calls; /* those that were sent first */
-    struct call *next; /* the first that was not sent; or NULL */
+    struct call *next;      /* the first that was not sent; or NULL */
     unsigned nsent;
     unsigned stops;  /* asked for since the last turn */
     unsigned barren; /* processes that ended in a row and gave nothing */
@@ -50,10 +50,11 @@ struct slot {
     struct page *page;
     struct buf in;
     struct lane_out *out;
-    size_t written; /* of its first frame */
+    size_t written;  /* of its first frame */
     uint64_t frames; /* that were handled, as they count */
     uint32_t taken_turn, taken_plain, taken_bytes;
     uint32_t last_current;
+    bool stirred;        /* something went or came: look soon */
     struct call *victim; /* whom it is ended for */
     int64_t started, used, look_at, kill_at;
 };

@@ -21,7 +21,7 @@
 #include "proto/wire.h"
 
 #define READ_BYTES 65536
-#define GRACE      (3600 * SPAN_SECOND) /* ours is each call's own */
+#define GRACE      (3600 * SPAN_SECOND)    /* ours is each call's own */
 #define UNSENT     (4 * LIMIT_FRAME_BYTES) /* kept here, for one worker */
 
 /* ---- starting ---- */
@@ -106,12 +106,10 @@ start(struct slot *self, const struct call *call, const int fds[FD_COUNT],
 {
     const char *const argv[] = {call->program, NULL};
     struct environment env = {0};
-    const int pass[] = {fds[THEIRS], fds[PAGE]};
     struct exec_spec spec = {
         .argv = argv,
         .cwd = call->cwd,
-        .pass = pass,
-        .npass = 2,
+        .pass = {fds[THEIRS], fds[PAGE]},
         .grace = GRACE,
         .tag = self,
     };
@@ -135,8 +133,8 @@ process_start(struct slot *self, const struct call *call, int64_t now)
     self->out = lane_out_new();
     self->started = self->used = self->look_at = now;
     self->kill_at = SPAN_NEVER;
-    self->alive = make_shared(self, fds, &err) == 0 &&
-                  start(self, call, fds, &err) == 0;
+    self->alive =
+        make_shared(self, fds, &err) == 0 && start(self, call, fds, &err) == 0;
     if (self->alive) {
         self->owner->alive++;
     } else {
@@ -284,7 +282,7 @@ put_calls(struct slot *self)
             first = true;
             (void)lane_out_next(self->out);
         } else {
-            call->sent = true;
+            call->sent = self->stirred = true;
             self->nsent++;
         }
         self->next = call = next;
@@ -438,8 +436,8 @@ process_receive(struct slot *self)
     struct err err;
 
     while (self->fd >= 0) {
-        ssize_t n = recv(self->fd, buf_reserve(&self->in, READ_BYTES),
-                         READ_BYTES, 0);
+        ssize_t n =
+            recv(self->fd, buf_reserve(&self->in, READ_BYTES), READ_BYTES, 0);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -450,6 +448,7 @@ process_receive(struct slot *self)
             return;
         }
         buf_added(&self->in, (size_t)n);
+        self->stirred = true;
         if (handle_frames(self, self->in.data, self->in.len, &used, &err) < 0) {
             give_up(self);
             return;

@@ -29,6 +29,8 @@ struct following {
     bool late; /* the end has come: now what was not asked for before */
     bool over; /* the state is final, and all that belongs to it is here */
     bool left; /* by an interrupt */
+    int64_t deadline; /* monotonic, or SPAN_NEVER */
+    bool timed_out;
     int64_t ticked;
 };
 
@@ -57,6 +59,12 @@ send_cancel(struct following *self, struct err *err)
 static int
 see_to_interrupts(struct following *self, struct err *err)
 {
+    if (span_mono() >= self->deadline) {
+        self->deadline = SPAN_NEVER;
+        self->timed_out = true;
+        if (send_cancel(self, err) < 0)
+            return -1;
+    }
     if (interrupts(self) == self->seen_to)
         return 0;
     if (self->follow->leave) {
@@ -169,16 +177,18 @@ take_message(struct following *self, struct wire *message, struct err *err)
     return rc;
 }
 
-static void
-tick(struct following *self)
+static int
+tick(struct following *self, struct err *err)
 {
-    const struct local_watch *watch = self->follow->watch;
+    const struct client_follow *follow = self->follow;
     int64_t now = span_mono();
 
-    if (!watch || !watch->tick || now - self->ticked < TICK)
-        return;
+    if (now - self->ticked < TICK)
+        return 0;
     self->ticked = now;
-    watch->tick(watch->ctx, self->mirror.run);
+    if (follow->watch && follow->watch->tick)
+        follow->watch->tick(follow->watch->ctx, self->mirror.run);
+    return follow->check ? follow->check(follow->ctx, err) : 0;
 }
 
 enum round { ROUND_DONE, ROUND_LOST, ROUND_FAILED };
@@ -198,7 +208,8 @@ go_round(struct following *self, struct err *err)
         struct wire message;
         enum client_step step;
 
-        tick(self);
+        if (tick(self, err) < 0)
+            return ROUND_FAILED;
         if (see_to_interrupts(self, err) < 0)
             return ROUND_LOST;
         if (self->left)
@@ -262,9 +273,16 @@ wait_for_broker(struct following *self, struct err *err)
     int64_t until = span_mono() + self->follow->patience;
     struct err why = *err;
     bool told = false;
+    struct err found;
     char span[SPAN_TEXT];
 
     while (client_connect_again(self->client, &why) < 0) {
+        /* Whoever looks after it may know more. */
+        if (self->follow->check &&
+            self->follow->check(self->follow->ctx, &found) < 0) {
+            *err = found;
+            return false;
+        }
         if (span_mono() >= until || interrupts(self) > 1 ||
             (self->follow->leave && interrupts(self) > 0)) {
             self->left = self->follow->leave && interrupts(self) > 0;
@@ -280,7 +298,6 @@ wait_for_broker(struct following *self, struct err *err)
             tell(self, &why);
         told = true;
         wait_a_moment(self);
-        tick(self);
     }
     if (told && self->follow->lost)
         self->follow->lost(self->follow->ctx, "the broker is there again");
@@ -336,8 +353,9 @@ settle(struct following *self, struct local_result *ret)
     ret->id = self->follow->run;
     ret->interrupts = interrupts(self);
     ret->timed_out = ret->state == STORE_CANCELLED && ret->interrupts == 0 &&
-                     self->follow->timeout > 0 &&
-                     info->ended - info->started >= self->follow->timeout;
+                     (self->timed_out ||
+                      (self->follow->timeout > 0 &&
+                       info->ended - info->started >= self->follow->timeout));
     if (ret->state == STORE_SUCCEEDED)
         ret->output = info->output ? json_incref(info->output) : json_null();
     if (ret->state == STORE_FAILED && run_is_success(self->mirror.run) &&
@@ -350,13 +368,17 @@ int
 client_follow(struct client *client, const struct client_follow *follow,
               struct local_result *ret, struct err *err)
 {
-    struct following self = {
-        .client = client, .follow = follow, .interrupts = client->interrupts};
+    struct following self = {.client = client,
+                             .follow = follow,
+                             .interrupts = client->interrupts,
+                             .deadline = SPAN_NEVER};
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc;
 
     if (mirror_init(&self.mirror, follow, err) < 0)
         return -1;
+    if (follow->deadline > 0)
+        self.deadline = span_mono() + follow->deadline;
     client_set_interrupt(client, follow->interrupt_fd);
     if (follow->watch && follow->watch->begun)
         follow->watch->begun(follow->watch->ctx, follow->run);

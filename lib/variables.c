@@ -29,9 +29,8 @@ set_one(struct variables *self, const char *name, const json_t *value)
     const char *before = getenv(name);
     struct buf text = {0};
 
-    (void)json_object_set_new(self->before, name,
-                              before ? json_string_nocheck(before)
-                                     : json_null());
+    (void)json_object_set_new(
+        self->before, name, before ? json_string_nocheck(before) : json_null());
     value_text(value, &text);
     (void)setenv(name, buf_str(&text), 1);
     buf_release(&text);

@@ -13,6 +13,8 @@
 #include "proto/convert.h"
 #include "proto/limits.h"
 
+#define ITEM "Lane.item" /* in messages */
+
 /* A spec with its users: the works of its frame, and the frame while it is
  * read. Its texts are behind it in the same block. */
 struct shared_spec {
@@ -37,7 +39,7 @@ struct reader {
 
 /* Of the values in an object or list; each may be as deep as a value may. */
 static int
-check_members(const json_t *value, struct err *err)
+check_members(const json_t *value, const char *what, struct err *err)
 {
     json_t *all = (json_t *)(uintptr_t)value;
     const char *key;
@@ -46,11 +48,11 @@ check_members(const json_t *value, struct err *err)
 
     json_object_foreach(all, key, member) {
         if (value_check(member, err) < 0)
-            return -1;
+            return err_set(err, ERR_INVALID, "%s: nested too deep", what);
     }
     json_array_foreach(all, i, member) {
         if (value_check(member, err) < 0)
-            return -1;
+            return err_set(err, ERR_INVALID, "%s: nested too deep", what);
     }
     return 0;
 }
@@ -89,16 +91,19 @@ load_item(struct work *work, const ProtobufCBinaryData *item, struct err *err)
     if (data[item->len - 1] == '}')
         work->own = load_with(data, item->len);
     if (work->own)
-        return check_members(work->own, err);
+        return check_members(work->own, ITEM, err);
     all = load(data, item->len);
     if (!all)
-        return err_set(err, ERR_INVALID, "Lane.item: not JSON");
+        return err_set(err, ERR_INVALID, "%s: not JSON", ITEM);
     rc = work_from_item(work, all, err);
     json_decref(all);
-    if (rc < 0 || check_members(work->own, err) < 0 ||
-        check_members(work->env, err) < 0 || check_members(work->argv, err) < 0)
+    if (rc < 0 || check_members(work->own, ITEM, err) < 0 ||
+        check_members(work->env, ITEM, err) < 0 ||
+        check_members(work->argv, ITEM, err) < 0)
         return -1;
-    return work->input ? value_check(work->input, err) : 0;
+    if (work->input && value_check(work->input, err) < 0)
+        return err_set(err, ERR_INVALID, "%s: nested too deep", ITEM);
+    return 0;
 }
 
 /* ---- specs ---- */
@@ -222,7 +227,7 @@ load_params(json_t **ret, const ProtobufCBinaryData *text, struct err *err)
         return err_set(err, ERR_INVALID, "Spec.params: not a JSON object");
     }
     *ret = params;
-    return check_members(params, err);
+    return check_members(params, "Spec.params", err);
 }
 
 /* Specs of one run have the same parameters. */

@@ -164,18 +164,18 @@ static void
 additions_are_over_the_surroundings_and_under_env(void **state)
 {
     struct box *box = *state;
-    struct one *it = one(box, "echo $TEST_A $TEST_B; env | grep -c ^TEST_");
-    char a[] = "TEST_A=added";
-    char b[] = "TEST_B=added";
+    struct one *it = one(box, "echo $CARRY_A $CARRY_B; env | grep -c ^CARRY_");
+    char a[] = "CARRY_A=added";
+    char b[] = "CARRY_B=added";
     const char *const env[] = {a, b, NULL};
 
-    it->spec.when = "test $TEST_A = added";
-    it->work.env = json_pack("{s:s}", "TEST_B", "own");
-    assert_int_equal(setenv("TEST_A", "surrounding", 1), 0);
+    it->spec.when = "test $CARRY_A = added";
+    it->work.env = json_pack("{s:s}", "CARRY_B", "own");
+    assert_int_equal(setenv("CARRY_A", "surrounding", 1), 0);
     carrier_start(box->carrier, &it->work, env, it);
-    a[7] = 'X'; /* they are not needed any more */
+    a[8] = 'X'; /* they are not needed any more */
     expect_end(box, it, PLAN_SUCCEEDED, "\"added own\\n2\"", "");
-    assert_int_equal(unsetenv("TEST_A"), 0);
+    assert_int_equal(unsetenv("CARRY_A"), 0);
 }
 
 static void

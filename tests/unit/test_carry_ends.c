@@ -96,6 +96,39 @@ a_machine_that_is_short_is_told_apart(void **state)
     (void)expect(box, "echo again", PLAN_SUCCEEDED, "\"again\"", "");
 }
 
+static void
+wait_for_file(struct box *box, const char *path)
+{
+    struct carry_done none;
+
+    while (access(path, F_OK) < 0)
+        assert_int_equal(carrier_wait(box->carrier, 5 * SPAN_MS, &none),
+                         CARRY_NONE);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void
+who_is_held_is_not_read(void **state)
+{
+    struct box *box = *state;
+    struct one *first = one(box, "echo first; : >ran");
+    struct one *second = one(box, "echo second; : >ran");
+
+    /* Before there is any process, and when there has been one. */
+    carrier_hold(box->carrier, true);
+    start(box, first);
+    wait_for_file(box, "ran");
+    assert_string_equal(buf_str(&first->out), "");
+    carrier_hold(box->carrier, false);
+    expect_end(box, first, PLAN_SUCCEEDED, "\"first\"", "");
+    carrier_hold(box->carrier, true);
+    start(box, second);
+    wait_for_file(box, "ran");
+    assert_string_equal(buf_str(&second->out), "");
+    carrier_hold(box->carrier, false);
+    expect_end(box, second, PLAN_SUCCEEDED, "\"second\"", "");
+}
+
 /* ---- calls ---- */
 
 static void
@@ -245,6 +278,7 @@ main(void)
         TEST(who_is_cancelled_after_when_is_not_started),
         TEST(who_is_destroyed_ends_all),
         TEST(a_machine_that_is_short_is_told_apart),
+        TEST(who_is_held_is_not_read),
         TEST(a_call_is_its_owners_to_make),
         TEST(a_call_has_when_and_creates_too),
         TEST(a_call_that_was_not_handed_out_can_be_cancelled),

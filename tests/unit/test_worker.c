@@ -23,7 +23,7 @@
 #include "lib/worker.h"
 #include "proto/page.h"
 
-#define MOST   20000
+#define MOST     20000
 #define PATIENCE (30 * SPAN_SECOND)
 
 /* ---- the flow ---- */
@@ -117,8 +117,8 @@ where(leat_task *task)
 {
     char *cwd = getcwd(NULL, 0);
     const char *word = getenv("WORD");
-    json_t *value = json_pack("[sssb]", cwd, word ? word : "", leat_task_name(task),
-                              getenv(PAGE_ENV) != NULL);
+    json_t *value = json_pack("[sssb]", cwd, word ? word : "",
+                              leat_task_name(task), getenv(PAGE_ENV) != NULL);
 
     free(cwd);
     return value;
@@ -145,10 +145,10 @@ who(leat_task *task)
 }
 
 static leat_fn *const functions[] = {
-    nothing, add,  say,      flood, give_up,   leave_out, again,
+    nothing, add, say,  flood, give_up,   leave_out, again,
     crash,   end, hang, where, give_much, who};
 static const char *const names[] = {
-    "nothing", "add",  "say",      "flood", "give_up",   "leave_out", "again",
+    "nothing", "add", "say",  "flood", "give_up",   "leave_out", "again",
     "crash",   "end", "hang", "where", "give_much", "who"};
 
 #define COUNT (sizeof functions / sizeof functions[0])
@@ -839,6 +839,7 @@ main(void)
         return cmocka_run_group_tests(tests, NULL, NULL);
     flow = make_flow("w");
     (void)leat_flow_run(flow, NULL, NULL, &err);
+    leat_flow_destroy(&flow);
     (void)fprintf(stderr, "%s\n", err.msg);
     return 1;
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/core.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "broker/core_impl.h"
+
+/* ---- life ---- */
+
+struct broker *
+broker_new(const struct broker_effects *effects, uint32_t epoch)
+{
+    struct broker *self = mem_alloc(1, sizeof *self);
+
+    self->effects = *effects;
+    self->epoch = epoch;
+    self->version = self->fit_version = 1;
+    self->group = 1;
+    self->agents_since = SPAN_NEVER;
+    TAILQ_INIT(&self->lives);
+    (void)broker_resource(self, "cpus");
+    (void)broker_resource(self, "memory");
+    (void)broker_resource(self, "gpus");
+    return self;
+}
+
+void
+broker_destroy(struct broker **self_p)
+{
+    struct broker *self = *self_p;
+    struct life *life;
+
+    if (!self)
+        return;
+    while ((life = TAILQ_FIRST(&self->lives)))
+        broker_life_destroy(&life);
+    for (uint32_t p = 0; p < LIMIT_AGENTS; p++)
+        broker_peer_destroy(&self->peers[p]);
+    for (size_t i = 0; i < self->nlease; i++)
+        free(self->leases[i].agent);
+    for (size_t i = 0; i < self->nresource; i++)
+        free(self->resource_names[i]);
+    free(self->leases);
+    free(self->storing);
+    free(self->resource_names);
+    free(self->ready);
+    names_release(&self->resources);
+    buf_release(&self->key);
+    free(self);
+    *self_p = NULL;
+}
+
+/* ---- the store ---- */
+
+uint64_t
+broker_seal(struct broker *self)
+{
+    broker_acks_note(self, self->group);
+    self->recorded = false;
+    return self->group++;
+}
+
+void
+broker_committed(struct broker *self, uint64_t group, int64_t now)
+{
+    if (group <= self->committed || group >= self->group)
+        return;
+    self->committed = group;
+    broker_send_stored(self, now);
+    broker_acks_send(self);
+}
+
+/* ---- a turn ---- */
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void
+check_deadlines(struct broker *self, int64_t now)
+{
+    struct life *life;
+
+    TAILQ_FOREACH(life, &self->lives, link) {
+        if (life->deadline > now)
+            continue;
+        life->deadline = SPAN_NEVER;
+        life->timed_out = true;
+        broker_life_cancel(life, false, now);
+    }
+}
+
+/* Hand out until nothing comes of it: what ends at once may ready others. */
+static void
+hand_out_all(struct broker *self, int64_t now)
+{
+    bool again = true;
+
+    while (again) {
+        struct life *life;
+
+        again = false;
+        broker_schedule(self, now);
+        TAILQ_FOREACH(life, &self->lives, link) {
+            if (life->fell && !life->recalled) {
+                life->recalled = true;
+                broker_life_fell(life);
+            }
+            again = again || life->unsettled;
+        }
+    }
+}
+
+/* Ends of runs; when the next of those that are left wants to be seen to. */
+static int64_t
+end_lives(struct broker *self, int64_t now)
+{
+    int64_t next = SPAN_NEVER;
+    struct life *life, *after;
+
+    for (life = TAILQ_FIRST(&self->lives); life; life = after) {
+        after = TAILQ_NEXT(life, link);
+        if (broker_life_end(life, now))
+            continue;
+        next = sooner(next, sooner(life->wake, life->deadline));
+    }
+    return next;
+}
+
+int64_t
+broker_tick(struct broker *self, int64_t now)
+{
+    int64_t next = broker_peers_tick(self, now);
+
+    next = sooner(next, broker_leases_tick(self, now));
+    check_deadlines(self, now);
+    hand_out_all(self, now);
+    next = sooner(next, end_lives(self, now));
+    next = sooner(next, broker_rebalance(self, now));
+    /* Results that nothing had to be recorded for. */
+    if (!self->recorded)
+        broker_acks_note(self, self->group - 1);
+    broker_acks_send(self);
+    return next;
+}
+
+struct broker_counts
+broker_counts(const struct broker *self)
+{
+    return self->counts;
+}

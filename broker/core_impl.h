@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * core_impl - what the parts of the broker's core share: core.c turns it all,
+ * lives.c has the runs, ledger.c the tickets; hello.c, agents.c, loss.c and
+ * aside.c have the sessions; classes.c what asks for the same, schedule.c who
+ * gets what, why.c the reasons. Nobody else includes this.
+ */
+#ifndef BROKER_CORE_IMPL_H
+#define BROKER_CORE_IMPL_H
+
+#include <sys/queue.h>
+
+#include "base/names.h"
+#include "broker/core.h"
+#include "flow/work.h"
+#include "proto/limits.h"
+
+#define NO_TICKET  UINT32_MAX
+#define AGENT_SETS (LIMIT_AGENTS / 64)
+#define MS(n)      ((int64_t)(n)*SPAN_MS)
+
+/* Resources by number: these three, and then whatever else is named. */
+enum { RESOURCE_CPUS, RESOURCE_MEMORY, RESOURCE_GPUS, RESOURCE_FIXED };
+
+/* Bytes of memory, millionths of anything else: sums must come out even. */
+struct need {
+    uint32_t resource;
+    int64_t amount;
+};
+
+struct room {
+    int64_t has, used;
+};
+
+/* Tasks of a run that may run in the same places at the same price. */
+struct class
+{
+    const struct flow_options *options; /* of one of them */
+    struct need *needs;                 /* cpus first, always there */
+    uint32_t nneed;
+    uint32_t *limits; /* of the flow, by number */
+    uint32_t nlimit;
+    bool exclusive, program;
+    bool plain;       /* one cpu and nothing else: may wait at an agent */
+    uint64_t blocked; /* nobody had room for it at this version */
+    int64_t unfit;    /* since when no agent is fit for it; 0: some is */
+    /* Agents that have all it asks for, busy or not. */
+    uint64_t fit_version;
+    uint64_t fit[AGENT_SETS];
+    int64_t mean; /* of attempts, moving; microseconds */
+    uint32_t nmeasured;
+};
+
+/* An agent that can't run the program of a run. */
+struct refusal {
+    broker_session session;
+};
+
+struct crash {
+    struct plan_id id;
+    uint32_t n;
+};
+
+/* A run in hand. It lives at least as long as tickets and leases name it. */
+struct life {
+    TAILQ_ENTRY(life) link; /* in the order they began */
+    struct broker *broker;
+    uint64_t id;
+    struct flow *flow;
+    struct run *run;
+    json_t *params, *env;
+    char *home, *source_hash;
+    void *program;
+    size_t nprogram;
+    struct work_spec spec; /* of the last task: children in a row share it */
+    uint32_t *class_of;    /* by task */
+    struct class *classes;
+    uint32_t nclass;
+    uint32_t *limit_used; /* by the flow's limits */
+    uint32_t inflight;    /* tickets and leases */
+    struct crash *crashes;
+    size_t ncrash, cap_crash;
+    struct refusal *refusals;
+    size_t nrefusal, cap_refusal;
+    char *refused; /* the last cause */
+    int64_t wake, deadline;
+    int64_t adopt_until, lease_until; /* after a restart; 0: not so */
+    enum run_step step;
+    bool unsettled; /* something happened since run_settle */
+    bool cancelled, killed, timed_out;
+    bool fell;     /* it ended itself: max-fails */
+    bool recalled; /* ... and what it needs no more was asked back */
+    bool adopting; /* what is handed out stays here */
+    /* What the result of an instance that is being reported adds to it. */
+    struct plan_id reported;
+    const struct result *result;
+};
+TAILQ_HEAD(lives, life);
+
+enum phase {
+    PHASE_STORING, /* goes out when its record is committed */
+    PHASE_SENT,
+    PHASE_RUNNING,
+};
+
+struct ticket {
+    struct life *life; /* NULL: free */
+    struct plan_id id;
+    uint32_t attempt;
+    uint32_t class;
+    uint32_t before, after; /* in the order they were given; free: the next */
+    uint16_t nth;           /* use of this place: the ticket's upper half */
+    uint8_t phase;          /* enum phase */
+    bool slow;              /* may hold a slot for long */
+    bool recalled;
+    int64_t given;
+};
+
+struct ack {
+    uint64_t group, number;
+};
+
+struct peer {
+    broker_session session; /* the low byte is its place */
+    uint32_t place;
+    struct agent_info info;        /* owned, all of it */
+    enum broker_agent_state state; /* JOINING, UP, SUSPECT or AWAY */
+    bool draining;
+    bool dropped; /* the edge was told that it is over */
+    int64_t heard, away_until, beat_due;
+    int64_t pause_until, aside_until; /* 0: not so */
+    char *aside;
+    struct beat beat;
+    uint64_t nbeat;
+    uint64_t got, noted; /* results: the last, the last with a group */
+    struct ack *acks;
+    size_t nack, cap_ack;
+    struct ticket *tickets;
+    size_t cap_ticket;
+    uint32_t nticket; /* places ever used */
+    uint32_t free;    /* the first free one, or NO_TICKET */
+    uint32_t first, last;
+    uint32_t nsent, nrunning, nrecalled; /* nsent: storing too */
+    uint32_t nslow;
+    uint32_t window;    /* as it was last */
+    struct room *rooms; /* by resource */
+    uint64_t finished, succeeded;
+    int64_t progress; /* last result */
+    /* Attempts in a row that failed at once. */
+    uint32_t streak;
+    int64_t streak_since, success_at;
+    uint64_t streak_run;
+    uint32_t streak_task;
+    bool streak_varies; /* more than one task */
+};
+
+/* An exclusive attempt that may go on at an agent that was lost. */
+struct lease {
+    struct life *life;
+    struct plan_id id;
+    uint32_t attempt;
+    uint64_t incarnation;
+    bool started;
+    int64_t until;
+    char *agent;
+};
+
+/* What is sent as soon as its record is on disk. */
+struct storing {
+    broker_session session;
+    uint32_t ticket;
+    uint64_t group;
+};
+
+struct broker {
+    struct broker_effects effects;
+    uint32_t epoch;
+    uint32_t nsession;
+    struct lives lives;
+    size_t nlife;
+    struct peer *peers[LIMIT_AGENTS];
+    uint32_t npeer;       /* places in use lie below it */
+    int64_t agents_since; /* there are any; never 0 */
+    struct lease *leases;
+    size_t nlease, cap_lease;
+    struct storing *storing;
+    size_t nstoring, cap_storing;
+    struct names resources;
+    char **resource_names;
+    size_t nresource, cap_resource;
+    uint64_t version;     /* of the world: room was freed, an agent came */
+    uint64_t fit_version; /* of the agents and what they have */
+    uint64_t group;       /* being filled */
+    uint64_t committed;
+    bool recorded;       /* something is in it */
+    struct life **ready; /* that have something to hand out */
+    size_t nready, cap_ready;
+    struct peer *roomy[LIMIT_AGENTS]; /* with a free cpu, or part of one */
+    size_t nroomy;
+    struct buf key;
+    struct broker_counts counts;
+};
+
+/* ---- lives.c ---- */
+
+struct life *broker_life_find(const struct broker *self, uint64_t run);
+void broker_life_destroy(struct life **self_p);
+void broker_life_settle(struct life *self, int64_t now);
+/* Report the end of an attempt; result: what is known of it, or NULL. */
+void broker_life_report(struct life *self, struct plan_id id,
+                        enum plan_state state, json_t *value, const char *cause,
+                        const struct result *result, int64_t now);
+/* It was started and its agent is lost; blamed or not. */
+void broker_life_lost(struct life *self, struct plan_id id, const char *agent,
+                      bool blame, int64_t now);
+void broker_life_give_back(struct life *self, struct plan_id id);
+/* An attempt has begun: a record, if it is worth one. */
+void broker_life_started(struct life *self, struct plan_id id,
+                         uint32_t attempt);
+void broker_life_cancel(struct life *self, bool at_once, int64_t now);
+/* Its end, if it has come: then the life is gone. */
+bool broker_life_end(struct life *self, int64_t now);
+/* Recall what has not started: the run needs it no more. */
+void broker_life_fell(struct life *self);
+/* All that carrying out an attempt takes; false: it has been reported. */
+bool broker_life_work(struct life *self, struct plan_id id, struct work *work,
+                      int64_t now);
+
+/* ---- ledger.c ---- */
+
+/* NULL: it has as many as can be. Valid until the next. */
+struct ticket *broker_ticket_add(struct peer *peer, struct life *life,
+                                 struct plan_id id, uint32_t attempt,
+                                 enum phase phase, int64_t now);
+struct ticket *broker_ticket_find(const struct peer *peer, uint32_t number);
+uint32_t broker_ticket_number(const struct peer *peer, const struct ticket *t);
+void broker_ticket_remove(struct broker *self, struct peer *peer,
+                          struct ticket *t);
+void broker_ticket_began(struct peer *peer, struct ticket *t);
+void broker_ticket_send(struct broker *self, struct peer *peer,
+                        struct ticket *t, int64_t now);
+void broker_ticket_recall(struct broker *self, struct peer *peer,
+                          struct ticket *t);
+/* What waited for the groups that are committed now. */
+void broker_send_stored(struct broker *self, int64_t now);
+
+/* ---- agents.c ---- */
+
+struct peer *broker_peer_find(const struct broker *self,
+                              broker_session session);
+/* May be given something now. */
+bool broker_peer_takes(const struct peer *self);
+/* What it is told may arrive; else it is told once it is up. */
+bool broker_peer_has_lane(const struct peer *self);
+int64_t broker_peers_tick(struct broker *self, int64_t now);
+enum broker_agent_state broker_peer_state(const struct peer *self);
+void broker_acks_note(struct broker *self, uint64_t group);
+void broker_acks_send(struct broker *self);
+
+/* ---- hello.c ---- */
+
+void broker_peer_destroy(struct peer **self_p);
+
+/* ---- aside.c ---- */
+
+/* What a result says of the agent that it comes from. */
+void broker_peer_judge(struct broker *self, struct peer *peer,
+                       const struct ticket *t, const struct result *result,
+                       int64_t now);
+
+/* ---- loss.c ---- */
+
+enum loss {
+    LOSS_AGENT,   /* nothing is known of it any more */
+    LOSS_LEFT,    /* it said that it leaves, and has ended everything */
+    LOSS_ATTEMPT, /* it is well, but holds this attempt no more */
+};
+
+/* Tell the edge, once, that the session is over. */
+void broker_peer_drop(struct broker *self, struct peer *peer, const char *why);
+/* ... with all that it held; the peer is gone then. */
+void broker_peer_lose(struct broker *self, struct peer *peer, enum loss loss,
+                      const char *why, int64_t now);
+void broker_ticket_lose(struct broker *self, struct peer *peer,
+                        struct ticket *ticket, enum loss why, int64_t now);
+void broker_lease_remove(struct broker *self, size_t i);
+int64_t broker_leases_tick(struct broker *self, int64_t now);
+/* Of a run that is cancelled. */
+void broker_leases_drop(struct broker *self, const struct life *life);
+
+/* ---- classes.c ---- */
+
+void broker_classes_init(struct life *life);
+void broker_classes_release(struct life *life);
+/* Count the room of an attempt in (+1) or out (-1). */
+void broker_class_occupy(struct life *life, struct class *class,
+                         struct peer *peer, int sign);
+bool broker_class_is_fit(struct life *life, struct class *class,
+                         const struct peer *peer);
+bool broker_class_has_fit(struct life *life, struct class *class);
+/* All that has what it asks for, but can't run the program, if any. */
+bool broker_class_is_refused(const struct life *life,
+                             const struct class *class);
+bool broker_class_has_room(const struct class *class, const struct peer *peer);
+bool broker_class_is_limited(const struct life *life,
+                             const struct class *class);
+void broker_class_measure(struct class *class, int64_t took);
+/* It is known, and short enough to lie in wait at an agent. */
+bool broker_class_is_short(const struct class *class);
+uint32_t broker_resource(struct broker *self, const char *name);
+int64_t broker_amount(uint32_t resource, double amount);
+void broker_rooms_init(struct broker *self, struct peer *peer);
+const char *broker_label(const struct agent_info *info, const char *name);
+bool broker_is_refused(const struct life *life, const struct peer *peer);
+bool broker_class_could_run(const struct class *class, const struct peer *peer);
+
+/* ---- schedule.c ---- */
+
+void broker_schedule(struct broker *self, int64_t now);
+/* Ask for tickets back that others could begin sooner; when to look again. */
+int64_t broker_rebalance(struct broker *self, int64_t now);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "broker/core_impl.h"
+
+/* ---- what is stored ---- */
+
+static void
+send_record(struct life *self, struct store_record *record)
+{
+    struct broker *broker = self->broker;
+
+    record->task = self->flow->tasks[record->id.task].name;
+    buf_clear(&broker->key);
+    if (run_key(self->run, record->id, &broker->key))
+        record->key = buf_str(&broker->key);
+    broker->recorded = true;
+    broker->effects.record(broker->effects.ctx, self->id, record);
+}
+
+static bool
+is_same(struct plan_id a, struct plan_id b)
+{
+    return a.task == b.task && a.child == b.child;
+}
+
+/* That it runs is worth a record only if nobody could tell it from its end. */
+static bool
+is_start_recorded(const struct flow_task *task)
+{
+    return !task->options->at_most_once &&
+           (task->kind != FLOW_CALL || task->options->timeout > 0);
+}
+
+static void
+on_changed(void *ctx, const struct run_change *change)
+{
+    struct life *self = ctx;
+    const struct flow_task *task = &self->flow->tasks[change->id.task];
+    const struct result *result = self->result;
+    struct store_record r = {
+        .id = change->id,
+        .attempt = change->attempt,
+        .state = change->state,
+        .value = change->value,
+        .cause = change->cause,
+        .code = -1,
+    };
+
+    if (change->kept)
+        return;
+    if (change->state == PLAN_RUNNING &&
+        (self->adopting || !task->options->at_most_once))
+        return; /* not before the agent says so */
+    if (change->state == PLAN_CANCELLED && !self->cancelled)
+        self->fell = true;
+    if (result && is_same(change->id, self->reported)) {
+        r.code = result->code;
+        r.started = result->started;
+        r.ended = result->ended;
+        r.cpu = result->cpu;
+        r.memory = result->memory;
+        r.cwd = result->cwd;
+    }
+    if (change->state == PLAN_MAPPED)
+        r.children = plan_children(run_plan(self->run), r.id.task);
+    send_record(self, &r);
+}
+
+void
+broker_life_started(struct life *self, struct plan_id id, uint32_t attempt)
+{
+    struct store_record r = {
+        .id = id,
+        .attempt = attempt,
+        .state = PLAN_RUNNING,
+        .code = -1,
+    };
+
+    if (is_start_recorded(&self->flow->tasks[id.task]))
+        send_record(self, &r);
+}
+
+/* ---- ends of attempts ---- */
+
+void
+broker_life_report(struct life *self, struct plan_id id, enum plan_state state,
+                   json_t *value, const char *cause,
+                   const struct result *result, int64_t now)
+{
+    struct run_outcome outcome = {.state = state, .cause = cause};
+
+    if (plan_state_is_success(state))
+        outcome.value = json_incref(value);
+    self->reported = id;
+    self->result = result;
+    run_report(self->run, id, &outcome, now);
+    self->result = NULL;
+    self->unsettled = true;
+}
+
+void
+broker_life_give_back(struct life *self, struct plan_id id)
+{
+    run_give_back(self->run, id);
+    self->unsettled = true;
+}
+
+static uint32_t
+count_crash(struct life *self, struct plan_id id)
+{
+    for (size_t i = 0; i < self->ncrash; i++) {
+        if (is_same(self->crashes[i].id, id))
+            return ++self->crashes[i].n;
+    }
+    self->crashes = mem_grow(self->crashes, &self->cap_crash, self->ncrash + 1,
+                             sizeof *self->crashes);
+    self->crashes[self->ncrash++] = (struct crash){id, 1};
+    return 1;
+}
+
+void
+broker_life_lost(struct life *self, struct plan_id id, const char *agent,
+                 bool blame, int64_t now)
+{
+    const struct flow_options *o = self->flow->tasks[id.task].options;
+    char cause[LIMIT_AGENT_NAME + 80];
+    uint32_t n = 1;
+
+    (void)snprintf(cause, sizeof cause, "agent %s %s", agent,
+                   blame ? "was lost" : "left");
+    if (self->cancelled) {
+        broker_life_report(self, id, PLAN_CANCELLED, NULL,
+                           "the run was cancelled", NULL, now);
+        return;
+    }
+    if (blame && !o->at_most_once)
+        n = count_crash(self, id);
+    if (n > 1)
+        (void)snprintf(cause, sizeof cause, "agent %s was lost (%u times)",
+                       agent, n);
+    self->broker->counts.requeued++;
+    self->unsettled = true;
+    if (o->at_most_once || n >= LIMIT_CRASHES ||
+        (blame && (o->retry.on & RETRY_LOST) == 0)) {
+        struct run_outcome outcome = {.state = PLAN_CRASHED, .cause = cause};
+
+        run_report_last(self->run, id, &outcome);
+        return;
+    }
+    run_try_again(self->run, id, cause, now);
+}
+
+/* ---- what an attempt takes ---- */
+
+/* Forwarded variables are like the surroundings: a task's own go first. */
+static void
+add_env(const struct life *self, struct work *work)
+{
+    json_t *env;
+
+    if (!self->env)
+        return;
+    if (!work->env) {
+        work->env = json_incref(self->env);
+        return;
+    }
+    env = json_copy(self->env);
+    (void)json_object_update(env, work->env);
+    json_decref(work->env);
+    work->env = env;
+}
+
+bool
+broker_life_work(struct life *self, struct plan_id id, struct work *work,
+                 int64_t now)
+{
+    struct err err;
+
+    if (self->spec.task != id.task || !self->spec.flow) {
+        work_spec_init(&self->spec, self->flow, id.task);
+        self->spec.run = self->id;
+        self->spec.params = self->params;
+        self->spec.home = self->home;
+        self->spec.source_hash = self->source_hash;
+        if (self->spec.kind == FLOW_CALL) {
+            self->spec.program = self->program;
+            self->spec.nprogram = self->nprogram;
+        }
+    }
+    if (work_gather(work, &self->spec, self->run, id, &err) < 0) {
+        broker_life_report(self, id, PLAN_FAILED, NULL, err.msg, NULL, now);
+        return false;
+    }
+    add_env(self, work);
+    return true;
+}
+
+/* ---- life ---- */
+
+struct life *
+broker_life_find(const struct broker *self, uint64_t run)
+{
+    struct life *life;
+
+    TAILQ_FOREACH(life, &self->lives, link) {
+        if (life->id == run)
+            return life;
+    }
+    return NULL;
+}
+
+void
+broker_life_destroy(struct life **self_p)
+{
+    struct life *self = *self_p;
+
+    if (!self)
+        return;
+    TAILQ_REMOVE(&self->broker->lives, self, link);
+    self->broker->nlife--;
+    run_destroy(&self->run);
+    broker_classes_release(self);
+    flow_destroy(&self->flow);
+    json_decref(self->params);
+    json_decref(self->env);
+    free(self->home);
+    free(self->source_hash);
+    free(self->program);
+    free(self->crashes);
+    free(self->refusals);
+    free(self->refused);
+    free(self);
+    *self_p = NULL;
+}
+
+/*
+ * Go through what is ready when a run goes on: what is kept comes to its end at
+ * once, and all else waits, for it may be held by an agent that has not said
+ * hello yet though no record tells of it. What must not overlap waits longer.
+ */
+static void
+hold_all(struct life *self, int64_t now)
+{
+    struct plan_id id;
+    bool more = true;
+
+    while (more) {
+        more = false;
+        broker_life_settle(self, now);
+        for (uint32_t c = 0; c < self->nclass; c++) {
+            while (plan_first_of(run_plan(self->run), c) != PLAN_NONE) {
+                more = true;
+                if (run_take(self->run, c, &id))
+                    run_put_off(self->run, id,
+                                self->classes[c].exclusive ? self->lease_until
+                                                           : self->adopt_until);
+            }
+        }
+    }
+}
+
+static void
+go_on(struct life *self, const struct broker_run *run, int64_t now)
+{
+    history_keep(run->resume, self->run, run->from);
+    if (run->adopt_until <= now)
+        return;
+    self->adopt_until = run->adopt_until;
+    self->lease_until = now + LIMIT_LEASE_MS * SPAN_MS;
+    run_hold_started(self->run, run->adopt_until);
+    self->adopting = true;
+    hold_all(self, now);
+    self->adopting = false;
+}
+
+int
+broker_run_begin(struct broker *self, const struct broker_run *run, int64_t now,
+                 struct err *err)
+{
+    struct life *life = mem_alloc(1, sizeof *life);
+    struct run_hooks hooks = {.changed = on_changed, .ctx = life};
+
+    life->broker = self;
+    life->id = run->id;
+    life->flow = run->flow;
+    TAILQ_INSERT_TAIL(&self->lives, life, link);
+    self->nlife++;
+    if (self->nlife > LIMIT_ACTIVE_RUNS) {
+        broker_life_destroy(&life);
+        return err_set(err, ERR_LIMIT, "a broker has at most %u runs at once",
+                       LIMIT_ACTIVE_RUNS);
+    }
+    if (run_new(&life->run, life->flow, run->params, run->seed, &hooks, err) <
+        0) {
+        broker_life_destroy(&life);
+        return -1;
+    }
+    life->params = json_incref(run->params);
+    life->env = json_incref(run->env);
+    life->home = mem_dup(run->home);
+    life->source_hash = mem_dup(run->source_hash);
+    if (run->program) {
+        life->program = mem_alloc(run->nprogram + 1, 1);
+        memcpy(life->program, run->program, run->nprogram);
+        life->nprogram = run->nprogram;
+    }
+    life->deadline = run->timeout > 0 ? now + run->timeout : SPAN_NEVER;
+    life->wake = SPAN_NEVER;
+    broker_classes_init(life);
+    if (run->resume)
+        go_on(life, run, now);
+    life->unsettled = true;
+    return 0;
+}
+
+void
+broker_life_settle(struct life *self, int64_t now)
+{
+    self->unsettled = false;
+    self->step = run_settle(self->run, now, &self->wake);
+}
+
+/* ---- cancelling ---- */
+
+typedef void each_ticket_fn(struct life *self, struct peer *peer,
+                            struct ticket *t, int64_t now);
+
+static void
+each_ticket(struct life *self, each_ticket_fn *fn, int64_t now)
+{
+    for (uint32_t p = 0; p < self->broker->npeer; p++) {
+        struct peer *peer = self->broker->peers[p];
+        uint32_t next;
+
+        for (uint32_t i = peer ? peer->first : NO_TICKET; i != NO_TICKET;
+             i = next) {
+            next = peer->tickets[i].after;
+            if (peer->tickets[i].life == self)
+                fn(self, peer, &peer->tickets[i], now);
+        }
+    }
+}
+
+static void
+cancel_ticket(struct life *self, struct peer *peer, struct ticket *t,
+              int64_t now)
+{
+    struct broker *broker = self->broker;
+
+    if (t->phase == PHASE_STORING) {
+        struct plan_id id = t->id;
+
+        broker_ticket_remove(broker, peer, t);
+        broker_life_report(self, id, PLAN_CANCELLED, NULL,
+                           "the run was cancelled", NULL, now);
+    } else if (broker_peer_has_lane(peer)) {
+        broker->effects.tell(broker->effects.ctx, peer->session,
+                             self->killed ? TELL_KILL : TELL_CANCEL,
+                             broker_ticket_number(peer, t));
+    }
+}
+
+void
+broker_life_cancel(struct life *self, bool at_once, int64_t now)
+{
+    if (self->killed || (self->cancelled && !at_once))
+        return;
+    self->killed = at_once;
+    self->unsettled = true;
+    if (!self->cancelled) {
+        self->cancelled = true;
+        run_cancel(self->run);
+        broker_leases_drop(self->broker, self);
+    }
+    each_ticket(self, cancel_ticket, now);
+}
+
+static void
+recall_ticket(struct life *self, struct peer *peer, struct ticket *t,
+              int64_t now)
+{
+    (void)now;
+    broker_ticket_recall(self->broker, peer, t);
+}
+
+void
+broker_life_fell(struct life *self)
+{
+    each_ticket(self, recall_ticket, 0);
+    broker_leases_drop(self->broker, self);
+}
+
+/* ---- the end ---- */
+
+bool
+broker_life_end(struct life *self, int64_t now)
+{
+    struct broker *broker = self->broker;
+    enum store_run_state state = STORE_PAUSED;
+    json_t *output = NULL;
+    char *problem = NULL;
+    struct err err;
+
+    (void)now;
+    if (self->inflight > 0 ||
+        (self->step != RUN_ENDED && self->step != RUN_PAUSED))
+        return false;
+    if (self->cancelled)
+        state = STORE_CANCELLED;
+    else if (self->step == RUN_ENDED)
+        state = run_is_success(self->run) ? STORE_SUCCEEDED : STORE_FAILED;
+    if (self->timed_out)
+        problem = mem_dup("it took longer than its timeout");
+    if (state == STORE_SUCCEEDED && run_output(self->run, &output, &err) < 0) {
+        state = STORE_FAILED;
+        problem = mem_dup(err.msg);
+    }
+    broker->effects.ended(broker->effects.ctx, self->id, state, output,
+                          problem);
+    json_decref(output);
+    free(problem);
+    broker_life_destroy(&self);
+    return true;
+}
+
+/* ---- what the edge asks ---- */
+
+void
+broker_run_cancel(struct broker *self, uint64_t run, bool at_once, int64_t now)
+{
+    struct life *life = broker_life_find(self, run);
+
+    if (life)
+        broker_life_cancel(life, at_once, now);
+}
+
+void
+broker_run_approve(struct broker *self, uint64_t run, int64_t now)
+{
+    struct life *life = broker_life_find(self, run);
+    const struct plan *plan;
+
+    (void)now;
+    if (!life)
+        return;
+    plan = run_plan(life->run);
+    run_approve_all(life->run);
+    for (uint32_t t = 0;
+         t < life->flow->ntask && plan_count(plan, PLAN_PAUSED) > 0; t++) {
+        run_resume(life->run, (struct plan_id){t, PLAN_WHOLE});
+        for (uint32_t k = 0; k < plan_children(plan, t); k++)
+            run_resume(life->run, (struct plan_id){t, k});
+    }
+    life->unsettled = true;
+}
+
+const struct run *
+broker_run_find(const struct broker *self, uint64_t run)
+{
+    const struct life *life = broker_life_find(self, run);
+
+    return life ? life->run : NULL;
+}
+
+size_t
+broker_run_count(const struct broker *self)
+{
+    return self->nlife;
+}

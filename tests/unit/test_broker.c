@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "tests/unit/broker_world.h"
+
+static void
+tasks_go_to_agents_in_order_and_the_run_ends(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n  b: { needs: [a], run: x }\n");
+    tick(w);
+    check(w, "");
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a\n");
+    ok(w, "a");
+    tick(w);
+    check(w, "box task b\n");
+    ok(w, "b");
+    tick(w);
+    check(w, "run 1 succeeded\n");
+    assert_int_equal(broker_run_count(w->broker), 0);
+}
+
+static void
+an_agent_gets_nothing_before_its_first_beat(void **state)
+{
+    struct broker_world *w = *state;
+    struct err err;
+
+    submit(w, HEAD "  a: { run: x }\n");
+    assert_int_equal(hello(w, "box", 1, 1, NULL, 0, NULL, &err), 0);
+    tick(w);
+    check(w, "");
+    beat(w, "box");
+    tick(w);
+    check(w, "box task a\n");
+}
+
+static void
+the_output_of_a_run_comes_with_its_end(void **state)
+{
+    struct broker_world *w = *state;
+    struct result result = {.state = PLAN_SUCCEEDED, .code = 0};
+
+    submit(w, "leat: 1\nname: test\noutput: 'is ${a}'\n"
+              "tasks:\n  a: { run: x, value: int }\n");
+    join(w, "box", 1);
+    tick(w);
+    result.value = json_integer(7);
+    assert_true(send_result(w, "a", result));
+    json_decref(result.value);
+    tick(w);
+    check(w, "box task a\nrun 1 succeeded \"is 7\"\n");
+}
+
+static void
+records_are_those_of_a_local_run(void **state)
+{
+    struct broker_world *w = *state;
+    struct result result = {.state = PLAN_SUCCEEDED,
+                            .code = 0,
+                            .started = 5 * SPAN_SECOND,
+                            .ended = 7 * SPAN_SECOND};
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x }\n"
+                   "  m: { needs: [a], each: { f: [x, y] }, run: x }\n"
+                   "  z: { trigger: any-failed, needs: [m], run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a\n");
+    began(w, "a");
+    began(w, "a"); /* told twice: recorded once */
+    check(w, "1 a running\n");
+    assert_true(send_result(w, "a", result));
+    tick(w);
+    check(w, "1 a succeeded (code 0, 2000 ms)\n1 m mapped\n"
+             "box task m[x]\nbox task m[y]\n");
+    ok(w, "m[x]");
+    ok(w, "m[y]");
+    tick(w);
+    check(w, "1 m[x] succeeded (code 0, 1000 ms)\n"
+             "1 m[y] succeeded (code 0, 1000 ms)\n"
+             "1 z trigger-failed: its trigger `any-failed` did not hold\n"
+             "run 1 failed\n");
+}
+
+static void
+starts_of_calls_are_recorded_only_where_a_timeout_could_hit(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, HEAD "  a: { call: f }\n  b: { call: f, timeout: 5 }\n");
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a\nbox task b\n");
+    began(w, "a");
+    began(w, "b");
+    check(w, "1 b running\n");
+}
+
+static void
+what_cannot_be_evaluated_fails_without_being_sent(void **state)
+{
+    struct broker_world *w = *state;
+    struct result result = {.state = PLAN_SUCCEEDED, .code = 0};
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x, value: json }\n"
+                   "  b: { argv: [echo, '${a.key}'] }\n");
+    join(w, "box", 2);
+    tick(w);
+    result.value = json_integer(3);
+    assert_true(send_result(w, "a", result));
+    json_decref(result.value);
+    buf_clear(&w->journal);
+    tick(w);
+    assert_non_null(strstr(buf_str(&w->journal), "1 b failed: argv: "));
+    assert_non_null(strstr(buf_str(&w->journal), "run 1 failed\n"));
+    assert_null(strstr(buf_str(&w->journal), "box task b"));
+}
+
+static void
+retries_wait_their_time_and_go_out_again(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, retry: { times: 1, delay: 5 } }\n");
+    join(w, "box", 1);
+    tick(w);
+    end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
+    tick(w);
+    assert_true(w->next <= w->now + 5 * SPAN_SECOND);
+    beat(w, "box");
+    pass(w, 2 * SPAN_SECOND);
+    check(w, "box task a\n");
+    beat(w, "box");
+    pass(w, 2 * SPAN_SECOND);
+    beat(w, "box");
+    pass(w, SPAN_SECOND);
+    check(w, "box task a#2\n");
+    end_as(w, "a#2", PLAN_FAILED, SPAN_SECOND);
+    tick(w);
+    check(w, "run 1 failed\n");
+}
+
+static void
+what_is_unknown_or_late_is_counted_and_dropped(void **state)
+{
+    struct broker_world *w = *state;
+    struct result result = {.ticket = 12345, .state = PLAN_SUCCEEDED};
+    struct beat b = {0};
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+
+    submit(w, HEAD "  a: { run: x }\n");
+    join(w, "box", 1);
+    tick(w);
+    assert_false(broker_result(w->broker, 4711, 1, &result, w->now));
+    assert_false(broker_result(w->broker, member(w, "box")->session, 1, &result,
+                               w->now));
+    assert_false(
+        broker_started(w->broker, member(w, "box")->session, 0, w->now));
+    assert_false(broker_beat(w->broker, 4711, &b, w->now));
+    assert_false(broker_find(w->broker, 4711, 1, &run, &id, &attempt));
+    assert_int_equal(broker_counts(w->broker).late, 4);
+    assert_true(broker_find(w->broker, member(w, "box")->session,
+                            peek_given(w, "a")->ticket, &run, &id, &attempt));
+    assert_int_equal(run, 1);
+    assert_int_equal(attempt, 1);
+}
+
+/* ---- cancelling ---- */
+
+static void
+cancelling_ends_what_runs_and_starts_nothing_more(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n  b: { needs: [a], run: x }\n");
+    join(w, "box", 1);
+    tick(w);
+    broker_run_cancel(w->broker, 1, false, w->now);
+    broker_run_cancel(w->broker, 1, false, w->now);
+    tick(w);
+    check(w, "box task a\nbox cancel a\n");
+    broker_run_cancel(w->broker, 1, true, w->now);
+    check(w, "box kill a\n");
+    end_as(w, "a", PLAN_CANCELLED, SPAN_SECOND);
+    tick(w);
+    check(w, "run 1 cancelled\n");
+    broker_run_cancel(w->broker, 1, false, w->now);
+}
+
+static void
+a_run_past_its_timeout_is_cancelled(void **state)
+{
+    struct broker_world *w = *state;
+    struct broker_run run = {.timeout = 2 * SPAN_SECOND, .from = PLAN_NONE};
+
+    submit_as(w, &run, HEAD "  a: { run: x }\n");
+    join(w, "box", 1);
+    tick(w);
+    check(w, "box task a\n");
+    pass(w, 2 * SPAN_SECOND);
+    check(w, "box cancel a\n");
+    end_as(w, "a", PLAN_CANCELLED, SPAN_SECOND);
+    tick(w);
+    check(w, "run 1 cancelled: it took longer than its timeout\n");
+}
+
+static void
+a_lost_agent_ends_a_cancelled_run(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x }\n  b: { run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    began(w, "a");
+    broker_run_cancel(w->broker, 1, false, w->now);
+    gone(w, "box", GONE_CONNECTION);
+    buf_clear(&w->journal);
+    pass(w, SPAN_SECOND);
+    check(w, "box dropped: its connection is gone\n"
+             "1 a cancelled: the run was cancelled\n"
+             "1 b cancelled: the run was cancelled\n"
+             "run 1 cancelled\n");
+}
+
+static void
+more_failures_than_allowed_take_back_what_has_not_begun(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, "leat: 1\nname: test\nmax-fails: 0\ntasks:\n"
+              "  a: { run: x }\n  b: { run: x }\n  c: { run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a\nbox task b\n");
+    end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
+    tick(w);
+    check(w, "box recall b\n");
+    give_back(w, "b");
+    tick(w);
+    check(w, "run 1 failed\n");
+}
+
+static void
+paused_tasks_go_on_when_somebody_says_so(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n"
+                   "  ask: { needs: [a], trigger: manual-only, run: x }\n"
+                   "  long: { run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    ok(w, "a");
+    tick(w);
+    check(w, "box task a\nbox task long\n");
+    check_why(w, 1, (struct plan_id){1, PLAN_WHOLE},
+              "is paused until somebody lets it go on\n");
+    broker_run_approve(w->broker, 1, w->now);
+    tick(w);
+    check(w, "box task ask\n");
+}
+
+static void
+a_run_that_only_waits_for_people_ends_paused(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n"
+                   "  ask: { needs: [a], trigger: manual-only, run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    ok(w, "a");
+    tick(w);
+    check(w, "box task a\nrun 1 paused\n");
+}
+
+/* ---- the store ---- */
+
+static void
+results_are_acknowledged_once_they_are_committed(void **state)
+{
+    struct broker_world *w = *state;
+    uint64_t first, second;
+
+    submit(w, HEAD "  a: { run: x }\n  b: { run: x }\n  c: { run: x }\n");
+    join(w, "box", 3);
+    tick(w);
+    buf_clear(&w->journal);
+    ok(w, "a");
+    ok(w, "b");
+    tick(w);
+    first = broker_seal(w->broker);
+    ok(w, "c");
+    tick(w);
+    second = broker_seal(w->broker);
+    check(w, "run 1 succeeded\n");
+    broker_committed(w->broker, first, w->now);
+    check(w, "box ack 2\n");
+    tick(w);
+    check(w, "");
+    broker_committed(w->broker, second, w->now);
+    check(w, "box ack 3\n");
+}
+
+static void
+a_late_result_that_nothing_is_recorded_of_is_acknowledged(void **state)
+{
+    struct broker_world *w = *state;
+    struct result result = {.ticket = 99, .state = PLAN_SUCCEEDED};
+
+    join(w, "box", 1);
+    tick(w);
+    assert_false(broker_result(w->broker, member(w, "box")->session, 5, &result,
+                               w->now));
+    tick(w);
+    check(w, "box ack 5\n");
+}
+
+static void
+what_may_run_only_once_is_on_disk_before_it_is_sent(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x, at-most-once: true }\n");
+    join(w, "box", 1);
+    tick(w);
+    check(w, "1 a running\n");
+    check_why(w, 1, (struct plan_id){0, PLAN_WHOLE},
+              "goes to box as soon as that is stored\n");
+    tick(w);
+    check(w, "");
+    store(w);
+    check(w, "box task a\n");
+    began(w, "a");
+    check(w, "");
+    ok(w, "a");
+    tick(w);
+    check(w, "1 a succeeded (code 0, 1000 ms)\nrun 1 succeeded\n");
+}
+
+static void
+what_may_run_only_once_is_never_given_out_again(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x, at-most-once: true }\n");
+    join(w, "box", 1);
+    tick(w);
+    store(w);
+    buf_clear(&w->journal);
+    gone(w, "box", GONE_CONNECTION);
+    pass(w, SPAN_SECOND);
+    join(w, "other", 1);
+    tick(w);
+    check(w, "box dropped: its connection is gone\n"
+             "1 a crashed: agent box was lost\nrun 1 failed\n");
+}
+
+static void
+what_was_not_sent_yet_goes_elsewhere_when_its_agent_is_lost(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, at-most-once: true }\n");
+    join(w, "box", 1);
+    tick(w);
+    gone(w, "box", GONE_CONNECTION);
+    store(w);
+    join(w, "other", 1);
+    tick(w);
+    store(w);
+    check(w, "other task a\n");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(tasks_go_to_agents_in_order_and_the_run_ends),
+        TEST(an_agent_gets_nothing_before_its_first_beat),
+        TEST(the_output_of_a_run_comes_with_its_end),
+        TEST(records_are_those_of_a_local_run),
+        TEST(starts_of_calls_are_recorded_only_where_a_timeout_could_hit),
+        TEST(what_cannot_be_evaluated_fails_without_being_sent),
+        TEST(retries_wait_their_time_and_go_out_again),
+        TEST(what_is_unknown_or_late_is_counted_and_dropped),
+        TEST(cancelling_ends_what_runs_and_starts_nothing_more),
+        TEST(a_run_past_its_timeout_is_cancelled),
+        TEST(a_lost_agent_ends_a_cancelled_run),
+        TEST(more_failures_than_allowed_take_back_what_has_not_begun),
+        TEST(paused_tasks_go_on_when_somebody_says_so),
+        TEST(a_run_that_only_waits_for_people_ends_paused),
+        TEST(results_are_acknowledged_once_they_are_committed),
+        TEST(a_late_result_that_nothing_is_recorded_of_is_acknowledged),
+        TEST(what_may_run_only_once_is_on_disk_before_it_is_sent),
+        TEST(what_may_run_only_once_is_never_given_out_again),
+        TEST(what_was_not_sent_yet_goes_elsewhere_when_its_agent_is_lost),
+    };
+
+    return cmocka_run_group_tests_name("broker", tests, NULL, NULL);
+}
