@@ -82,6 +82,8 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                  "kill what runs, without the time that it has to end"},
     [OPT_WAIT] = {0, "wait", KIND_NUMBER, "N",
                   "until so many are ready for work"},
+    [OPT_PATIENCE] = {0, "timeout", KIND_SPAN, "SPAN",
+                      "wait no longer than this"},
 };
 
 #define LONG_BASE 256 /* getopt's value of a long option, above any letter */

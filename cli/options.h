@@ -53,6 +53,7 @@ enum opt {
     OPT_DETACH,
     OPT_NOW,
     OPT_WAIT,
+    OPT_PATIENCE,
     OPT_COUNT
 };
 

@@ -18,16 +18,29 @@ which_release(struct which *self)
 }
 
 int
+which_broker(const struct cli *cli, struct client **ret)
+{
+    struct err err;
+
+    if (!cli->config.broker)
+        return cli_usage(cli, "needs a broker: name one with --broker ADDRESS, "
+                              "LEAT_BROKER or in config.yaml");
+    return client_open(ret, cli->config.broker, &err) < 0 ? cli_error(cli, &err)
+                                                          : EXIT_OK;
+}
+
+int
 which_open(const struct cli *cli, enum store_mode mode, struct runs **ret)
 {
     struct client *client = NULL;
     struct err err;
+    int code;
 
     if (cli->config.broker) {
-        if (client_open(&client, cli->config.broker, &err) < 0)
-            return cli_error(cli, &err);
-        *ret = runs_of_broker(&client);
-        return EXIT_OK;
+        code = which_broker(cli, &client);
+        if (code == EXIT_OK)
+            *ret = runs_of_broker(&client);
+        return code;
     }
     if (runs_of_store(ret, cli->config.store, mode, &err) == 0)
         return EXIT_OK;

@@ -25,6 +25,9 @@
  */
 int which_open(const struct cli *cli, enum store_mode mode, struct runs **ret);
 
+/* The broker's only; what is asked for makes no sense without. */
+int which_broker(const struct cli *cli, struct client **ret);
+
 struct which {
     struct runs *runs;
     struct history *history;

@@ -92,6 +92,9 @@ void local_result_release(struct local_result *self);
  */
 void local_check(const struct local_request *request, struct diags *diags);
 
+/* The same as an error. */
+int local_refuse(const struct local_request *request, struct err *err);
+
 /*
  * Carry a run out. 0 if it came to an end, whatever the end: see *ret. -1 if it
  * could not begin (nothing was started), or if the store failed meanwhile: then
