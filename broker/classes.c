@@ -50,6 +50,8 @@ broker_amount(uint32_t resource, double amount)
 void
 broker_rooms_init(struct broker *self, struct peer *peer)
 {
+    for (uint32_t i = 0; i < peer->info.nresource; i++)
+        (void)broker_resource(self, peer->info.resources[i].name);
     peer->rooms = mem_alloc(self->nresource, sizeof *peer->rooms);
     for (uint32_t i = 0; i < peer->info.nresource; i++) {
         const struct flow_resource *from = &peer->info.resources[i];

@@ -17,6 +17,7 @@ broker_new(const struct broker_effects *effects, uint32_t epoch)
     self->epoch = epoch;
     self->version = self->fit_version = 1;
     self->group = 1;
+    self->agents_since = SPAN_NEVER;
     TAILQ_INIT(&self->lives);
     (void)broker_resource(self, "cpus");
     (void)broker_resource(self, "memory");

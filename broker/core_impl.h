@@ -179,7 +179,8 @@ struct broker {
     struct lives lives;
     size_t nlife;
     struct peer *peers[LIMIT_AGENTS];
-    uint32_t npeer; /* places in use lie below it */
+    uint32_t npeer;       /* places in use lie below it */
+    int64_t agents_since; /* there are any; never 0 */
     struct lease *leases;
     size_t nlease, cap_lease;
     struct storing *storing;

@@ -289,6 +289,8 @@ broker_hello(struct broker *self, const struct agent_info *info,
         return err_set(err, ERR_LIMIT, "a broker has at most %u agents",
                        LIMIT_AGENTS);
     peer = new_peer(self, (uint32_t)place, info, now);
+    if (self->npeer == 0)
+        self->agents_since = now > 0 ? now : 1;
     self->peers[place] = peer;
     if (self->npeer <= (uint32_t)place)
         self->npeer = (uint32_t)place + 1;

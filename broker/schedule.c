@@ -48,7 +48,7 @@ look_at_classes(struct life *life, int64_t now)
             class->unfit = 0;
         else if (life->nrefusal > 0 && broker_class_is_refused(life, class))
             fail_refused(life, c, now);
-        else if (class->unfit == 0)
+        else if (class->unfit < life->broker->agents_since)
             class->unfit = now;
     }
 }

@@ -232,7 +232,7 @@ broker_impossible(const struct broker *self, uint64_t run, int64_t now,
             class->unfit = 0;
             continue;
         }
-        if (class->unfit == 0)
+        if (class->unfit < self->agents_since)
             class->unfit = now;
         task = first_task(life, c);
         if (now - class->unfit < SPAN_SECOND || !task)

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "tests/unit/broker_world.h"
+
+/* What a broker that died had stored, task by task. */
+struct stored {
+    enum plan_state state;
+    uint32_t attempt;
+    int value;
+};
+
+static void
+resume(struct broker_world *w, const char *text, const struct stored *stored,
+       bool adopt)
+{
+    struct history history = {.flow = parse(text)};
+    struct broker_run run = {
+        .id = ++w->nrun,
+        .resume = &history,
+        .from = PLAN_NONE,
+        .adopt_until = adopt ? w->now + 3 * SPAN_SECOND : 0,
+    };
+    size_t n = history.flow->ntask;
+
+    history.tasks = mem_alloc(n, sizeof *history.tasks);
+    for (size_t t = 0; t < n; t++) {
+        history.tasks[t].item = (struct history_item){
+            .state = stored[t].state,
+            .attempt = stored[t].attempt,
+            .code = -1,
+            .value = json_integer(stored[t].value),
+            .order = t + 1,
+        };
+    }
+    submit_as(w, &run, text);
+    for (size_t t = 0; t < n; t++)
+        json_decref(history.tasks[t].item.value);
+    free(history.tasks);
+    flow_destroy(&history.flow);
+}
+
+static void
+come_back(struct broker_world *w, const char *name, const struct held *held,
+          size_t n, uint32_t *tickets)
+{
+    struct err err;
+
+    assert_int_equal(
+        hello(w, name, 4, 100 + w->nmember, held, n, tickets, &err), 0);
+    beat(w, name);
+}
+
+static void
+turn(struct broker_world *w, const char *name, int64_t span)
+{
+    w->now += span;
+    beat(w, name);
+    tick(w);
+}
+
+#define THREE                                                         \
+    HEAD "  a: { run: x, value: int }\n  b: { needs: [a], run: x }\n" \
+         "  c: { run: x }\n"
+
+static void
+what_succeeded_is_kept_and_the_rest_is_done(void **state)
+{
+    static const struct stored stored[] = {
+        {PLAN_SUCCEEDED, 1, 7}, {PLAN_FAILED, 1, 0}, {PLAN_WAITING, 0, 0}};
+    struct broker_world *w = *state;
+
+    w->records = true;
+    resume(w, THREE, stored, false);
+    join(w, "box", 4);
+    tick(w);
+    check(w, "box task b#2\nbox task c\n");
+    ok(w, "b#2");
+    ok(w, "c");
+    tick(w);
+    check(w, "1 b#2 succeeded (code 0, 1000 ms)\n"
+             "1 c succeeded (code 0, 1000 ms)\nrun 1 succeeded\n");
+}
+
+static void
+held_attempts_are_adopted_after_a_restart(void **state)
+{
+    static const struct stored stored[] = {
+        {PLAN_SUCCEEDED, 1, 7}, {PLAN_RUNNING, 1, 0}, {PLAN_WAITING, 0, 0}};
+    /* of the last, no record tells: it was on its way */
+    static const struct held held[] = {
+        {1, {1, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+        {1, {2, PLAN_WHOLE}, 1, 9, HELD_QUEUED},
+        {1, {0, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+        {1, {5, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+        {2, {0, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+    };
+    struct broker_world *w = *state;
+    struct result result = {.state = PLAN_SUCCEEDED, .code = -1};
+    uint32_t tickets[5];
+
+    w->records = true;
+    resume(w, THREE, stored, true);
+    tick(w);
+    come_back(w, "box", held, 5, tickets);
+    tick(w);
+    assert_int_not_equal(tickets[0], 0);
+    assert_int_not_equal(tickets[1], 0);
+    assert_int_equal(tickets[2], 0); /* it has an end already */
+    assert_int_equal(tickets[3], 0);
+    assert_int_equal(tickets[4], 0);
+    turn(w, "box", 2 * SPAN_SECOND);
+    turn(w, "box", 2 * SPAN_SECOND);
+    check(w, "");
+    for (uint64_t i = 0; i < 2; i++) {
+        result.ticket = tickets[i];
+        assert_true(broker_result(w->broker, member(w, "box")->session, i + 1,
+                                  &result, w->now));
+    }
+    tick(w);
+    check(w, "1 b succeeded\n1 c succeeded\nrun 1 succeeded\n");
+}
+
+static void
+what_nobody_holds_is_given_out_after_a_while(void **state)
+{
+    static const struct stored stored[] = {
+        {PLAN_SUCCEEDED, 1, 7}, {PLAN_RUNNING, 1, 0}, {PLAN_WAITING, 0, 0}};
+    struct broker_world *w = *state;
+
+    resume(w, THREE, stored, true);
+    join(w, "box", 4);
+    tick(w);
+    check_why(w, 1, (struct plan_id){2, PLAN_WHOLE},
+              "may still be held by an agent that has not come back after the "
+              "broker's restart\n");
+    turn(w, "box", 2 * SPAN_SECOND);
+    check(w, "");
+    turn(w, "box", SPAN_SECOND);
+    check(w, "box task b#2\nbox task c\n");
+}
+
+static void
+what_may_run_only_once_fails_if_nobody_holds_it(void **state)
+{
+    static const struct stored stored[] = {{PLAN_RUNNING, 1, 0},
+                                           {PLAN_WAITING, 0, 0}};
+    struct broker_world *w = *state;
+
+    w->records = true;
+    resume(w,
+           HEAD "  a: { run: x, at-most-once: true }\n"
+                "  b: { run: x, at-most-once: true }\n",
+           stored, true);
+    join(w, "box", 1);
+    turn(w, "box", 2 * SPAN_SECOND);
+    check(w, "");
+    turn(w, "box", SPAN_SECOND);
+    check(w, "1 a failed: at-most-once: it was started in an earlier "
+             "session\n1 b running\n");
+    store(w);
+    check(w, "box task b\n");
+}
+
+static void
+what_is_exclusive_waits_longer_even_if_no_start_is_recorded(void **state)
+{
+    static const struct stored stored[] = {{PLAN_WAITING, 0, 0}};
+    struct broker_world *w = *state;
+
+    resume(w, HEAD "  a: { run: x, exclusive: true }\n", stored, true);
+    join(w, "box", 1);
+    for (int i = 0; i < 30; i++)
+        turn(w, "box", 59 * SPAN_SECOND / 30);
+    check(w, "");
+    turn(w, "box", 2 * SPAN_SECOND);
+    check(w, "box task a\n");
+}
+
+static void
+a_run_of_which_all_is_kept_ends_at_once(void **state)
+{
+    static const struct stored stored[] = {
+        {PLAN_SUCCEEDED, 1, 7}, {PLAN_SUCCEEDED, 1, 0}, {PLAN_SUCCEEDED, 1, 0}};
+    struct broker_world *w = *state;
+
+    resume(w, THREE, stored, false);
+    join(w, "box", 4);
+    tick(w);
+    check(w, "run 1 succeeded\n");
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_succeeded_is_kept_and_the_rest_is_done),
+        TEST(held_attempts_are_adopted_after_a_restart),
+        TEST(what_nobody_holds_is_given_out_after_a_while),
+        TEST(what_may_run_only_once_fails_if_nobody_holds_it),
+        TEST(what_is_exclusive_waits_longer_even_if_no_start_is_recorded),
+        TEST(a_run_of_which_all_is_kept_ends_at_once),
+    };
+
+    return cmocka_run_group_tests_name("broker_restart", tests, NULL, NULL);
+}
