@@ -99,8 +99,8 @@ ask(const struct cli *cli, const struct args *args, struct client *client,
     json_t **ret)
 {
     int64_t wanted = args_number(args, OPT_WAIT, 0);
-    int64_t end = args_has(args, OPT_PATIENCE)
-                      ? span_mono() + args_number(args, OPT_PATIENCE, 0)
+    int64_t end = args_has(args, OPT_TIMEOUT)
+                      ? span_mono() + args_number(args, OPT_TIMEOUT, 0)
                       : SPAN_NEVER;
     struct err err;
 

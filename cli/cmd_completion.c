@@ -211,7 +211,7 @@ zsh_option(struct buf *out, const struct opt_spec *spec)
     zsh_text(out, spec->help);
     buf_char(out, ']');
     if (spec->kind) {
-        buf_char(out, ':');
+        buf_text(out, spec->kind == KIND_MAYBE ? "::" : ":");
         zsh_text(out, spec->value);
         buf_printf(out, ":%s",
                    spec->kind == KIND_TEXT ? "" : zsh_action(spec->kind));

@@ -26,7 +26,7 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
     [OPT_ENV] = {0, "env", KIND_TEXT, "NAME[=VALUE]",
                  "pass a variable on to every task"},
     [OPT_TIMEOUT] = {0, "timeout", KIND_SPAN, "SPAN",
-                     "cancel the run after this time (90s, 5m, 1h 30m)"},
+                     "end the run or the wait after this time (90s, 1h 30m)"},
     [OPT_NO_CACHE] = {0, "no-cache", KIND_NONE, NULL,
                       "execute what the cache has a value for"},
     [OPT_NO_STORE] = {0, "no-store", KIND_NONE, NULL,
@@ -81,8 +81,6 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                  "kill what runs, without the time that it has to end"},
     [OPT_WAIT] = {0, "wait", KIND_NUMBER, "N",
                   "until so many are ready for work"},
-    [OPT_PATIENCE] = {0, "timeout", KIND_SPAN, "SPAN",
-                      "wait no longer than this"},
 };
 
 #define LONG_BASE 256 /* getopt's value of a long option, above any letter */

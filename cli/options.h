@@ -53,7 +53,6 @@ enum opt {
     OPT_DETACH,
     OPT_NOW,
     OPT_WAIT,
-    OPT_PATIENCE,
     OPT_COUNT
 };
 
