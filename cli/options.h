@@ -53,7 +53,6 @@ enum opt {
     OPT_DETACH,
     OPT_NOW,
     OPT_WAIT,
-    OPT_PATIENCE,
     OPT_COUNT
 };
 
@@ -62,6 +61,7 @@ enum opt_kind {
     KIND_NONE,
     KIND_TEXT,
     KIND_NUMBER, /* 0 and up */
+    KIND_MAYBE,  /* the same, and may be left out */
     KIND_SPAN,   /* a length of time */
     KIND_PAIR,   /* NAME=VALUE */
     KIND_FILE,
@@ -80,7 +80,6 @@ struct opt_spec {
     enum opt_kind kind;
     const char *value; /* what --help calls its argument, or NULL */
     const char *help;
-    bool optional; /* its argument may be left out */
 };
 
 extern const struct opt_spec opt_specs[OPT_COUNT];

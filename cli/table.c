@@ -253,7 +253,7 @@ const struct command cli_commands[] = {
                 "than --timeout.",
         .examples = "@ agents --wait 2 --timeout 30s\n",
         .options =
-            OPTIONS(OPT_WAIT, OPT_PATIENCE, OPT_QUIET, OPT_JSON, OPT_BROKER),
+            OPTIONS(OPT_WAIT, OPT_TIMEOUT, OPT_QUIET, OPT_JSON, OPT_BROKER),
         .only_leat = true,
         .run = cmd_agents,
     },
