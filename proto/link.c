@@ -35,7 +35,8 @@ struct setting {
  * is gone.
  */
 static const struct setting settings[LINK_COUNT] = {
-    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, 64, 16, LIMIT_FRAME_BYTES, false},
+    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, LINK_RETURN_FRAMES, 16,
+                     LIMIT_FRAME_BYTES, false},
     [LINK_DEALER] = {ZMQ_DEALER, LINGER_MS, 64, 64, LIMIT_FRAME_BYTES, true},
     [LINK_LANE_PUSH] = {ZMQ_PUSH, 0, LINK_LANE_FRAMES, 1, SMALL_BYTES, false},
     [LINK_LANE_PULL] = {ZMQ_PULL, 0, 1, 64, LIMIT_FRAME_BYTES, false},
