@@ -2,39 +2,30 @@
 /*
  * worker - the processes that make an agent's C calls, one a slot and program.
  *
- *   [NONE] --first call--> [STARTING] --hello--> [READY] <--> [CALLING]
+ *   [NONE] --first call--> [STARTING] --it serves--> [READY] <--> [CALLING]
  *                              | can't be started   | idle, another program,
  *                              v                    | crash, time-out, cancel
  *                        calls are refused          v
  *                                                 [NONE]
  *
  * Speaks to lib/worker.h's side over a stream socket, in Lane and Return
- * frames; everything is a descriptor in one epoll.
+ * frames, and through a page of memory (proto/page.h); everything is a
+ * descriptor in one epoll. Callbacks are made from inside workers_handle, and
+ * call nothing of this.
  */
 #ifndef AGENT_WORKER_H
 #define AGENT_WORKER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "proto/items.h"
 
-/*
- * What a worker shares with its agent: a memory file, descriptor FD+1 there.
- * The worker writes `current` before a call and appends finished results as
- * Return frames to `unsent`, adding to `filled` after each; it sends what is
- * there on the socket and then sets both back. After a crash the agent reads
- * what is left.
- */
-struct worker_page {
-    uint32_t current; /* ticket of the call that is being made; 0: none */
-    uint32_t filled;  /* bytes of unsent */
-    char unsent[(1u << 20) - 8];
-};
-
 struct workers;
 
 struct workers_calls {
+    /* It is being made. Not told of those that end soon. */
     void (*began)(void *ctx, uint32_t ticket);
     void (*output)(void *ctx, uint32_t ticket, int stream, const char *data,
                    size_t n);
@@ -46,19 +37,32 @@ struct workers_calls {
 
 int workers_new(struct workers **ret, uint32_t slots,
                 const struct workers_calls *calls, struct err *err);
+/* Kills what runs; says nothing of it. */
 void workers_destroy(struct workers **self_p);
 
-/* Put a call behind those of the slot's worker; `program` is a file here that
- * can be executed. cwd: where to call it, or NULL. *work is borrowed until the
- * call has ended (or not begun). */
-void workers_call(struct workers *self, uint32_t slot, uint32_t ticket,
-                  const struct work *work, const char *program,
-                  const char *cwd);
-/* End a call: its worker with all its processes. */
+/* A call for a slot. */
+struct workers_call {
+    uint32_t slot;
+    uint32_t ticket;
+    const struct work *work; /* borrowed until it has ended, or not begun */
+    const char *program;     /* a file here that can be executed */
+    const char *cwd;         /* where to call it, or NULL */
+    /* NAME=VALUE, NULL-terminated, or NULL: what its worker has over the
+     * agent's environment; for others another one is started. */
+    const char *const *env;
+};
+
+/* Put a call behind those of the slot's worker. What it points to, but the
+ * work, need not outlive the call. Nothing is sent before workers_handle. */
+void workers_call(struct workers *self, const struct workers_call *call);
+/* End a call: its worker with all its processes, if it has begun. */
 void workers_stop(struct workers *self, uint32_t ticket, bool at_once);
 
-/* To poll; then workers_handle. It also wants to be called at *until. */
+/* To poll; then workers_handle. It also wants to be called at *until
+ * (monotonic), and after workers_call and workers_stop. */
 int workers_fd(const struct workers *self);
 void workers_handle(struct workers *self, int64_t now, int64_t *until);
+/* Processes there are. */
+uint32_t workers_count(const struct workers *self);
 
 #endif

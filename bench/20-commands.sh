@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Commands, one in flight, with the store.
+# Commands, one in flight and with the store unless said.
 set -euo pipefail
 n=600
 runs=5
@@ -27,6 +27,11 @@ row 'each -- true, beside a posix_spawn loop' 0.95 \
     "${each[@]}" -- "$PROGRAMS/spawn_loop" $n 1 true 1
 row 'each -- true, beside xargs -n1' '' \
     "${each[@]}" -- sh -c "seq $n | xargs -n1 true"
+# What is below all of these, without flow, plan and store.
+for k in 1 2 4 8; do
+    row "attempts of /bin/true, $k in flight, beside as many posix_spawn" 0.95 \
+        "$PROGRAMS/exec_loop" $n $k -- "$PROGRAMS/spawn_loop" $n $k
+done
 n=200 runs=3
 each=(sh -c "seq $n | \"\$LEAT\" each -q -- true")
 if command -v parallel >/dev/null; then
@@ -36,5 +41,5 @@ fi
 if [[ ${HYPERQUEUE-} ]]; then
     "$PAIR" 'each -- true, beside HyperQueue, one slot, submit to end' \
         --runs $runs --count $n --says \
-        -- "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_true.py" $n
+        -- "${each[@]}" -- "$HYPERQUEUE" "$RIVALS/hyperqueue_tasks.py" true $n
 fi

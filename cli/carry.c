@@ -12,6 +12,7 @@
 #include "base/span.h"
 #include "cli/json.h"
 #include "cli/machine.h"
+#include "cli/remote.h"
 #include "cli/report.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
@@ -22,8 +23,9 @@
 /* A run on its way. */
 struct carrying {
     const struct carry *carry;
-    struct cli cli; /* its terms are duplicates: see local_watch */
-    struct store *store;
+    struct cli cli;      /* its terms are duplicates: see local_watch */
+    struct store *store; /* NULL: not kept, or a broker's */
+    struct remote remote;
     struct store_run info;
     struct machine machine;
     struct watch watch;
@@ -134,10 +136,24 @@ duplicate(const struct cli *cli, struct term *term)
 }
 
 static int
+open_store(struct carrying *self)
+{
+    const struct cli *cli = self->carry->cli;
+    struct err err;
+
+    if (args_has(self->carry->args, OPT_NO_STORE) ||
+        store_open(&self->store, cli->config.store, STORE_WRITE, &err) == 0)
+        return EXIT_OK;
+    return cli_fail(cli, EXIT_UNREACHABLE, "%s%s", err.msg,
+                    self->carry->resume ? ""
+                                        : "\n--no-store runs without keeping "
+                                          "anything");
+}
+
+static int
 prepare(struct carrying *self)
 {
     const struct carry *carry = self->carry;
-    struct err err;
     int code = check_environment(carry->cli, carry->args);
 
     if (code == EXIT_OK)
@@ -146,15 +162,10 @@ prepare(struct carrying *self)
         code = duplicate(carry->cli, &self->cli.err);
     if (code == EXIT_OK)
         code = duplicate(carry->cli, &self->cli.out);
+    if (code == EXIT_OK && self->remote.place == REMOTE_NOT)
+        code = open_store(self);
     if (code != EXIT_OK)
         return code;
-    if (!args_has(carry->args, OPT_NO_STORE) &&
-        store_open(&self->store, carry->cli->config.store, STORE_WRITE, &err) <
-            0)
-        return cli_fail(carry->cli, EXIT_UNREACHABLE, "%s%s", err.msg,
-                        carry->resume ? ""
-                                      : "\n--no-store runs without keeping "
-                                        "anything");
     if (!carry->resume)
         describe(self);
     set_environment(carry->args);
@@ -165,6 +176,7 @@ prepare(struct carrying *self)
         .verbose = args_has(carry->args, OPT_VERBOSE),
         .results = carry->results,
         .tag = carry->tag,
+        .many = self->remote.place != REMOTE_NOT,
     };
     watch_init(&self->watch);
     return EXIT_OK;
@@ -196,15 +208,20 @@ print_json(struct carrying *self, int code)
 {
     struct history *history = NULL;
     struct err err;
+    int rc;
 
-    if (!self->store) {
+    if (!self->store && !self->remote.runs) {
         self->info.state = self->result.state;
         self->info.output = json_incref(self->result.output);
         self->info.ended = span_wall();
         return cli_print_json(&self->cli,
                               json_of_run(self->result.run, &self->info), code);
     }
-    if (history_load(&history, self->store, self->result.id, &err) < 0)
+    if (self->store)
+        rc = history_load(&history, self->store, self->result.id, &err);
+    else
+        rc = runs_history(self->remote.runs, self->result.id, &history, &err);
+    if (rc < 0)
         return cli_error(&self->cli, &err);
     code = cli_print_json(&self->cli, json_of_history(history), code);
     history_destroy(&history);
@@ -293,10 +310,103 @@ check_machine(const struct carrying *self, const struct local_request *request)
 }
 
 static int
+carry_here(struct carrying *self, const struct local_request *request)
+{
+    struct err err;
+    int64_t started = span_mono();
+    int rc = local_run(request, &self->result, &err);
+
+    self->has_result = rc == 0 || self->result.run;
+    self->elapsed = span_mono() - started;
+    watch_end(&self->watch);
+    self->signal = signals_first();
+    return rc < 0 ? give_up(self, &err) : conclude(self);
+}
+
+/* The run goes on without us, or will when its broker is there again. */
+static int
+lose(const struct carrying *self, const struct err *err)
+{
+    int code = cli_error(&self->cli, err);
+    uint64_t run = self->remote.run;
+
+    if (run > 0 && self->remote.place == REMOTE_BROKER)
+        (void)cli_fail(&self->cli, code,
+                       "run %" PRIu64 " is the broker's; see how it goes on "
+                       "with: %s watch %" PRIu64,
+                       run, self->cli.name, run);
+    else if (run > 0 && !args_has(self->carry->args, OPT_NO_STORE))
+        (void)cli_fail(&self->cli, code,
+                       "run %" PRIu64 " was interrupted by this; go on with: "
+                       "%s retry %" PRIu64,
+                       run, self->cli.name, run);
+    return code;
+}
+
+static int
+print_number(const struct carrying *self)
+{
+    struct buf out = {0};
+    int code;
+
+    buf_printf(&out, "%" PRIu64 "\n", self->remote.run);
+    code = cli_print(&self->cli, &out, EXIT_OK);
+    buf_release(&out);
+    return code;
+}
+
+/* What was kept is in the store of local runs: that is ours again. */
+static int
+take_back(struct carrying *self)
+{
+    if (self->remote.place != REMOTE_SLOTS)
+        return EXIT_OK;
+    if (args_has(self->carry->args, OPT_NO_STORE))
+        self->result.id = 0;
+    remote_close(&self->remote);
+    return open_store(self);
+}
+
+static int
+follow(struct carrying *self, const struct local_request *request)
+{
+    bool quiet = self->watch.quiet && !self->watch.results;
+    int64_t started = span_mono();
+    struct err err;
+    int rc, code;
+
+    rc = remote_follow(&self->remote, request, quiet, &self->result, &err);
+    self->has_result = rc == 0 || self->result.run;
+    self->elapsed = span_mono() - started;
+    watch_end(&self->watch);
+    self->signal = signals_first();
+    if (rc < 0)
+        return lose(self, &err);
+    code = take_back(self);
+    return code == EXIT_OK ? conclude(self) : code;
+}
+
+static int
+carry_remotely(struct carrying *self, const struct local_request *request)
+{
+    struct err err;
+    int code = remote_open(&self->remote, request);
+
+    if (code != EXIT_OK)
+        return code;
+    if (remote_begin(&self->remote, request, self->info.program, &err) < 0)
+        return lose(self, &err);
+    if (args_has(self->carry->args, OPT_DETACH))
+        return print_number(self);
+    return follow(self, request);
+}
+
+static int
 run(struct carrying *self)
 {
     const struct carry *carry = self->carry;
     leat_flow *program = carry->input->program;
+    bool has_handlers = program && api_has_handlers(program);
     struct local_watch calls = watch_calls(&self->watch);
     struct local_request request = {
         .flow = carry->input->flow,
@@ -306,29 +416,30 @@ run(struct carrying *self)
         .resume = carry->resume,
         .from = carry->from,
         .watch = &calls,
-        .handle = program && api_has_handlers(program) ? api_handle : NULL,
+        .handle = has_handlers ? api_handle : NULL,
         .handle_ctx = program,
         .resources = self->machine.resources,
         .nresource = self->machine.nresource,
         .labels = (const char *const *)self->machine.labels,
         .nlabel = self->machine.nlabel,
+        .elsewhere = self->remote.place == REMOTE_BROKER,
         .timeout = args_number(carry->args, OPT_TIMEOUT, 0),
         .no_cache = args_has(carry->args, OPT_NO_CACHE),
     };
-    int64_t started = span_mono();
     struct err err;
-    int rc, code = check_machine(self, &request);
+    int code = remote_check(&self->remote, &request, has_handlers);
 
+    if (self->remote.place == REMOTE_SLOTS)
+        request.slots = remote_slots(carry->args);
+    if (code == EXIT_OK)
+        code = check_machine(self, &request);
     if (code != EXIT_OK)
         return code;
     if (signals_begin(&self->cli.err, &request.interrupt_fd, &err) < 0)
         return cli_error(&self->cli, &err);
-    rc = local_run(&request, &self->result, &err);
-    self->has_result = rc == 0 || self->result.run;
-    self->elapsed = span_mono() - started;
-    self->signal = signals_first();
-    watch_end(&self->watch);
-    code = rc < 0 ? give_up(self, &err) : conclude(self);
+    code = self->remote.place == REMOTE_NOT ? carry_here(self, &request)
+                                            : carry_remotely(self, &request);
+    remote_close(&self->remote);
     signals_end();
     return code;
 }
@@ -341,6 +452,9 @@ carry_out(const struct carry *self)
 
     all.cli.err.fd = STDERR_FILENO;
     all.cli.out.fd = STDOUT_FILENO;
+    all.remote = (struct remote){.cli = &all.cli,
+                                 .args = self->args,
+                                 .place = remote_place(self->cli, self->args)};
     code = prepare(&all);
     if (code == EXIT_OK)
         code = run(&all);

@@ -89,8 +89,11 @@ void cli_help(const struct cli *self, const struct command *command,
 /* Print that. An unknown command is an error that is told. */
 int cli_show_help(const struct cli *self, const char *name);
 
+int cmd_agents(struct cli *cli, const struct args *args);
+int cmd_cancel(struct cli *cli, const struct args *args);
 int cmd_check(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);
+int cmd_drain(struct cli *cli, const struct args *args);
 int cmd_each(struct cli *cli, const struct args *args);
 int cmd_graph(struct cli *cli, const struct args *args);
 int cmd_help(struct cli *cli, const struct args *args);
@@ -104,6 +107,7 @@ int cmd_show(struct cli *cli, const struct args *args);
 int cmd_value(struct cli *cli, const struct args *args);
 int cmd_version(struct cli *cli, const struct args *args);
 int cmd_wait(struct cli *cli, const struct args *args);
+int cmd_watch(struct cli *cli, const struct args *args);
 int cmd_why(struct cli *cli, const struct args *args);
 
 #endif

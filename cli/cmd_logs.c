@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/span.h"
 #include "base/utf8.h"
 #include "cli/json.h"
 #include "cli/lines.h"
 #include "cli/which.h"
 
-#define LOOK_MS   100         /* between looks for more, with -f */
+#define HOUR      (3600 * SPAN_SECOND)
 #define OUT_BYTES (64u << 10) /* gathered before they are written */
 
 struct logs {
@@ -50,7 +50,7 @@ look_again(struct logs *self)
     struct err err;
 
     self->looked = true;
-    if (history_load(&newer, self->which.store, self->which.history->info.id,
+    if (runs_history(self->which.runs, self->which.history->info.id, &newer,
                      &err) < 0)
         return;
     history_destroy(&self->which.history);
@@ -159,8 +159,8 @@ read_once(struct logs *self, uint64_t *offset)
     struct err err;
 
     self->looked = false;
-    if (store_pieces(self->which.store, self->which.history->info.id, only,
-                     offset, on_piece, self, &err) < 0)
+    if (runs_pieces(self->which.runs, self->which.history->info.id, only,
+                    offset, on_piece, self, &err) < 0)
         self->code = cli_error(self->cli, &err);
     flush(self);
     return self->code;
@@ -173,11 +173,21 @@ is_running(const struct logs *self)
     bool running = false;
     struct err err;
 
-    if (store_run_get(self->which.store, self->which.history->info.id, false,
-                      &info, &err) == 0)
+    if (runs_get(self->which.runs, self->which.history->info.id, false, &info,
+                 &err) == 0)
         running = info.state == STORE_RUNNING;
     store_run_release(&info);
     return running;
+}
+
+static void
+wait_for_more(struct logs *self, uint64_t offset)
+{
+    uint64_t run = self->which.history->info.id;
+    struct err err;
+
+    if (runs_wait(self->which.runs, run, true, offset, HOUR, &err) < 0)
+        self->code = cli_error(self->cli, &err);
 }
 
 static void
@@ -191,8 +201,8 @@ print(struct logs *self, bool follow)
         if (read_once(self, &offset) != EXIT_OK)
             return;
         if (self->running)
-            (void)poll(NULL, 0, LOOK_MS);
-    } while (self->running);
+            wait_for_more(self, offset);
+    } while (self->running && self->code == EXIT_OK);
     lines_end(&self->lines, NULL);
     flush(self);
 }

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "store/store.h"
+#include "cli/which.h"
 
 #define SHOWN 20 /* runs, unless said */
 
@@ -96,26 +96,36 @@ put_rows(const struct listing *self, bool quiet, struct buf *out)
     }
 }
 
+/* Without a store there simply are no runs yet: NULL. */
+static int
+open_runs(const struct cli *cli, struct runs **ret)
+{
+    struct err err;
+
+    if (cli->config.broker)
+        return which_open(cli, STORE_READ, ret);
+    if (runs_of_store(ret, cli->config.store, STORE_READ, &err) == 0 ||
+        err.code == ERR_NOT_FOUND)
+        return EXIT_OK;
+    return cli_fail(cli, EXIT_UNREACHABLE, "%s", err.msg);
+}
+
 int
 cmd_ls(struct cli *cli, const struct args *args)
 {
     struct listing self = {.cli = cli};
-    struct store *store = NULL;
+    struct runs *runs = NULL;
     struct buf out = {0};
     int64_t most = args_number(args, OPT_NUMBER, SHOWN);
     struct err err;
-    int rc = store_open(&store, cli->config.store, STORE_READ, &err);
-    int code = EXIT_OK;
+    int code = open_runs(cli, &runs);
 
+    if (code != EXIT_OK)
+        return code;
     if (args_has(args, OPT_JSON))
         self.json = json_array();
-    if (rc < 0 && err.code != ERR_NOT_FOUND) {
-        json_decref(self.json);
-        return cli_fail(cli, EXIT_UNREACHABLE, "%s", err.msg);
-    }
-    /* Without a store there simply are no runs yet. */
-    if (rc == 0 && store_runs(store, args_has(args, OPT_ALL) ? 0 : (size_t)most,
-                              add, &self, &err) < 0)
+    if (runs && runs_list(runs, args_has(args, OPT_ALL) ? 0 : (size_t)most, add,
+                          &self, &err) < 0)
         code = cli_error(cli, &err);
     if (self.json) {
         code = cli_print_json(
@@ -130,6 +140,6 @@ cmd_ls(struct cli *cli, const struct args *args)
         free(self.rows[i].flow);
     free(self.rows);
     buf_release(&out);
-    store_close(&store);
+    runs_close(&runs);
     return code;
 }

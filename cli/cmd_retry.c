@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/carry.h"
 #include "cli/file.h"
+#include "cli/remote.h"
 #include "cli/which.h"
 
 /* The functions of a C flow are in its program: let that go on. */
@@ -30,7 +31,7 @@ become_program(const struct cli *cli, const struct store_run *info,
 
         if (args->list[i].opt == OPT_STORE)
             continue;
-        argv[n++] = spec->kind
+        argv[n++] = args->list[i].text
                         ? mem_printf("--%s=%s", spec->name, args->list[i].text)
                         : mem_printf("--%s", spec->name);
     }
@@ -149,13 +150,30 @@ go_on(struct cli *cli, const struct args *args, const struct history *history)
     return code;
 }
 
+/* "retry -j 12": twelve at once of the last run, or as many as cores of 12? */
+static int
+check_number(const struct cli *cli, const struct args *args)
+{
+    const struct arg *slots = args_find(args, OPT_SLOTS);
+
+    if (!slots || !slots->apart || args->nword > 0)
+        return EXIT_OK;
+    return cli_usage(cli,
+                     "-j %s: is %s the run or how many at once? say "
+                     "\"-j%s last\" or \"%s -j\"",
+                     slots->text, slots->text, slots->text, slots->text);
+}
+
 int
 cmd_retry(struct cli *cli, const struct args *args)
 {
     struct which which = {0};
-    int code = which_run(&which, cli, args->nword > 0 ? args->words[0] : NULL);
+    bool here = remote_place(cli, args) != REMOTE_BROKER;
+    int code = check_number(cli, args);
 
-    if (code == EXIT_OK && which.history->info.program && !cli->build)
+    if (code == EXIT_OK)
+        code = which_run(&which, cli, args->nword > 0 ? args->words[0] : NULL);
+    if (code == EXIT_OK && which.history->info.program && !cli->build && here)
         code = become_program(cli, &which.history->info, args,
                               which.history->info.id);
     else if (code == EXIT_OK)

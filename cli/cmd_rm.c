@@ -5,12 +5,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/cli.h"
-#include "store/store.h"
+#include "cli/which.h"
 
 struct removing {
     const struct cli *cli;
-    struct store *store;
+    struct runs *runs;
     size_t removed;
     int code; /* of the first that could not be */
 };
@@ -64,7 +63,7 @@ remove_run(struct removing *self, uint64_t run)
 {
     struct err err;
 
-    if (store_remove(self->store, run, &err) < 0)
+    if (runs_remove(self->runs, run, &err) < 0)
         fail(self, &err);
     else
         self->removed++;
@@ -75,7 +74,7 @@ remove_range(struct removing *self, const char *text, struct range *range)
 {
     struct err err;
 
-    if (store_runs(self->store, 0, collect, range, &err) < 0)
+    if (runs_list(self->runs, 0, collect, range, &err) < 0)
         fail(self, &err);
     else if (range->n == 0)
         self->code =
@@ -94,7 +93,7 @@ remove_word(struct removing *self, const char *word)
 
     if (read_range(word, &range.from, &range.to))
         remove_range(self, word, &range);
-    else if (store_find(self->store, word, &run, &err) < 0)
+    else if (runs_find(self->runs, word, &run, &err) < 0)
         fail(self, &err);
     else
         remove_run(self, run);
@@ -123,20 +122,20 @@ cmd_rm(struct cli *cli, const struct args *args)
     struct err err;
     int code = check(cli, args);
 
+    if (code == EXIT_OK)
+        code = which_open(cli, STORE_WRITE, &self.runs);
     if (code != EXIT_OK)
         return code;
-    if (store_open(&self.store, cli->config.store, STORE_WRITE, &err) < 0)
-        return cli_fail(cli, EXIT_UNREACHABLE, "%s", err.msg);
     for (size_t i = 0; i < args->nword; i++)
         remove_word(&self, args->words[i]);
     if (args->nword == 0 &&
-        store_prune(self.store, (size_t)args_number(args, OPT_KEEP, 0),
-                    args_number(args, OPT_OLDER, 0), &self.removed, &err) < 0)
+        runs_prune(self.runs, (size_t)args_number(args, OPT_KEEP, 0),
+                   args_number(args, OPT_OLDER, 0), &self.removed, &err) < 0)
         fail(&self, &err);
     if (!args_has(args, OPT_QUIET) &&
         (self.removed > 0 || self.code == EXIT_OK))
         (void)cli_fail(cli, 0, "removed %zu run%s", self.removed,
                        self.removed == 1 ? "" : "s");
-    store_close(&self.store);
+    runs_close(&self.runs);
     return self.code;
 }

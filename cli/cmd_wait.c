@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/span.h"
 #include "cli/carry.h"
+#include "cli/which.h"
 #include "cli/words.h"
-#include "store/store.h"
 
-#define LOOK_MS 100
+#define HOUR (3600 * SPAN_SECOND)
 
 /* Wait for one run; what it has come to as an exit code. */
 static int
-wait_for(const struct cli *cli, struct store *store, uint64_t run, bool quiet)
+wait_for(const struct cli *cli, struct runs *runs, uint64_t run, bool quiet)
 {
     enum store_run_state state;
 
@@ -20,13 +20,13 @@ wait_for(const struct cli *cli, struct store *store, uint64_t run, bool quiet)
         struct store_run info = {0};
         struct err err;
 
-        if (store_run_get(store, run, false, &info, &err) < 0)
+        if (runs_wait(runs, run, false, 0, HOUR, &err) < 0 ||
+            runs_get(runs, run, false, &info, &err) < 0)
             return cli_error(cli, &err);
         state = info.state;
         store_run_release(&info);
         if (state != STORE_RUNNING)
             break;
-        (void)poll(NULL, 0, LOOK_MS);
     }
     if (!quiet)
         (void)cli_fail(cli, EXIT_OK, "run %" PRIu64 " %s", run,
@@ -37,28 +37,24 @@ wait_for(const struct cli *cli, struct store *store, uint64_t run, bool quiet)
 int
 cmd_wait(struct cli *cli, const struct args *args)
 {
-    uint64_t *runs = mem_alloc(args->nword, sizeof *runs);
-    struct store *store = NULL;
-    int code = EXIT_OK;
+    uint64_t *ids = mem_alloc(args->nword, sizeof *ids);
+    struct runs *runs = NULL;
+    int code = which_open(cli, STORE_READ, &runs);
     struct err err;
 
-    if (store_open(&store, cli->config.store, STORE_READ, &err) < 0) {
-        code = err.code == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_UNREACHABLE;
-        (void)cli_fail(cli, code, "%s", err.msg);
-    }
     /* `last` is what it is now, whatever starts meanwhile. */
     for (size_t i = 0; i < args->nword && code == EXIT_OK; i++) {
-        if (store_find(store, args->words[i], &runs[i], &err) < 0)
+        if (runs_find(runs, args->words[i], &ids[i], &err) < 0)
             code = cli_error(cli, &err);
     }
     if (code == EXIT_OK) {
         for (size_t i = 0; i < args->nword; i++) {
-            int one = wait_for(cli, store, runs[i], args_has(args, OPT_QUIET));
+            int one = wait_for(cli, runs, ids[i], args_has(args, OPT_QUIET));
 
             code = code == EXIT_OK ? one : code;
         }
     }
-    store_close(&store);
-    free(runs);
+    runs_close(&runs);
+    free(ids);
     return code;
 }

@@ -15,6 +15,7 @@
 /* One task or child to be explained, in sentences, one a line. */
 struct why {
     const struct cli *cli;
+    struct client *broker; /* that has the run; or NULL */
     const struct history *history;
     struct order order;
     struct plan_id id;
@@ -318,18 +319,47 @@ print(struct why *self, struct buf *out)
     free(text);
 }
 
-static int
-explain_one(struct cli *cli, const struct args *args,
-            const struct history *history, struct plan_id id)
+/*
+ * What the broker says of a task that waits: it knows its agents. False if it
+ * knows no more than its records.
+ */
+static bool
+ask_broker(struct why *self, enum plan_state state)
 {
-    struct why self = {.cli = cli, .history = history, .id = id};
+    json_t *list = NULL;
+    struct err err;
+
+    if (!self->broker || self->history->info.state != STORE_RUNNING ||
+        (state != PLAN_WAITING && state != PLAN_READY) ||
+        client_ask(self->broker, ASK_WHY, self->history->info.id,
+                   buf_str(&self->name), 0, &list, NULL, &err) < 0)
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *line = json_string_value(json_array_get(list, i));
+
+        buf_printf(&self->out, "%s\n", line ? line : "");
+    }
+    json_decref(list);
+    return self->out.len > 0;
+}
+
+static int
+explain_one(struct cli *cli, const struct args *args, const struct which *which,
+            struct plan_id id)
+{
+    const struct history *history = which->history;
+    struct why self = {.cli = cli,
+                       .broker = runs_client(which->runs),
+                       .history = history,
+                       .id = id};
     enum plan_state state = history_item(history, id)->state;
     struct buf out = {0};
     int code = EXIT_OK;
 
     history_name(history, id, &self.name);
     order_init(&self.order, history->flow);
-    explain[state](&self);
+    if (!ask_broker(&self, state))
+        explain[state](&self);
     why_retry(&self);
     if (args_has(args, OPT_JSON)) {
         code = cli_print_json(cli, why_json(&self, state), EXIT_OK);
@@ -354,7 +384,7 @@ cmd_why(struct cli *cli, const struct args *args)
         code = cli_usage(cli, "needs TASK: a task of that run, as %s/NAME",
                          args->words[0]);
     for (size_t i = 0; i < which.nid && code == EXIT_OK; i++)
-        code = explain_one(cli, args, which.history, which.ids[i]);
+        code = explain_one(cli, args, &which, which.ids[i]);
     which_release(&which);
     return code;
 }

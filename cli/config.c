@@ -38,6 +38,16 @@ set_store(struct config *config, const char *text)
 }
 
 static const char *
+set_broker(struct config *config, const char *text)
+{
+    if (text[0] == '\0')
+        return "an address as tcp://HOST";
+    free(config->broker);
+    config->broker = mem_dup(text);
+    return NULL;
+}
+
+static const char *
 set_keep(struct config *config, const char *text)
 {
     json_int_t n = 0;
@@ -83,6 +93,7 @@ static const struct setting {
     setting_fn *set; /* NULL: a mapping, see below */
 } settings[] = {
     {"store", "LEAT_STORE", set_store},
+    {"broker", "LEAT_BROKER", set_broker},
     {"keep", "LEAT_KEEP", set_keep},
     {"max-age", "LEAT_MAX_AGE", set_max_age},
     {"colour", "LEAT_COLOUR", set_colour},
@@ -182,6 +193,8 @@ read_setting(struct reader *self, const struct node *at)
                       key, right);
         else if (setting->set == set_store)
             self->config->store_from = FROM_FILE;
+        else if (setting->set == set_broker)
+            self->config->broker_from = FROM_FILE;
     }
     free(text);
     free(key);
@@ -269,6 +282,8 @@ read_environment(struct config *self, struct buf *problems)
             complain(problems, settings[i].variable, right, text);
         else if (settings[i].set == set_store)
             self->store_from = FROM_ENVIRONMENT;
+        else if (settings[i].set == set_broker)
+            self->broker_from = FROM_ENVIRONMENT;
     }
 }
 
@@ -293,6 +308,7 @@ config_release(struct config *self)
 {
     free(self->file);
     free(self->store);
+    free(self->broker);
     json_decref(self->resources);
     json_decref(self->labels);
     *self = (struct config){0};
@@ -305,6 +321,23 @@ config_set_store(struct config *self, const char *folder,
     free(self->store);
     self->store = mem_dup(folder);
     self->store_from = from;
+}
+
+void
+config_set_broker(struct config *self, const char *address,
+                  enum config_origin from)
+{
+    free(self->broker);
+    self->broker = mem_dup(address);
+    self->broker_from = from;
+}
+
+const char *
+config_broker_origin(enum config_origin origin)
+{
+    return origin == FROM_ENVIRONMENT ? "from LEAT_BROKER"
+           : origin == FROM_FLAG      ? "from --broker"
+                                      : "from config.yaml";
 }
 
 const char *

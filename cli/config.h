@@ -21,6 +21,8 @@ struct config {
     char *file;  /* where it is, or would be */
     char *store; /* the folder */
     enum config_origin store_from;
+    char *broker; /* its address; NULL: runs are of this machine */
+    enum config_origin broker_from;
     uint64_t keep;   /* finished runs; 0: all */
     int64_t max_age; /* microseconds; 0: for ever */
     enum colour colour;
@@ -38,7 +40,12 @@ void config_release(struct config *self);
 void config_set_store(struct config *self, const char *folder,
                       enum config_origin from);
 
+/* NULL: none. */
+void config_set_broker(struct config *self, const char *address,
+                       enum config_origin from);
+
 /* "the default", "LEAT_STORE", ... */
 const char *config_origin_name(enum config_origin origin);
+const char *config_broker_origin(enum config_origin origin);
 
 #endif

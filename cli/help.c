@@ -75,7 +75,8 @@ put_option(const struct opt_spec *spec, struct buf *out)
     else
         buf_printf(out, "      --%s", spec->name);
     if (spec->value)
-        buf_printf(out, " %s", spec->value);
+        buf_printf(out, spec->kind == KIND_MAYBE ? " [%s]" : " %s",
+                   spec->value);
     if (out->len - from >= COLUMN) {
         buf_char(out, '\n');
         from = out->len;
@@ -90,6 +91,12 @@ put_settings(const struct cli *self, const struct command *command,
              struct buf *out)
 {
     for (size_t i = 0; command->options[i] != OPT_COUNT; i++) {
+        if (command->options[i] == OPT_BROKER && self->config.broker) {
+            buf_text(out, "\nThe broker is ");
+            term_put(&self->out, out, STYLE_PLAIN, self->config.broker);
+            buf_printf(out, " (%s).\n",
+                       config_broker_origin(self->config.broker_from));
+        }
         if (command->options[i] != OPT_STORE)
             continue;
         buf_text(out, "\nThe store is ");

@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "lib/api.h"
+#include "lib/worker.h"
 
 int
 cli_exit(enum err_code code)
@@ -200,6 +202,35 @@ check_words(const struct cli *self, size_t nword)
     return EXIT_OK;
 }
 
+/* What a flag names goes before what is configured. */
+static void
+settle_place(struct cli *self, const struct args *args)
+{
+    if (args_text(args, OPT_STORE))
+        config_set_store(&self->config, args_text(args, OPT_STORE), FROM_FLAG);
+    if (args_text(args, OPT_BROKER))
+        config_set_broker(&self->config, args_text(args, OPT_BROKER),
+                          FROM_FLAG);
+    else if (args_has(args, OPT_LOCAL) || args_has(args, OPT_STORE) ||
+             args_has(args, OPT_SLOTS))
+        config_set_broker(&self->config, NULL, FROM_FLAG);
+}
+
+static int
+check_place(const struct cli *self, const struct args *args)
+{
+    static const enum opt here[] = {OPT_SLOTS, OPT_LOCAL, OPT_STORE};
+
+    if (!args_has(args, OPT_BROKER))
+        return EXIT_OK;
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
+        if (args_has(args, here[i]))
+            return cli_usage(self, "--broker and --%s exclude each other",
+                             opt_specs[here[i]].name);
+    }
+    return EXIT_OK;
+}
+
 static int
 run_command(struct cli *self, int argc, char **argv)
 {
@@ -211,11 +242,11 @@ run_command(struct cli *self, int argc, char **argv)
     if (args_parse(&args, command->options, command->stop, argc, argv, &err) <
         0)
         return cli_usage(self, "%s", err.msg);
-    if (args_text(&args, OPT_STORE))
-        config_set_store(&self->config, args_text(&args, OPT_STORE), FROM_FLAG);
+    settle_place(self, &args);
     if (args_has(&args, OPT_HELP))
         code = show_help(self, command, args.nword == 1 ? args.words[0] : NULL);
-    else if ((code = check_words(self, args.nword)) == EXIT_OK)
+    else if ((code = check_place(self, &args)) == EXIT_OK &&
+             (code = check_words(self, args.nword)) == EXIT_OK)
         code = command->run(self, &args);
     args_release(&args);
     return code;
@@ -238,6 +269,20 @@ dispatch(struct cli *self, int argc, char **argv)
     return run_command(self, argc - 1, argv + 1);
 }
 
+/* Started by an agent, to call the flow's functions. */
+static int
+serve(const struct cli *cli)
+{
+    struct input input = {0};
+    struct err err;
+    int code = input_flow(&input, cli, NULL);
+
+    if (code == EXIT_OK && worker_serve(input.flow, &err) < 0)
+        code = cli_error(cli, &err);
+    input_release(&input);
+    return code;
+}
+
 int
 leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
 {
@@ -249,7 +294,9 @@ leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
         cli.name = argc > 0 ? argv[0] : name;
     term_init(&cli.err, STDERR_FILENO, COLOUR_AUTO);
     term_init(&cli.out, STDOUT_FILENO, COLOUR_AUTO);
-    if (config_load(&cli.config, &problems) < 0) {
+    if (build && worker_is_wanted()) {
+        code = serve(&cli);
+    } else if (config_load(&cli.config, &problems) < 0) {
         (void)term_write(&cli.err, &problems);
         code = EXIT_USAGE;
     } else {

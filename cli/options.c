@@ -26,7 +26,7 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
     [OPT_ENV] = {0, "env", KIND_TEXT, "NAME[=VALUE]",
                  "pass a variable on to every task"},
     [OPT_TIMEOUT] = {0, "timeout", KIND_SPAN, "SPAN",
-                     "cancel the run after this time (90s, 5m, 1h 30m)"},
+                     "end the run or the wait after this time (90s, 1h 30m)"},
     [OPT_NO_CACHE] = {0, "no-cache", KIND_NONE, NULL,
                       "execute what the cache has a value for"},
     [OPT_NO_STORE] = {0, "no-store", KIND_NONE, NULL,
@@ -69,6 +69,18 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                    "end a command that takes longer than this"},
     [OPT_NULL] = {'0', "null", KIND_NONE, NULL,
                   "inputs that are read end with a NUL, not a newline"},
+    [OPT_SLOTS] = {'j', "slots", KIND_MAYBE, "N",
+                   "run N tasks at once here; without N as many as cores"},
+    [OPT_BROKER] = {0, "broker", KIND_TEXT, "ADDRESS",
+                    "ask the broker there: tcp://HOST[:PORT] or ipc://PATH"},
+    [OPT_LOCAL] = {0, "local", KIND_NONE, NULL,
+                   "here, even if a broker is configured"},
+    [OPT_DETACH] = {'d', "detach", KIND_NONE, NULL,
+                    "print the number of the run and leave it to the broker"},
+    [OPT_NOW] = {0, "now", KIND_NONE, NULL,
+                 "kill what runs, without the time that it has to end"},
+    [OPT_WAIT] = {0, "wait", KIND_NUMBER, "N",
+                  "until so many are ready for work"},
 };
 
 #define LONG_BASE 256 /* getopt's value of a long option, above any letter */
@@ -77,7 +89,7 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
 struct parser {
     const enum opt *allowed;
     struct option longs[OPT_COUNT + 1];
-    char letters[2 * OPT_COUNT + 3];
+    char letters[3 * OPT_COUNT + 3];
     const char *names[OPT_COUNT]; /* of those allowed */
     size_t n;
 };
@@ -97,13 +109,17 @@ prepare(struct parser *self, const enum opt *allowed, bool stop)
         self->names[self->n] = spec->name;
         self->longs[self->n++] = (struct option){
             .name = spec->name,
-            .has_arg = spec->kind ? required_argument : no_argument,
+            .has_arg = spec->kind == KIND_MAYBE ? optional_argument
+                       : spec->kind             ? required_argument
+                                                : no_argument,
             .val = LONG_BASE + (int)allowed[i],
         };
         if (!spec->letter)
             continue;
         *to++ = spec->letter;
         if (spec->kind)
+            *to++ = ':';
+        if (spec->kind == KIND_MAYBE)
             *to++ = ':';
     }
     *to = '\0';
@@ -166,7 +182,10 @@ read_value(struct arg *arg, struct err *err)
 {
     const struct opt_spec *spec = &opt_specs[arg->opt];
 
-    if (spec->kind == KIND_NUMBER && read_number(arg->text, &arg->number) < 0)
+    if (!arg->text)
+        return 0;
+    if ((spec->kind == KIND_NUMBER || spec->kind == KIND_MAYBE) &&
+        read_number(arg->text, &arg->number) < 0)
         return err_set(err, ERR_INVALID,
                        "--%s wants a number, 0 or more, not \"%s\"", spec->name,
                        arg->text);
@@ -180,6 +199,21 @@ read_value(struct arg *arg, struct err *err)
         return err_set(err, ERR_INVALID, "--%s wants %s, not \"%s\"",
                        spec->name, spec->value, arg->text);
     return 0;
+}
+
+/* As make does: a number behind -j belongs to it. */
+static void
+take_optional(struct arg *arg, int argc, char **argv)
+{
+    const char *next = optind < argc ? argv[optind] : "";
+
+    if (arg->opt == NO_OPT || opt_specs[arg->opt].kind != KIND_MAYBE ||
+        arg->text || next[0] == '\0' ||
+        next[strspn(next, "0123456789")] != '\0')
+        return;
+    arg->text = next;
+    arg->apart = true;
+    optind++;
 }
 
 int
@@ -205,6 +239,7 @@ args_parse(struct args *ret, const enum opt *allowed, bool stop, int argc,
             goto out;
         }
         arg = (struct arg){.opt = opt_of(&parser, value), .text = optarg};
+        take_optional(&arg, argc, argv);
         if (read_value(&arg, err) < 0)
             goto out;
         args.list = mem_grow(args.list, &cap, args.n + 1, sizeof arg);
@@ -227,8 +262,8 @@ args_release(struct args *self)
     *self = (struct args){0};
 }
 
-static const struct arg *
-find_last(const struct args *self, enum opt opt)
+const struct arg *
+args_find(const struct args *self, enum opt opt)
 {
     for (size_t i = self->n; i > 0; i--) {
         if (self->list[i - 1].opt == opt)
@@ -240,13 +275,13 @@ find_last(const struct args *self, enum opt opt)
 bool
 args_has(const struct args *self, enum opt opt)
 {
-    return find_last(self, opt) != NULL;
+    return args_find(self, opt) != NULL;
 }
 
 const char *
 args_text(const struct args *self, enum opt opt)
 {
-    const struct arg *arg = find_last(self, opt);
+    const struct arg *arg = args_find(self, opt);
 
     return arg ? arg->text : NULL;
 }
@@ -254,7 +289,7 @@ args_text(const struct args *self, enum opt opt)
 int64_t
 args_number(const struct args *self, enum opt opt, int64_t fallback)
 {
-    const struct arg *arg = find_last(self, opt);
+    const struct arg *arg = args_find(self, opt);
 
     return arg ? arg->number : fallback;
 }

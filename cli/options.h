@@ -47,6 +47,12 @@ enum opt {
     OPT_RETRY,
     OPT_LIMIT,
     OPT_NULL,
+    OPT_SLOTS,
+    OPT_BROKER,
+    OPT_LOCAL,
+    OPT_DETACH,
+    OPT_NOW,
+    OPT_WAIT,
     OPT_COUNT
 };
 
@@ -55,6 +61,7 @@ enum opt_kind {
     KIND_NONE,
     KIND_TEXT,
     KIND_NUMBER, /* 0 and up */
+    KIND_MAYBE,  /* the same, and may be left out */
     KIND_SPAN,   /* a length of time */
     KIND_PAIR,   /* NAME=VALUE */
     KIND_FILE,
@@ -81,6 +88,7 @@ extern const struct opt_spec opt_specs[OPT_COUNT];
 struct arg {
     enum opt opt;
     const char *text; /* borrowed from argv; NULL without an argument */
+    bool apart;       /* an optional one that was a word of its own */
     int64_t number;   /* KIND_NUMBER, KIND_SPAN */
 };
 
@@ -103,6 +111,8 @@ void args_release(struct args *self);
 bool args_has(const struct args *self, enum opt opt);
 /* What was given last, or NULL. */
 const char *args_text(const struct args *self, enum opt opt);
+/* The option as it was given last, or NULL. */
+const struct arg *args_find(const struct args *self, enum opt opt);
 int64_t args_number(const struct args *self, enum opt opt, int64_t fallback);
 
 #endif

@@ -15,7 +15,10 @@
 /* Where a run is kept and what this machine is: run, retry, each. */
 #define OPTIONS_RUN                                                    \
     OPT_QUIET, OPT_VERBOSE, OPT_JSON, OPT_ENV, OPT_TIMEOUT, OPT_LABEL, \
-        OPT_RESOURCE, OPT_STORE
+        OPT_RESOURCE, OPT_STORE, OPT_SLOTS, OPT_BROKER, OPT_LOCAL, OPT_DETACH
+
+/* Where runs are looked up. */
+#define OPTIONS_PLACE OPT_STORE, OPT_BROKER, OPT_LOCAL
 
 const struct command cli_commands[] = {
     {
@@ -26,8 +29,12 @@ const struct command cli_commands[] = {
         .more = "Parameters are taken from -p, then -P, then LEAT_PARAM_NAME,\n"
                 "then the flow's defaults. Progress and what tasks write go\n"
                 "to standard error, the flow's output to standard output.\n"
-                "Ctrl-C cancels the run, a second one kills what still runs.",
+                "Ctrl-C cancels the run, a second one kills what still runs.\n"
+                "Tasks run one after another; with -j N, N at a time; with\n"
+                "--broker, or where a broker is configured, on its agents.\n"
+                "A number behind -j is always its N, as make has it.",
         .examples = "@ run nightly.yaml -p day=monday\n"
+                    "@ run nightly.yaml -j 4\n"
                     "x=$(@ run -q sum.yaml)\n",
         .options = OPTIONS(OPT_PARAM, OPT_PARAMS, OPT_NAME, OPTIONS_RUN,
                            OPT_NO_CACHE, OPT_NO_STORE),
@@ -60,7 +67,7 @@ const struct command cli_commands[] = {
         .examples = "@ plan nightly.yaml -p day=monday\n"
                     "@ plan --why last\n",
         .options = OPTIONS(OPT_PARAM, OPT_PARAMS, OPT_WHY, OPT_FROM,
-                           OPT_VERBOSE, OPT_JSON, OPT_STORE),
+                           OPT_VERBOSE, OPT_JSON, OPTIONS_PLACE),
         .words = KIND_FLOW,
         .least = 1,
         .most = 1,
@@ -75,7 +82,7 @@ const struct command cli_commands[] = {
                 ".dot, .mmd; else it is text for a terminal.",
         .examples = "@ graph nightly.yaml\n"
                     "@ graph last -o run.svg\n",
-        .options = OPTIONS(OPT_FORMAT, OPT_OUTPUT, OPT_STORE),
+        .options = OPTIONS(OPT_FORMAT, OPT_OUTPUT, OPTIONS_PLACE),
         .words = KIND_FLOW,
         .least = 1,
         .most = 1,
@@ -87,7 +94,8 @@ const struct command cli_commands[] = {
         .summary = "list runs, the newest first",
         .usage = "[-n N]",
         .examples = "@ ls -n 5\n",
-        .options = OPTIONS(OPT_NUMBER, OPT_ALL, OPT_QUIET, OPT_JSON, OPT_STORE),
+        .options =
+            OPTIONS(OPT_NUMBER, OPT_ALL, OPT_QUIET, OPT_JSON, OPTIONS_PLACE),
         .run = cmd_ls,
     },
     {
@@ -98,7 +106,7 @@ const struct command cli_commands[] = {
                 "it is if left out).",
         .examples = "@ show 12\n"
                     "@ show --json last | jq .state\n",
-        .options = OPTIONS(OPT_VERBOSE, OPT_JSON, OPT_STORE),
+        .options = OPTIONS(OPT_VERBOSE, OPT_JSON, OPTIONS_PLACE),
         .words = KIND_RUN,
         .most = 1,
         .run = cmd_show,
@@ -113,7 +121,7 @@ const struct command cli_commands[] = {
         .examples = "@ logs 12/train[8,3]\n"
                     "@ logs -f last\n",
         .options =
-            OPTIONS(OPT_FOLLOW, OPT_ATTEMPT, OPT_RAW, OPT_JSON, OPT_STORE),
+            OPTIONS(OPT_FOLLOW, OPT_ATTEMPT, OPT_RAW, OPT_JSON, OPTIONS_PLACE),
         .words = KIND_TASK,
         .most = 1,
         .run = cmd_logs,
@@ -124,7 +132,7 @@ const struct command cli_commands[] = {
         .usage = "TASK|RUN",
         .more = "Text is printed as it is, all else as JSON.",
         .examples = "@ value 12/sum\n",
-        .options = OPTIONS(OPT_JSON, OPT_STORE),
+        .options = OPTIONS(OPT_JSON, OPTIONS_PLACE),
         .words = KIND_TASK,
         .least = 1,
         .most = 1,
@@ -137,7 +145,7 @@ const struct command cli_commands[] = {
         .more = "Says why it waits, was skipped, failed or was kept, and what\n"
                 "a retry of the run would do with it.",
         .examples = "@ why 12/deploy\n",
-        .options = OPTIONS(OPT_JSON, OPT_STORE),
+        .options = OPTIONS(OPT_JSON, OPTIONS_PLACE),
         .words = KIND_TASK,
         .least = 1,
         .most = 1,
@@ -148,13 +156,40 @@ const struct command cli_commands[] = {
         .summary = "wait until runs have ended",
         .usage = "RUN...",
         .more = "Exits as run would have; of several runs as the first that\n"
-                "did not succeed. Looks every 100 ms.",
+                "did not succeed.",
         .examples = "@ wait 12 && echo done\n",
-        .options = OPTIONS(OPT_QUIET, OPT_STORE),
+        .options = OPTIONS(OPT_QUIET, OPTIONS_PLACE),
         .words = KIND_RUN,
         .least = 1,
         .most = CLI_WORDS_ANY,
         .run = cmd_wait,
+    },
+    {
+        .name = "watch",
+        .summary = "follow a run that a broker has in hand",
+        .usage = "[RUN]",
+        .more = "Shows what run would have shown, from the run's beginning,\n"
+                "and exits as run would have. Ctrl-C only leaves: the run\n"
+                "goes on.",
+        .examples = "@ watch 12\n",
+        .options = OPTIONS(OPT_QUIET, OPT_VERBOSE, OPT_JSON, OPT_BROKER),
+        .words = KIND_RUN,
+        .most = 1,
+        .run = cmd_watch,
+    },
+    {
+        .name = "cancel",
+        .summary = "end runs that a broker has in hand",
+        .usage = "RUN...",
+        .more = "Starts nothing more and ends what runs: with TERM, and with\n"
+                "KILL when its time to end is over. Returns when the broker\n"
+                "knows; wait waits for the end.",
+        .examples = "@ cancel 12 && @ wait 12\n",
+        .options = OPTIONS(OPT_NOW, OPT_QUIET, OPT_BROKER),
+        .words = KIND_RUN,
+        .least = 1,
+        .most = CLI_WORDS_ANY,
+        .run = cmd_cancel,
     },
     {
         .name = "retry",
@@ -178,7 +213,7 @@ const struct command cli_commands[] = {
                 "interrupted and paused runs alone.",
         .examples = "@ rm 3-7\n"
                     "@ rm --older 30d\n",
-        .options = OPTIONS(OPT_KEEP, OPT_OLDER, OPT_QUIET, OPT_STORE),
+        .options = OPTIONS(OPT_KEEP, OPT_OLDER, OPT_QUIET, OPTIONS_PLACE),
         .words = KIND_RUN,
         .most = CLI_WORDS_ANY,
         .run = cmd_rm,
@@ -209,6 +244,32 @@ const struct command cli_commands[] = {
         .only_leat = true,
         .stop = true,
         .run = cmd_each,
+    },
+    {
+        .name = "agents",
+        .summary = "list a broker's agents",
+        .usage = "[--wait N]",
+        .more = "With --wait until N agents are ready for work, but no longer\n"
+                "than --timeout.",
+        .examples = "@ agents --wait 2 --timeout 30s\n",
+        .options =
+            OPTIONS(OPT_WAIT, OPT_TIMEOUT, OPT_QUIET, OPT_JSON, OPT_BROKER),
+        .only_leat = true,
+        .run = cmd_agents,
+    },
+    {
+        .name = "drain",
+        .summary = "let an agent finish what it has and leave",
+        .usage = "AGENT...",
+        .more = "It is given nothing more; what it has not started goes to\n"
+                "others.",
+        .examples = "@ drain rack2\n",
+        .options = OPTIONS(OPT_QUIET, OPT_BROKER),
+        .words = KIND_TEXT,
+        .least = 1,
+        .most = CLI_WORDS_ANY,
+        .only_leat = true,
+        .run = cmd_drain,
     },
     {
         .name = "completion",

@@ -123,27 +123,6 @@ put_name(struct watch *self, struct buf *out, const struct term *term,
     buf_text(out, mark);
 }
 
-static void
-remember_line(struct watch_failure *tail, const char *text, size_t n)
-{
-    char *line = mem_text(text, n < TAIL_BYTES ? n : TAIL_BYTES);
-
-    if (tail->ntail == WATCH_TAIL) {
-        free(tail->tail[0]);
-        memmove(tail->tail, tail->tail + 1,
-                (WATCH_TAIL - 1) * sizeof *tail->tail);
-        tail->ntail--;
-    }
-    tail->tail[tail->ntail++] = line;
-}
-
-static void
-forget_lines(struct watch_failure *tail)
-{
-    while (tail->ntail > 0)
-        free(tail->tail[--tail->ntail]);
-}
-
 /*
  * A program that shows progress of its own overwrites its line: the last
  * state of it is what counts.
@@ -188,11 +167,11 @@ put_line(struct buf *out, const char *text, size_t n, bool cut)
 
 /* The name of the instance is in `name`. */
 static void
-put_held_back(struct watch *self)
+put_held_back(struct watch *self, const struct open_one *one)
 {
-    uint64_t n = self->nvalue - WATCH_LINES;
+    uint64_t n = one->nvalue - WATCH_LINES;
 
-    if (self->nvalue <= WATCH_LINES || self->quiet)
+    if (one->nvalue <= WATCH_LINES || self->quiet)
         return;
     put_name(self, &self->out, &self->cli->err, buf_str(&self->name), " | ");
     buf_printf(&self->out, "... %" PRIu64 " more line%s: ", n,
@@ -206,7 +185,6 @@ put_held_back(struct watch *self)
     buf_char(&self->out, '\n');
 }
 
-/* The name of the source is in `name`. */
 static void
 on_line(void *ctx, const struct lines_source *source, int64_t when,
         const char *text, size_t n)
@@ -216,17 +194,22 @@ on_line(void *ctx, const struct lines_source *source, int64_t when,
     struct buf *out = result ? &self->results_out : &self->out;
     const struct term *term = result ? &self->cli->out : &self->cli->err;
 
+    struct open_one *one = open_get(&self->open, source->id);
     bool cut = is_cut(self, source);
 
     (void)when;
+    /* Results without names go on as they are, but whole. */
+    if (self->many && self->results && !self->tag) {
+        buf_add(out, text, n);
+        buf_char(out, '\n');
+    }
     keep_last(&text, &n);
-    remember_line(&self->tail, text, n);
+    open_line(one, mem_text(text, n < TAIL_BYTES ? n : TAIL_BYTES));
     if (self->results ? !self->tag : self->quiet)
         return;
-    /* One task at a time runs: its lines are counted. */
-    if (cut && ++self->nvalue > WATCH_LINES)
+    if (cut && ++one->nvalue > WATCH_LINES)
         return;
-    put_name(self, out, term, buf_str(&self->name), " | ");
+    put_name(self, out, term, name_of(self, self->run, source->id), " | ");
     put_line(out, text, n, cut);
 }
 
@@ -237,9 +220,9 @@ on_output(void *ctx, const struct run *run, struct plan_id id, int stream,
     struct watch *self = ctx;
     struct lines_source source = {id, run_attempts(run, id), stream};
 
-    (void)name_of(self, run, id);
+    self->run = run;
     lines_add(&self->lines, &source, 0, data, n);
-    if (self->results && !self->tag)
+    if (self->results && !self->tag && !self->many)
         buf_add(stream == 1 ? &self->results_out : &self->out, data, n);
     flush(self);
 }
@@ -250,17 +233,18 @@ static void
 put_outcome(struct watch *self, const struct run *run,
             const struct run_change *change)
 {
+    const struct open_one *one = open_find(&self->open, change->id);
+    int64_t took = change->took;
     char text[SPAN_TEXT];
 
+    if (took == 0 && one && one->started > 0)
+        took = span_mono() - one->started;
     put_name(self, &self->out, &self->cli->err, name_of(self, run, change->id),
              " : ");
     term_put(&self->cli->err, &self->out, term_state_style(change->state),
              plan_state_names[change->state]);
-    if (self->task_started > 0 && self->running.task == change->id.task &&
-        self->running.child == change->id.child &&
-        plan_state_is_final(change->state) && change->attempt > 0)
-        buf_printf(&self->out, " in %s",
-                   span_format(span_mono() - self->task_started, text));
+    if (took > 0 && plan_state_is_final(change->state) && change->attempt > 0)
+        buf_printf(&self->out, " in %s", span_format(took, text));
     if (change->cause) {
         buf_text(&self->out, ": ");
         term_put(&self->cli->err, &self->out, STYLE_PLAIN, change->cause);
@@ -340,31 +324,58 @@ static void
 remember_failure(struct watch *self, const struct run_change *change)
 {
     struct watch_failure *failure = &self->failures[self->nfailure];
+    struct open_one *one = open_find(&self->open, change->id);
 
     if (self->nfailure == WATCH_FAILURES)
         return;
     self->nfailure++;
     failure->id = change->id;
     failure->state = change->state;
-    if (self->running.task != change->id.task ||
-        self->running.child != change->id.child)
+    if (!one)
         return;
-    memcpy(failure->tail, self->tail.tail, sizeof failure->tail);
-    failure->ntail = self->tail.ntail;
-    self->tail.ntail = 0;
+    memcpy(failure->tail, one->tail, sizeof failure->tail);
+    failure->ntail = one->ntail;
+    one->ntail = 0;
 }
 
 static void
 begin(struct watch *self, const struct run_change *change)
 {
     self->running = change->id;
-    self->nvalue = 0;
-    self->task_started = 0;
-    forget_lines(&self->tail);
+    open_remove(&self->open, change->id);
     if (change->id.child == PLAN_WHOLE ||
         self->maps[change->id.task].n <= WATCH_CHILDREN || self->verbose ||
         self->cli->err.tty)
-        self->task_started = span_mono();
+        open_get(&self->open, change->id)->started = span_mono();
+}
+
+/* All that it wrote has come. */
+static void
+complete(struct watch *self, const struct run *run, struct plan_id id)
+{
+    const struct open_one *one;
+
+    if (self->lines.nopen > 0)
+        lines_end(&self->lines, &id);
+    one = open_find(&self->open, id);
+    if (!one || one->nvalue == 0)
+        return;
+    (void)name_of(self, run, id);
+    put_held_back(self, one);
+}
+
+/* It is not at work any more. */
+static void
+forget(struct watch *self, struct plan_id id)
+{
+    const struct open_one *other;
+
+    open_remove(&self->open, id);
+    if (!self->many || self->running.task != id.task ||
+        self->running.child != id.child)
+        return;
+    other = open_any(&self->open);
+    self->running = other ? other->id : (struct plan_id){PLAN_NONE, PLAN_WHOLE};
 }
 
 static void
@@ -373,19 +384,15 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
     struct watch *self = ctx;
     struct watch_map *map = &self->maps[change->id.task];
 
+    self->run = run;
     if (change->state == PLAN_MAPPED)
         *map = (struct watch_map){
             .n = plan_children(run_plan(run), change->id.task),
             .started = span_mono()};
     if (change->state == PLAN_RUNNING)
         begin(self, change);
-    if (change->state != PLAN_RUNNING &&
-        (self->lines.nopen > 0 || self->nvalue > 0)) {
-        (void)name_of(self, run, change->id);
-        lines_end(&self->lines, &change->id);
-        put_held_back(self);
-        self->nvalue = 0;
-    }
+    if (change->state != PLAN_RUNNING)
+        complete(self, run, change->id);
     self->kept += change->kept;
     if (is_told(self, change))
         put_outcome(self, run, change);
@@ -393,6 +400,8 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
         remember_failure(self, change);
     if (change->id.child != PLAN_WHOLE)
         count_child(self, run, change);
+    if (change->state != PLAN_RUNNING)
+        forget(self, change->id);
     flush(self);
 }
 
@@ -431,9 +440,13 @@ watch_init(struct watch *self)
 void
 watch_release(struct watch *self)
 {
-    forget_lines(&self->tail);
-    while (self->nfailure > 0)
-        forget_lines(&self->failures[--self->nfailure]);
+    while (self->nfailure > 0) {
+        struct watch_failure *failure = &self->failures[--self->nfailure];
+
+        while (failure->ntail > 0)
+            free(failure->tail[--failure->ntail]);
+    }
+    open_release(&self->open);
     lines_release(&self->lines);
     buf_release(&self->out);
     buf_release(&self->results_out);

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 #include "cli/lines.h"
+#include "cli/open.h"
 #include "flow/flow.h"
 #include "flow/run.h"
 #include "lib/local.h"
@@ -24,12 +25,11 @@
 #define WATCH_FAILURES 10  /* told of one by one */
 #define WATCH_LINES    5   /* of standard output that is a value */
 #define WATCH_BYTES    200 /* of each of those */
-#define WATCH_TAIL     10  /* last lines of output kept for each */
 
 struct watch_failure {
     struct plan_id id;
     enum plan_state state;
-    char *tail[WATCH_TAIL]; /* the last lines of its output, oldest first */
+    char *tail[OPEN_TAIL]; /* the last lines of its output, oldest first */
     size_t ntail;
 };
 
@@ -46,6 +46,7 @@ struct watch {
     bool verbose; /* also what starts, every child, and every line */
     bool results; /* what tasks write to stdout goes to stdout */
     bool tag;     /* with names before the lines */
+    bool many;    /* more than one task at a time: whole lines only */
 
     /* private */
     struct lines lines;
@@ -56,13 +57,12 @@ struct watch {
     struct buf name;
     size_t column; /* where names end */
     int64_t started, drawn;
-    int64_t task_started; /* of `running` */
-    struct plan_id running;
-    uint64_t id;     /* of the run; 0: not stored */
-    uint64_t nvalue; /* lines of the value of what runs */
-    struct buf bar;  /* what is on the screen; empty: none */
+    const struct run *run;  /* as it was last heard of */
+    struct open open;       /* what runs */
+    struct plan_id running; /* that began last */
+    uint64_t id;            /* of the run; 0: not stored */
+    struct buf bar;         /* what is on the screen; empty: none */
     uint64_t kept;
-    struct watch_failure tail; /* of what runs */
     struct watch_failure failures[WATCH_FAILURES];
     size_t nfailure;
 };

@@ -12,17 +12,37 @@ void
 which_release(struct which *self)
 {
     history_destroy(&self->history);
-    store_close(&self->store);
+    runs_close(&self->runs);
     free(self->ids);
     self->ids = NULL;
 }
 
-static int
-open_store(struct which *self, const struct cli *cli)
+int
+which_broker(const struct cli *cli, struct client **ret)
 {
     struct err err;
 
-    if (store_open(&self->store, cli->config.store, STORE_READ, &err) == 0)
+    if (!cli->config.broker)
+        return cli_usage(cli, "needs a broker: name one with --broker ADDRESS, "
+                              "LEAT_BROKER or in config.yaml");
+    return client_open(ret, cli->config.broker, &err) < 0 ? cli_error(cli, &err)
+                                                          : EXIT_OK;
+}
+
+int
+which_open(const struct cli *cli, enum store_mode mode, struct runs **ret)
+{
+    struct client *client = NULL;
+    struct err err;
+    int code;
+
+    if (cli->config.broker) {
+        code = which_broker(cli, &client);
+        if (code == EXIT_OK)
+            *ret = runs_of_broker(&client);
+        return code;
+    }
+    if (runs_of_store(ret, cli->config.store, mode, &err) == 0)
         return EXIT_OK;
     if (err.code == ERR_NOT_FOUND)
         return cli_fail(cli, EXIT_NOT_FOUND, "%s", err.msg);
@@ -35,8 +55,8 @@ load(struct which *self, const struct cli *cli, const char *name)
     uint64_t run = 0;
     struct err err;
 
-    if (store_find(self->store, name ? name : "last", &run, &err) < 0 ||
-        history_load(&self->history, self->store, run, &err) < 0)
+    if (runs_find(self->runs, name ? name : "last", &run, &err) < 0 ||
+        runs_history(self->runs, run, &self->history, &err) < 0)
         return cli_error(cli, &err);
     return EXIT_OK;
 }
@@ -44,7 +64,7 @@ load(struct which *self, const struct cli *cli, const char *name)
 int
 which_run(struct which *self, const struct cli *cli, const char *name)
 {
-    int code = open_store(self, cli);
+    int code = which_open(cli, STORE_READ, &self->runs);
 
     self->whole = true;
     return code == EXIT_OK ? load(self, cli, name) : code;
@@ -127,7 +147,7 @@ guess(struct which *self, const struct cli *cli, const char *name)
         add(self, id, &cap);
         return EXIT_OK;
     }
-    if (store_find(self->store, name, &run, &other) < 0)
+    if (runs_find(self->runs, name, &run, &other) < 0)
         return cli_error(cli, &err);
     history_destroy(&self->history);
     self->whole = true;
@@ -139,7 +159,7 @@ which_task(struct which *self, const struct cli *cli, const char *name)
 {
     const char *slash = strchr(name, '/');
     const char *bracket = strchr(name, '[');
-    int code = open_store(self, cli);
+    int code = which_open(cli, STORE_READ, &self->runs);
     char *run;
 
     if (code != EXIT_OK)

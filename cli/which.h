@@ -15,11 +15,21 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "flow/plan.h"
+#include "lib/runs.h"
 #include "store/history.h"
 #include "store/store.h"
 
+/*
+ * The runs that a command looks at: the broker's, if there is one, else those
+ * of the store. A problem is told; 0, or what to exit with.
+ */
+int which_open(const struct cli *cli, enum store_mode mode, struct runs **ret);
+
+/* The broker's only; what is asked for makes no sense without. */
+int which_broker(const struct cli *cli, struct client **ret);
+
 struct which {
-    struct store *store;
+    struct runs *runs;
     struct history *history;
     struct plan_id *ids; /* the tasks that were named */
     size_t nid;
@@ -27,7 +37,7 @@ struct which {
 };
 
 /*
- * Open the store and load a run (NULL: the last), or a run with the tasks
+ * Open the runs and load a run (NULL: the last), or a run with the tasks
  * named in it. On failure the error is told and what the program is to exit
  * with is returned; 0 is success. Release it in either case.
  */

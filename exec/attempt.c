@@ -217,6 +217,7 @@ start_main(struct attempt *self, const struct spawn *spawn, struct err *err)
             continue;
         return -1;
     }
+    self->host->nmain++;
     return 0;
 }
 
@@ -342,6 +343,7 @@ reap_main(struct attempt *self, int64_t now)
 
     if (pid == 0)
         return;
+    self->host->nmain--;
     self->lost = pid < 0;
     if (used.ru_maxrss * 1024 < self->peak + MEMORY_MORE)
         used.ru_maxrss = 0;
@@ -412,12 +414,26 @@ is_mark_gone(struct attempt *self)
     return host->has_marks && !tree_marks_has(&host->marks, self->tree.mark);
 }
 
+/*
+ * What an attempt leaves behind becomes a child of ours before its parent can
+ * be waited for. So if we have no children but main processes, nothing is left
+ * of those that have ended.
+ */
+static bool
+are_all_mains(const struct attempt_host *host)
+{
+    if (host->children < 0)
+        return tree_is_childless();
+    return tree_count_children(host->children) == host->nmain;
+}
+
 static void
 look_around(struct attempt *self)
 {
     self->look = false;
-    if (tree_is_childless() || (self->stage == ATTEMPT_DRAINING &&
-                                self->tree.mark != 0 && is_mark_gone(self)))
+    if ((self->exited && are_all_mains(self->host)) ||
+        (self->stage == ATTEMPT_DRAINING && self->tree.mark != 0 &&
+         is_mark_gone(self)))
         self->gone = true;
     else
         sweep(self, self->stage == ATTEMPT_KILL_SENT ? SIGKILL : 0);

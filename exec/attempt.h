@@ -25,8 +25,10 @@ struct attempt_host {
     int epoll;
     int null; /* /dev/null */
     struct spawn_context spawn;
-    bool held;   /* pipes are not read */
-    rlim_t mark; /* of the next attempt */
+    bool held;    /* pipes are not read */
+    int children; /* see tree_open_children, or -1 */
+    size_t nmain; /* main processes that were not waited for */
+    rlim_t mark;  /* of the next attempt */
     struct tree_marks marks;
     bool has_marks;            /* they were read in this turn of the loop */
     char *chunk;               /* ATTEMPT_CHUNK bytes to read into */

@@ -16,6 +16,7 @@ struct carrier {
     struct carried_list running; /* with a process, or being called */
     struct carried_list ready;   /* to be handed out: ENDED, or CALL */
     size_t n;                    /* in both */
+    bool held;                   /* what processes write is not read */
 };
 
 int
@@ -88,6 +89,18 @@ pass_output(void *ctx, void *tag, enum exec_stream stream, const char *data,
                         data, n);
 }
 
+static int
+get_exec(struct carrier *self, struct err *err)
+{
+    if (self->exec)
+        return 0;
+    if (exec_new(&self->exec, pass_output, self, err) < 0)
+        return -1;
+    if (self->held)
+        exec_hold(self->exec, true);
+    return 0;
+}
+
 /* Start its process; if that fails, it has failed. */
 static int
 start(struct carrier *self, struct carried *c, enum carried_stage stage,
@@ -99,8 +112,7 @@ start(struct carrier *self, struct carried *c, enum carried_stage stage,
     spec->tag = c;
     spec->timeout = c->work->spec->timeout;
     spec->grace = c->work->spec->grace;
-    if ((self->exec || exec_new(&self->exec, pass_output, self, &err) == 0) &&
-        exec_start(self->exec, spec, &err) == 0)
+    if (get_exec(self, &err) == 0 && exec_start(self->exec, spec, &err) == 0)
         return 0;
     carried_fail(c, PLAN_FAILED, err.msg);
     c->done.short_of = err.code == ERR_UNAVAILABLE;
@@ -337,4 +349,12 @@ int
 carrier_fd(struct carrier *self)
 {
     return self->exec ? exec_fd(self->exec) : -1;
+}
+
+void
+carrier_hold(struct carrier *self, bool hold)
+{
+    self->held = hold;
+    if (self->exec)
+        exec_hold(self->exec, hold);
 }

@@ -93,7 +93,8 @@ void carrier_cancel(struct carrier *self, const void *tag, bool at_once);
 size_t carrier_running(const struct carrier *self);
 int carrier_fd(struct carrier *self); /* to poll; -1: no process yet */
 
-/* Stop and go on reading what processes write: their pipes fill. */
+/* Stop and go on reading what processes write: their pipes fill. See exec_hold;
+ * who is held has not ended. */
 void carrier_hold(struct carrier *self, bool hold);
 
 /* True if what it creates is there already, seen from where it would run. */

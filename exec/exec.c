@@ -49,6 +49,13 @@ heed_children(void)
     (void)sigaction(SIGCHLD, &action, NULL);
 }
 
+static void
+close_fd(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}
+
 static int
 open_files(struct exec *self, struct err *err)
 {
@@ -77,6 +84,7 @@ exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
     TAILQ_INIT(&self->running);
     TAILQ_INIT(&self->ended);
     self->host.epoll = self->host.null = self->timerfd = -1;
+    self->host.children = tree_open_children();
     self->host.on_output = on_output;
     self->host.ctx = ctx;
     self->armed = SPAN_NEVER;
@@ -93,13 +101,6 @@ exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     *ret = self;
     return 0;
-}
-
-static void
-close_fd(int fd)
-{
-    if (fd >= 0)
-        (void)close(fd);
 }
 
 /* Wait for the killed; what is left then is inside the kernel. */
@@ -134,6 +135,7 @@ exec_destroy(struct exec **self_p)
     close_fd(self->timerfd);
     close_fd(self->host.epoll);
     close_fd(self->host.null);
+    close_fd(self->host.children);
     tree_marks_release(&self->host.marks);
     spawn_release(&self->host.spawn);
     free(self->host.chunk);
@@ -199,6 +201,11 @@ exec_start(struct exec *self, const struct exec_spec *spec, struct err *err)
     int64_t now = span_mono();
     struct attempt *attempt = NULL;
 
+    /* Another thread's children are not in the list. */
+    if (self->host.children >= 0 && gettid() != getpid()) {
+        close_fd(self->host.children);
+        self->host.children = -1;
+    }
     if (attempt_start(&attempt, &self->host, spec, now, err) < 0)
         return -1;
     TAILQ_INSERT_TAIL(&self->running, attempt, link);

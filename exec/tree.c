@@ -17,6 +17,7 @@
 #include "base/span.h"
 
 #define STAT_BYTES 1024
+#define LIST_BYTES 4096
 
 struct proc {
     pid_t pid;
@@ -54,6 +55,36 @@ tree_is_childless(void)
 
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 &&
            errno == ECHILD;
+}
+
+/*
+ * That a subreaper's orphans become children of its main thread is the order
+ * of the kernel's list of threads (find_alive_thread, on all kernels that have
+ * close_range).
+ */
+int
+tree_open_children(void)
+{
+    if (gettid() != getpid())
+        return -1;
+    return open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+}
+
+/* Nobody but us can take one off the list, and new ones come at its end. */
+size_t
+tree_count_children(int fd)
+{
+    char list[LIST_BYTES];
+    size_t count = 0;
+    off_t at = 0;
+    ssize_t n;
+
+    while ((n = pread(fd, list, sizeof list, at)) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            count += list[i] == ' ';
+        at += n;
+    }
+    return n < 0 ? SIZE_MAX : count;
 }
 
 bool

@@ -31,6 +31,16 @@ rlim_t tree_first_mark(void);
 bool tree_is_childless(void);
 
 /*
+ * The same while other attempts run: how many children the main thread has, as
+ * the kernel lists them, ended ones included. Cheap as long as there are not
+ * hundreds. It is the main thread that gets all orphans, but other threads have
+ * children of their own: -1 is returned to these, and where the kernel has no
+ * such list (CONFIG_PROC_CHILDREN).
+ */
+int tree_open_children(void);
+size_t tree_count_children(int fd); /* SIZE_MAX: not known */
+
+/*
  * The marks of all processes there are, for a quick answer to who is left
  * while other attempts run.
  */

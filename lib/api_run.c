@@ -14,7 +14,9 @@
 #include "base/span.h"
 #include "flow/params.h"
 #include "lib/api.h"
+#include "lib/api_cluster.h"
 #include "lib/local.h"
+#include "lib/worker.h"
 #include "store/store.h"
 
 static_assert((int)LEAT_RUN_SUCCEEDED == STORE_SUCCEEDED, "leat_run_state");
@@ -170,10 +172,30 @@ begin(leat_flow *flow, const leat_run_options *options, struct begun *self,
     if (options->timeout && span_parse(options->timeout, &self->timeout) < 0)
         return api_fail(err, ERR_INVALID,
                         "the time-out of the run is no length of time");
-    if (!options->store)
+    if (options->store || options->executor.kind != API_LOCAL)
+        describe(flow, options, self);
+    if (!options->store || options->executor.kind != API_LOCAL)
         return 0;
-    describe(flow, options, self);
     return open_store(options->store, &self->store, err);
+}
+
+/* By whoever was asked to. */
+static int
+carry_request(const leat_run_options *options,
+              const struct local_request *request, struct local_result *ret,
+              struct err *err)
+{
+    const char *store = options->store;
+    char *folder = NULL;
+    int rc;
+
+    if (options->executor.kind == API_LOCAL)
+        return local_run(request, ret, err);
+    if (store && *store == '\0')
+        store = folder = store_default_folder();
+    rc = api_cluster_run(&options->executor, request, store, ret, err);
+    free(folder);
+    return rc;
 }
 
 static int
@@ -192,6 +214,7 @@ carry_out(leat_flow *flow, const leat_run_options *options,
         .handle = api_has_handlers(flow) ? api_handle : NULL,
         .handle_ctx = flow,
         .interrupt_fd = -1,
+        .slots = options->executor.slots,
         .timeout = begun->timeout,
         .no_cache = options->no_cache,
     };
@@ -199,12 +222,49 @@ carry_out(leat_flow *flow, const leat_run_options *options,
     int rc;
 
     output_init(&output);
-    rc = local_run(&request, ret, &why);
+    rc = carry_request(options, &request, ret, &why);
     output_release(&output);
     if (rc == 0)
         return 0;
     local_result_release(ret);
     return api_fail(err, why.code, why.msg);
+}
+
+/* This process was started to make calls: it does, if they are this flow's. */
+static int
+serve(leat_flow *flow, leat_err *err)
+{
+    struct err why;
+
+    if (leat_flow_check(flow, err) < 0)
+        return -1;
+    (void)worker_serve(flow->flow, &why);
+    return api_fail(err, why.code, why.msg);
+}
+
+static void
+make_result(leat_flow *flow, const struct local_result *local,
+            leat_result **ret)
+{
+    leat_result *result = mem_alloc(1, sizeof *result);
+
+    result->flow = flow;
+    result->local = *local;
+    result->values = mem_alloc(flow->flow->ntask, sizeof *result->values);
+    result->null = json_null();
+    if (ret)
+        *ret = result;
+    else
+        leat_result_destroy(&result);
+}
+
+static void
+end(struct begun *begun, const leat_run_options *options)
+{
+    store_close(&begun->store);
+    store_run_release(&begun->info);
+    json_decref(begun->params);
+    json_decref(options->parameters);
 }
 
 int
@@ -215,29 +275,85 @@ leat_flow_run(leat_flow *flow, const leat_run_options *options,
     struct local_result local = {0};
     struct begun begun = {0};
     unsigned filled = fill_standard();
-    leat_result *result;
     int rc = -1;
 
     if (!options)
         options = &none;
-    if (begin(flow, options, &begun, err) < 0 ||
-        carry_out(flow, options, &begun, &local, err) < 0)
-        goto out;
-    result = mem_alloc(1, sizeof *result);
-    result->flow = flow;
-    result->local = local;
-    result->values = mem_alloc(flow->flow->ntask, sizeof *result->values);
-    result->null = json_null();
-    if (ret)
-        *ret = result;
+    if (worker_is_wanted())
+        rc = serve(flow, err);
+    else if (begin(flow, options, &begun, err) == 0)
+        rc = carry_out(flow, options, &begun, &local, err);
+    if (rc == 0)
+        make_result(flow, &local, ret);
+    end(&begun, options);
+    empty_standard(filled);
+    return rc;
+}
+
+int
+leat_flow_submit(leat_flow *flow, const leat_run_options *options,
+                 uint64_t *run, leat_err *err)
+{
+    const leat_run_options none = {0};
+    struct begun begun = {0};
+    unsigned filled = fill_standard();
+    struct err why;
+    int rc = -1;
+
+    if (!options)
+        options = &none;
+    if (worker_is_wanted()) {
+        rc = serve(flow, err);
+    } else if (begin(flow, options, &begun, err) == 0) {
+        const struct local_request request = {
+            .flow = flow->flow,
+            .params = begun.params,
+            .info = &begun.info,
+            .handle = api_has_handlers(flow) ? api_handle : NULL,
+            .timeout = begun.timeout,
+            .no_cache = options->no_cache,
+        };
+
+        rc = api_cluster_submit(&options->executor, &request, run, &why);
+        if (rc < 0)
+            (void)api_fail(err, why.code, why.msg);
+    }
+    end(&begun, options);
+    empty_standard(filled);
+    return rc;
+}
+
+int
+leat_flow_wait(leat_flow *flow, const leat_run_options *options, uint64_t run,
+               leat_result **ret, leat_err *err)
+{
+    struct output output;
+    const struct local_watch watch = {.output = pass_on, .ctx = &output};
+    const struct local_request request = {
+        .flow = flow->flow,
+        .watch = options->quiet ? NULL : &watch,
+        .interrupt_fd = -1,
+    };
+    struct local_result local = {0};
+    unsigned filled = fill_standard();
+    struct err why;
+    int rc;
+
+    if (worker_is_wanted()) {
+        rc = serve(flow, err);
+    } else if (leat_flow_check(flow, err) < 0) {
+        rc = -1;
+    } else {
+        output_init(&output);
+        rc = api_cluster_wait(&options->executor, &request, run, &local, &why);
+        output_release(&output);
+        if (rc < 0)
+            (void)api_fail(err, why.code, why.msg);
+    }
+    if (rc == 0)
+        make_result(flow, &local, ret);
     else
-        leat_result_destroy(&result);
-    rc = 0;
-out:
-    store_close(&begun.store);
-    store_run_release(&begun.info);
-    json_decref(begun.params);
-    json_decref(options->parameters);
+        local_result_release(&local);
     empty_standard(filled);
     return rc;
 }

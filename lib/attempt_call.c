@@ -42,6 +42,7 @@ static struct leat_task
 make_task(const struct local *self)
 {
     return (struct leat_task){
+        .flow = self->request->flow,
         .run = self->run,
         .id = self->attempt->id,
         .attempt = self->attempt->number,

@@ -119,19 +119,25 @@ on_exit_of_process(void)
     spill();
 }
 
-static void
-heed_ends(struct capture *self)
+void
+capture_heed(int sig)
 {
     struct sigaction action = {.sa_handler = on_fatal,
                                .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
 
+    (void)sigaction(sig, &action, NULL);
+}
+
+static void
+heed_ends(struct capture *self)
+{
     self->pid = getpid();
     self->outer = innermost;
     innermost = self;
     for (int i = 0; i < COUNT_FATAL; i++) {
         (void)sigaction(fatal[i], NULL, &self->before[i]);
         if (self->before[i].sa_handler == SIG_DFL)
-            (void)sigaction(fatal[i], &action, NULL);
+            capture_heed(fatal[i]);
     }
     if (!heeded)
         heeded = atexit(on_exit_of_process) == 0;

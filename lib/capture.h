@@ -31,6 +31,10 @@ void capture_destroy(struct capture **self_p);
 void capture_pause(struct capture *self);
 void capture_resume(struct capture *self);
 
+/* Also when this signal ends the process, what was printed goes to where 1 and 2
+ * led before. */
+void capture_heed(int sig);
+
 /*
  * Pass on what was printed since the last time. Past LIMIT_OUTPUT_BYTES the
  * middle of a stream is left out, with a line that says how much.

@@ -73,8 +73,12 @@ struct client_follow {
     bool leave;
     int interrupt_fd; /* -1: none */
     int64_t timeout;  /* of the whole run, as it was submitted; 0: none */
+    /* Cancelled from here after this time; 0: never, or it is submitted. */
+    int64_t deadline;
     int64_t patience;
     void (*lost)(void *ctx, const char *text);
+    /* Asked every 100 ms or so, if not NULL: -1 and *err ends the following. */
+    int (*check)(void *ctx, struct err *err);
     void *ctx;
 };
 int client_follow(struct client *self, const struct client_follow *follow,

@@ -29,6 +29,8 @@ struct following {
     bool late; /* the end has come: now what was not asked for before */
     bool over; /* the state is final, and all that belongs to it is here */
     bool left; /* by an interrupt */
+    int64_t deadline; /* monotonic, or SPAN_NEVER */
+    bool timed_out;
     int64_t ticked;
 };
 
@@ -44,8 +46,9 @@ interrupts(const struct following *self)
 static int
 send_cancel(struct following *self, struct err *err)
 {
-    Wire__Ask ask = WIRE__ASK__INIT;
+    Wire__Ask ask;
 
+    wire__ask__init(&ask);
     self->seen_to = interrupts(self);
     ask.tag = ++self->client->tag;
     ask.what = ASK_CANCEL;
@@ -57,6 +60,12 @@ send_cancel(struct following *self, struct err *err)
 static int
 see_to_interrupts(struct following *self, struct err *err)
 {
+    if (span_mono() >= self->deadline) {
+        self->deadline = SPAN_NEVER;
+        self->timed_out = true;
+        if (send_cancel(self, err) < 0)
+            return -1;
+    }
     if (interrupts(self) == self->seen_to)
         return 0;
     if (self->follow->leave) {
@@ -141,8 +150,9 @@ wants_output(const struct following *self)
 static int
 send_look(struct following *self, struct err *err)
 {
-    Wire__Look look = WIRE__LOOK__INIT;
+    Wire__Look look;
 
+    wire__look__init(&look);
     look.tag = ++self->client->tag;
     look.run = self->follow->run;
     look.batch = self->batch;
@@ -169,16 +179,18 @@ take_message(struct following *self, struct wire *message, struct err *err)
     return rc;
 }
 
-static void
-tick(struct following *self)
+static int
+tick(struct following *self, struct err *err)
 {
-    const struct local_watch *watch = self->follow->watch;
+    const struct client_follow *follow = self->follow;
     int64_t now = span_mono();
 
-    if (!watch || !watch->tick || now - self->ticked < TICK)
-        return;
+    if (now - self->ticked < TICK)
+        return 0;
     self->ticked = now;
-    watch->tick(watch->ctx, self->mirror.run);
+    if (follow->watch && follow->watch->tick)
+        follow->watch->tick(follow->watch->ctx, self->mirror.run);
+    return follow->check ? follow->check(follow->ctx, err) : 0;
 }
 
 enum round { ROUND_DONE, ROUND_LOST, ROUND_FAILED };
@@ -198,7 +210,8 @@ go_round(struct following *self, struct err *err)
         struct wire message;
         enum client_step step;
 
-        tick(self);
+        if (tick(self, err) < 0)
+            return ROUND_FAILED;
         if (see_to_interrupts(self, err) < 0)
             return ROUND_LOST;
         if (self->left)
@@ -262,9 +275,16 @@ wait_for_broker(struct following *self, struct err *err)
     int64_t until = span_mono() + self->follow->patience;
     struct err why = *err;
     bool told = false;
+    struct err found;
     char span[SPAN_TEXT];
 
     while (client_connect_again(self->client, &why) < 0) {
+        /* Whoever looks after it may know more. */
+        if (self->follow->check &&
+            self->follow->check(self->follow->ctx, &found) < 0) {
+            *err = found;
+            return false;
+        }
         if (span_mono() >= until || interrupts(self) > 1 ||
             (self->follow->leave && interrupts(self) > 0)) {
             self->left = self->follow->leave && interrupts(self) > 0;
@@ -280,7 +300,6 @@ wait_for_broker(struct following *self, struct err *err)
             tell(self, &why);
         told = true;
         wait_a_moment(self);
-        tick(self);
     }
     if (told && self->follow->lost)
         self->follow->lost(self->follow->ctx, "the broker is there again");
@@ -336,8 +355,9 @@ settle(struct following *self, struct local_result *ret)
     ret->id = self->follow->run;
     ret->interrupts = interrupts(self);
     ret->timed_out = ret->state == STORE_CANCELLED && ret->interrupts == 0 &&
-                     self->follow->timeout > 0 &&
-                     info->ended - info->started >= self->follow->timeout;
+                     (self->timed_out ||
+                      (self->follow->timeout > 0 &&
+                       info->ended - info->started >= self->follow->timeout));
     if (ret->state == STORE_SUCCEEDED)
         ret->output = info->output ? json_incref(info->output) : json_null();
     if (ret->state == STORE_FAILED && run_is_success(self->mirror.run) &&
@@ -347,29 +367,33 @@ settle(struct following *self, struct local_result *ret)
 }
 
 int
-client_follow(struct client *client, const struct client_follow *follow,
+client_follow(struct client *self, const struct client_follow *follow,
               struct local_result *ret, struct err *err)
 {
-    struct following self = {
-        .client = client, .follow = follow, .interrupts = client->interrupts};
+    struct following all = {.client = self,
+                            .follow = follow,
+                            .interrupts = self->interrupts,
+                            .deadline = SPAN_NEVER};
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc;
 
-    if (mirror_init(&self.mirror, follow, err) < 0)
+    if (mirror_init(&all.mirror, follow, err) < 0)
         return -1;
-    client_set_interrupt(client, follow->interrupt_fd);
+    if (follow->deadline > 0)
+        all.deadline = span_mono() + follow->deadline;
+    client_set_interrupt(self, follow->interrupt_fd);
     if (follow->watch && follow->watch->begun)
         follow->watch->begun(follow->watch->ctx, follow->run);
-    rc = follow_all(&self, err);
-    client_set_interrupt(client, -1);
+    rc = follow_all(&all, err);
+    client_set_interrupt(self, -1);
     if (rc == 0)
-        settle(&self, &result);
+        settle(&all, &result);
     result.id = follow->run;
-    result.interrupts = interrupts(&self);
-    result.run = self.mirror.run;
-    self.mirror.run = NULL;
+    result.interrupts = interrupts(&all);
+    result.run = all.mirror.run;
+    all.mirror.run = NULL;
     *ret = result;
-    mirror_release(&self.mirror);
-    store_run_release(&self.info);
+    mirror_release(&all.mirror);
+    store_run_release(&all.info);
     return rc;
 }

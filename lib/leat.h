@@ -577,10 +577,28 @@ LEAT_API void leat_handler_fail(const leat_state_change *change,
 /* What carries a run out. Fields are private; a zero one is leat_local(). */
 typedef struct leat_executor {
     int kind;
+    unsigned slots;
+    const char *address;
 } leat_executor;
 
 /* In this process, one task after another, in the same order every time. */
 LEAT_API leat_executor leat_local(void);
+
+/*
+ * By a broker and its agents: leat(1). The address, tcp://HOST[:PORT] or
+ * ipc://PATH, is borrowed. This program goes there and calls the flow's
+ * functions there, as a new process for each slot: it comes to leat_flow_run (or
+ * _submit, _wait, leat_main) with the same flow, and gets no further. Before
+ * that it should do nothing that it would not have done many times.
+ *
+ * With NULL a broker and an agent of this machine are started for the run and
+ * gone with it, however it ends; leat_cluster_of says how many tasks at once,
+ * else it is as many as there are cores.
+ *
+ * A flow with state handlers can't run so yet.
+ */
+LEAT_API leat_executor leat_cluster(const char *address);
+LEAT_API leat_executor leat_cluster_of(unsigned slots);
 
 /* The store of the leat command: see leat(1), --store. */
 #define LEAT_DEFAULT_STORE ""
@@ -588,7 +606,8 @@ LEAT_API leat_executor leat_local(void);
 typedef struct leat_run_options {
     json_t *parameters; /* an object; taken over */
     leat_executor executor;
-    const char *store;   /* a folder to keep the run in; NULL: it isn't kept */
+    /* A folder to keep the run in; NULL: it isn't kept. A broker has its own. */
+    const char *store;
     const char *name;    /* of the run, in the store */
     const char *timeout; /* of the whole run; as in leat_task_options */
     bool quiet;          /* don't pass on what tasks print */
@@ -600,9 +619,26 @@ typedef struct leat_run_options {
  * *ret is the caller's, unless ret is NULL. -1 and *err if the flow or a
  * parameter is not right, and then nothing has been started, or if the store
  * failed. `options` may be NULL. Interrupts are the program's own business.
+ *
+ * In a process that an agent of a cluster has started to make this program's
+ * calls it carries out nothing: it serves and does not return if they are
+ * calls of this flow, else it fails with LEAT_ERR_INVALID. So what a program
+ * does before this call it does in each such process.
  */
 LEAT_API int leat_flow_run(leat_flow *flow, const leat_run_options *options,
                            leat_result **ret, leat_err *err);
+
+/*
+ * Begin a run at a broker (leat_cluster with an address) and don't wait for it:
+ * *run is its number, and it is stored when this returns. Waiting for it, here
+ * or in another process, then gives its result; `options` are those it was
+ * submitted with, of which executor and quiet matter. ERR_INVALID if the run is
+ * of another flow.
+ */
+LEAT_API int leat_flow_submit(leat_flow *flow, const leat_run_options *options,
+                              uint64_t *run, leat_err *err);
+LEAT_API int leat_flow_wait(leat_flow *flow, const leat_run_options *options,
+                            uint64_t run, leat_result **ret, leat_err *err);
 
 typedef enum leat_run_state {
     LEAT_RUN_SUCCEEDED = 1,

@@ -330,8 +330,8 @@ settle(struct local *self, struct local_result *result)
     }
 }
 
-static int
-check_machine(const struct local_request *request, struct err *err)
+int
+local_refuse(const struct local_request *request, struct err *err)
 {
     struct diags diags = {0};
     size_t n;
@@ -361,7 +361,7 @@ local_run(const struct local_request *request, struct local_result *ret,
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc = -1;
 
-    if (check_machine(request, err) < 0 || begin(&self, err) < 0)
+    if (local_refuse(request, err) < 0 || begin(&self, err) < 0)
         goto out;
     if (request->timeout > 0)
         self.deadline = span_mono() + request->timeout;

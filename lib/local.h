@@ -68,6 +68,8 @@ struct local_request {
     size_t nresource;
     const char *const *labels; /* NAME=VALUE */
     size_t nlabel;
+    uint32_t slots;  /* for a temporary cluster: its cpus; 0: all there are */
+    bool elsewhere;  /* not on this machine: what it has does not matter */
     int64_t timeout; /* of the whole run, microseconds; 0: none */
     bool no_cache;   /* look up nothing */
 };
@@ -89,6 +91,9 @@ void local_result_release(struct local_result *self);
  * local_run looks too, but tells only of the first.
  */
 void local_check(const struct local_request *request, struct diags *diags);
+
+/* The same as an error. */
+int local_refuse(const struct local_request *request, struct err *err);
 
 /*
  * Carry a run out. 0 if it came to an end, whatever the end: see *ret. -1 if it

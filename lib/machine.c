@@ -1,36 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <glob.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "exec/host.h"
 #include "lib/local.h"
-
-static double
-count_cpus(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        return (double)CPU_COUNT(&set);
-    return (double)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
-static double
-count_gpus(void)
-{
-    glob_t found;
-    double n = 0;
-
-    if (glob("/dev/nvidia[0-9]*", GLOB_NOSORT, NULL, &found) == 0)
-        n = (double)found.gl_pathc;
-    globfree(&found);
-    return n;
-}
 
 /* How much of a resource there is; what the user says goes first. */
 static double
@@ -40,11 +15,7 @@ machine_has(const struct local_request *request, const char *name)
         if (strcmp(request->resources[i].name, name) == 0)
             return request->resources[i].amount;
     }
-    if (strcmp(name, "cpus") == 0)
-        return count_cpus();
-    if (strcmp(name, "memory") == 0)
-        return (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    return strcmp(name, "gpus") == 0 ? count_gpus() : 0;
+    return host_amount(name);
 }
 
 static void
@@ -54,6 +25,13 @@ show_amount(struct buf *out, const char *name, double amount)
         buf_printf(out, "%.4g GiB of memory", amount / 0x1p30);
     else
         buf_printf(out, "%.10g %s", amount, name);
+}
+
+/* The slots of a cluster for this run are its cpus. */
+static bool
+is_slots(const struct local_request *request, const char *name)
+{
+    return request->slots > 0 && strcmp(name, "cpus") == 0;
 }
 
 static void
@@ -67,19 +45,22 @@ check_resource(const struct local_request *request,
     if (resource->amount <= has)
         return;
     show_amount(&text, resource->name, resource->amount);
-    buf_text(&text, ", this machine has ");
+    buf_text(&text, is_slots(request, resource->name) ? ", this cluster has "
+                                                      : ", this machine has ");
     show_amount(&text, resource->name, has);
     diags_add(diags, task->place,
-              has == 0 ? mem_printf("if it has more, say so: --resource %s=N",
-                                    resource->name)
-                       : NULL,
+              is_slots(request, resource->name)
+                  ? mem_printf("-j %.0f gives it more", resource->amount)
+              : has == 0 ? mem_printf("if it has more, say so: --resource %s=N",
+                                      resource->name)
+                         : NULL,
               "task `%s` asks for %s", task->name, buf_str(&text));
     buf_release(&text);
 }
 
 /* The machine's label of that name; what the user says goes first. */
 static const char *
-machine_label(const struct local_request *request, const struct utsname *uts,
+machine_label(const struct local_request *request, const struct host *host,
               const char *name)
 {
     size_t n = strlen(name);
@@ -89,19 +70,15 @@ machine_label(const struct local_request *request, const struct utsname *uts,
             request->labels[i][n] == '=')
             return request->labels[i] + n + 1;
     }
-    if (strcmp(name, "arch") == 0)
-        return uts->machine;
-    if (strcmp(name, "host") == 0)
-        return uts->nodename;
-    return strcmp(name, "os") == 0 ? "linux" : NULL;
+    return host_label(host, name);
 }
 
 static void
-check_label(const struct local_request *request, const struct utsname *uts,
+check_label(const struct local_request *request, const struct host *host,
             const struct flow_task *task, const struct flow_bind *where,
             struct diags *diags)
 {
-    const char *label = machine_label(request, uts, where->name);
+    const char *label = machine_label(request, host, where->name);
     const char *want = json_string_value(where->value->value);
 
     if (label && want && strcmp(label, want) == 0)
@@ -132,14 +109,16 @@ local_check(const struct local_request *request, struct diags *diags)
 {
     const struct flow *flow = request->flow;
     const struct flow_options *last = NULL;
-    struct utsname uts;
+    struct host host;
 
-    (void)uname(&uts);
+    host_init(&host);
     for (size_t t = 0; t < flow->ntask; t++) {
         const struct flow_task *task = &flow->tasks[t];
         const struct flow_options *options = task->options;
 
         check_call(task, diags);
+        if (request->elsewhere)
+            continue;
         /* Most tasks share one block: look at it once. */
         if (options == last)
             continue;
@@ -147,6 +126,6 @@ local_check(const struct local_request *request, struct diags *diags)
         for (uint32_t i = 0; i < options->nresource; i++)
             check_resource(request, task, &options->resources[i], diags);
         for (uint32_t i = 0; i < options->nwhere; i++)
-            check_label(request, &uts, task, &options->where[i], diags);
+            check_label(request, &host, task, &options->where[i], diags);
     }
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "flow/value.h"
 #include "lib/client_impl.h"
+#include "proto/limits.h"
 
 #define LOOK_MS  100                /* between looks into a store */
 #define AGAIN_MS 250                /* between attempts to reach a broker */
@@ -144,22 +145,63 @@ runs_find(struct runs *self, const char *which, uint64_t *ret, struct err *err)
     return client_ask(self->client, ASK_FIND, 0, which, 0, NULL, ret, err);
 }
 
+/* It comes in pieces, as output does. */
+static int
+read_source(struct client *client, struct store_run *run, struct err *err)
+{
+    Wire__Look asked;
+    struct buf text = {0};
+    bool more = true;
+
+    wire__look__init(&asked);
+    asked.run = run->id;
+    asked.source = true;
+    while (more) {
+        struct wire message;
+        const Wire__Seen *seen;
+
+        if (look(client, &asked, &message, err) < 0) {
+            buf_release(&text);
+            return -1;
+        }
+        seen = message.as.seen;
+        if (seen->output.len > LIMIT_FILE_BYTES - text.len) {
+            wire_release(&message);
+            buf_release(&text);
+            return err_set(err, ERR_LIMIT, "the flow of run %llu is too large",
+                           (unsigned long long)run->id);
+        }
+        buf_add(&text, seen->output.data, seen->output.len);
+        asked.offset = text.len;
+        more = seen->more && seen->output.len > 0;
+        wire_release(&message);
+    }
+    free(run->source);
+    run->source_len = text.len;
+    run->source = buf_take(&text);
+    return 0;
+}
+
 int
 runs_get(struct runs *self, uint64_t run, bool with_source,
          struct store_run *ret, struct err *err)
 {
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     struct wire message;
     int rc;
 
+    wire__look__init(&asked);
     if (self->store)
         return store_run_get(self->store, run, with_source, ret, err);
     asked.run = run;
-    asked.source = with_source;
     if (look(self->client, &asked, &message, err) < 0)
         return -1;
     rc = read_run(message.as.seen, ret, err);
     wire_release(&message);
+    if (rc == 0 && with_source && read_source(self->client, ret, err) < 0) {
+        store_run_release(ret);
+        rc = -1;
+    }
     return rc;
 }
 
@@ -214,10 +256,11 @@ take_batches(struct history *history, const Wire__Seen *seen, uint64_t *batch,
 static int
 add_records(struct client *client, struct history *history, struct err *err)
 {
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     bool more = true;
     int rc = 0;
 
+    wire__look__init(&asked);
     asked.run = history->info.id;
     asked.records = true;
     while (more && rc == 0) {
@@ -300,10 +343,11 @@ runs_pieces(struct runs *self, uint64_t run, const struct plan_id *only,
             uint64_t *offset, store_piece_fn *fn, void *ctx, struct err *err)
 {
     struct pieces pieces = {.only = only, .fn = fn, .ctx = ctx, .more = true};
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     bool more = true;
     int rc = 0;
 
+    wire__look__init(&asked);
     if (self->store)
         return store_pieces(self->store, run, only, offset, fn, ctx, err);
     asked.run = run;
@@ -355,7 +399,8 @@ static int
 wait_for_store(struct runs *self, uint64_t run, bool output, int64_t timeout,
                struct err *err)
 {
-    int64_t end = span_mono() + timeout;
+    int64_t now = span_mono();
+    int64_t end = timeout < SPAN_NEVER - now ? now + timeout : SPAN_NEVER;
     bool running = true;
 
     while (running && span_mono() < end) {
@@ -391,9 +436,11 @@ int
 runs_wait(struct runs *self, uint64_t run, bool output, uint64_t offset,
           int64_t timeout, struct err *err)
 {
-    int64_t until = span_mono() + timeout;
-    Wire__Look asked = WIRE__LOOK__INIT;
+    int64_t now = span_mono();
+    int64_t until = timeout < SPAN_NEVER - now ? now + timeout : SPAN_NEVER;
+    Wire__Look asked;
 
+    wire__look__init(&asked);
     if (self->store)
         return wait_for_store(self, run, output, timeout, err);
     asked.run = run;

@@ -14,7 +14,7 @@
 static const struct flow_task *
 spec_of(const struct leat_task *self)
 {
-    return &run_flow(self->run)->tasks[self->id.task];
+    return &self->flow->tasks[self->id.task];
 }
 
 void
@@ -77,13 +77,31 @@ leat_retry(leat_task *task, const char *fmt, ...)
 
 /* ---- arguments ---- */
 
+/* As run_lookup does, with what travelled here. */
+static int
+look_up(const leat_task *self, const char *name, json_t **ret, struct err *err)
+{
+    json_t *value;
+
+    if (self->run)
+        return run_lookup(self->run, self->id, name, ret, err);
+    value = json_object_get(self->own, name);
+    if (!value)
+        value = json_object_get(self->params, name);
+    if (!value)
+        return err_set(err, ERR_NOT_FOUND, "`%s` has no argument `%s`",
+                       spec_of(self)->name, name);
+    *ret = json_incref(value);
+    return 0;
+}
+
 json_t *
 leat_json(leat_task *task, const char *name)
 {
     json_t *value = NULL;
     struct err err;
 
-    if (run_lookup(task->run, task->id, name, &value, &err) < 0)
+    if (look_up(task, name, &value, &err) < 0)
         leat_fail(task, "%s", err.msg);
     if (!task->kept)
         task->kept = json_array();
@@ -162,7 +180,7 @@ leat_has(leat_task *task, const char *name)
     json_t *value = NULL;
     struct err err;
 
-    if (run_lookup(task->run, task->id, name, &value, &err) < 0)
+    if (look_up(task, name, &value, &err) < 0)
         return err.code != ERR_NOT_FOUND;
     json_decref(value);
     return true;
@@ -191,7 +209,7 @@ leat_log(leat_task *task, const char *fmt, ...)
 const char *
 leat_task_flow(const leat_task *task)
 {
-    return run_flow(task->run)->name;
+    return task->flow->name;
 }
 
 const char *

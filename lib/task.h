@@ -2,7 +2,8 @@
 /*
  * task - what a C function sees of the attempt it carries out.
  *
- * Private side of leat.h's leat_task: made by an executor around one call.
+ * Private side of leat.h's leat_task: made by an executor around one call. Its
+ * arguments come from a run in this process, or from what travelled here.
  */
 #ifndef LIB_TASK_H
 #define LIB_TASK_H
@@ -16,7 +17,10 @@
 #include "proto/limits.h"
 
 struct leat_task {
-    struct run *run; /* borrowed */
+    const struct flow *flow; /* borrowed, as all pointers up to kept */
+    struct run *run;         /* where arguments are looked up; or NULL: */
+    json_t *own;             /* each keys and with bindings; or NULL */
+    json_t *params;          /* an object: of the run */
     struct plan_id id;
     uint32_t attempt;    /* from 1 */
     uint64_t run_number; /* 0 without a store */

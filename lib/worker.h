@@ -4,26 +4,34 @@
  *
  * An agent starts a flow's program with LEAT_WORKER=FD in its environment: a
  * stream socket on which Lane frames come (specs and tasks) and Return frames
- * go. FD+1 is a page shared with the agent (struct worker_page): which call is
- * being made, and results that were not sent yet, so that a crash costs its one
- * call and nothing else.
+ * go. FD+1 is a page shared with the agent (proto/page.h): which call is being
+ * made, and results that were not sent yet, so that a crash costs its one call
+ * and nothing else. LEAT_WORKER_FLOW says which of the program's flows is meant,
+ * by the hash of its text.
+ *
+ * Functions are called one after another, with what they print collected, as
+ * the local executor does; where the run was asked for, if that folder exists
+ * here; with forwarded variables in the environment.
  */
 #ifndef LIB_WORKER_H
 #define LIB_WORKER_H
 
 #include <stdbool.h>
 
+#include "base/err.h"
 #include "flow/flow.h"
 
-#define WORKER_ENV "LEAT_WORKER"
-
-/* Was this process started to be a worker? Cheap. */
+/* Was this process started to be a worker? Cheap. False inside a call. */
 bool worker_is_wanted(void);
 
+/* The hash of a flow's text, as hex; a heap string. */
+char *worker_flow_hash(const struct flow *flow);
+
 /*
- * Serve calls of this flow until the socket is closed, then _exit. Does not
- * return. A call for another flow (by the hash of its text) is refused.
+ * Serve calls of this flow until the socket is closed, then _exit. Returns only
+ * if it can't: ERR_INVALID if another flow is meant, and then the process may
+ * try with that; else the agent's program does not fit this one.
  */
-_Noreturn void worker_serve(const struct flow *flow);
+int worker_serve(const struct flow *flow, struct err *err);
 
 #endif

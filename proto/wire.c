@@ -210,21 +210,33 @@ wire_encode(struct buf *out, enum wire_type type,
             const ProtobufCMessage *message, struct err *err)
 {
     size_t n = protobuf_c_message_get_packed_size(message);
-    unsigned char *at;
+    size_t start = out->len;
+    char *at;
 
     assert(message->descriptor == wire_rows[type].type);
     if (n > MOST_BYTES)
         return err_set(err, ERR_LIMIT,
                        "a message of %zu bytes (%s); %u are the most", n,
                        wire_type_names[type], MOST_BYTES);
-    at = (unsigned char *)buf_reserve(out, WIRE_ENVELOPE + n);
-    (void)protobuf_c_message_pack(message, at + WIRE_ENVELOPE);
-    at[0] = 'l';
-    at[1] = 'T';
-    at[2] = WIRE_VERSION;
-    at[3] = (unsigned char)type;
-    put_u32(at + 4, (uint32_t)n);
-    put_u32(at + 8, check_of(at + WIRE_ENVELOPE, n));
+    at = buf_reserve(out, WIRE_ENVELOPE + n);
+    (void)protobuf_c_message_pack(message, (uint8_t *)at + WIRE_ENVELOPE);
     buf_added(out, WIRE_ENVELOPE + n);
+    wire_seal(out, start, type);
     return 0;
+}
+
+void
+wire_seal(struct buf *frame, size_t at, enum wire_type type)
+{
+    unsigned char *envelope = (unsigned char *)frame->data + at;
+    const unsigned char *message = envelope + WIRE_ENVELOPE;
+    size_t n = frame->len - at - WIRE_ENVELOPE;
+
+    assert(n <= MOST_BYTES);
+    envelope[0] = 'l';
+    envelope[1] = 'T';
+    envelope[2] = WIRE_VERSION;
+    envelope[3] = (unsigned char)type;
+    put_u32(envelope + 4, (uint32_t)n);
+    put_u32(envelope + 8, check_of(message, n));
 }

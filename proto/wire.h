@@ -96,4 +96,8 @@ int wire_frame_bytes(const void *data, size_t n, size_t *ret, struct err *err);
 int wire_encode(struct buf *out, enum wire_type type,
                 const ProtobufCMessage *message, struct err *err);
 
+/* Put the envelope in front of a message that was written otherwise: there are
+ * WIRE_ENVELOPE bytes of room at `at`, and the message is all behind it. */
+void wire_seal(struct buf *frame, size_t at, enum wire_type type);
+
 #endif

@@ -203,6 +203,20 @@ check_beat(const Wire__Beat *beat, struct err *err)
         {are_amounts(beat->free, beat->n_free), "Beat.free: malformed"});
 }
 
+/* Each counts from the one before. */
+static bool
+are_times(const int64_t *began, size_t n)
+{
+    int64_t at = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (__builtin_add_overflow(at, began[i], &at) || at < 0 ||
+            at > INT64_MAX - UINT32_MAX)
+            return false;
+    }
+    return true;
+}
+
 static bool
 are_outputs(Wire__Output *const *output, size_t n)
 {
@@ -236,17 +250,23 @@ check_return(const struct wire *wire, struct err *err)
         {(back->n_plain == 0 && back->n_results == 0) ||
              (back->first > 0 && back->first <= INT64_MAX),
          "Return.first: out of range"},
+        {are_times(back->began, back->n_began), "Return.began: out of range"},
         {are_outputs(back->output, back->n_output), "Output: out of range"});
 }
 
 /* ---- control ---- */
 
 static bool
-are_held(Wire__Held *const *held, size_t n)
+are_held(const Wire__Hello *hello)
 {
+    size_t n = hello->n_run;
+
+    if (n > LIMIT_HELD || hello->n_task != n || hello->n_child != n ||
+        hello->n_attempt != n || hello->n_epoch != n || hello->n_phase != n)
+        return false;
     for (size_t i = 0; i < n; i++) {
-        if (held[i]->task >= LIMIT_TASKS || held[i]->child > LIMIT_CHILDREN ||
-            held[i]->attempt == 0 || held[i]->phase >= HELD_COUNT)
+        if (hello->task[i] >= LIMIT_TASKS || hello->child[i] > LIMIT_CHILDREN ||
+            hello->attempt[i] == 0 || hello->phase[i] >= HELD_COUNT)
             return false;
     }
     return true;
@@ -268,7 +288,7 @@ check_hello(const struct wire *wire, struct err *err)
         {are_labels(hello->labels, hello->n_labels), "Hello.labels: malformed"},
         {is_within(hello->version, 1, LIMIT_NAME_BYTES),
          "Hello.version: its length"},
-        {are_held(hello->held, hello->n_held), "Hello.held: out of range"});
+        {are_held(hello), "Hello: what it holds is malformed"});
 }
 
 static int

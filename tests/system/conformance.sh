@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Every flow of tests/conformance: what becomes of each task, its attempts,
-# value and cause, the output on stdout and the exit status are as in NAME.expect.
-# UPDATE=1 writes the .expect files anew: read the difference.
+# Every flow of tests/conformance, by each executor there is: in this process,
+# by a cluster of its own, by a standing broker with two agents. What becomes of
+# each task, its attempts, value and cause, the output on stdout and the exit
+# status are as in NAME.expect. UPDATE=1 writes the .expect files anew, of the
+# runs in this process: read the difference.
+# shellcheck source=tests/support/lib.sh
 source "$(dirname "$0")/../support/lib.sh"
 
 # what can't be the same twice is left out: times, the run's number, folders
@@ -17,15 +20,41 @@ listing() {
         "run: \(.state)"' | sed "s|$work|WORK|g"
 }
 
-export LEAT_PARAM_dir=$work/made LEAT_PARAM_log=$work/log
-for flow in "$root"/tests/conformance/*.yaml; do
-    name=$(basename "$flow" .yaml)
+# one EXECUTOR FLOW: compare, and complain
+one() {
+    local name status=0
+    name=$(basename "$2" .yaml)
+
     rm -rf made log && mkdir made
-    status=0
-    leat run -q "$flow" >out 2>err || status=$?
+    leat run -q "$2" "${options[@]}" >out 2>err || status=$?
     { leat show --json last | listing && echo "exit: $status" &&
         sed "s|$work|WORK|g; s|^|out: |" out; } >"$name.seen"
-    [[ ${UPDATE-} ]] && cp "$name.seen" "${flow%.yaml}.expect"
-    diff -u "${flow%.yaml}.expect" "$name.seen" >&2 ||
-        fail "$name is not as expected"
+    [[ ${UPDATE-} && $1 == here ]] && cp "$name.seen" "${2%.yaml}.expect"
+    diff -u "${2%.yaml}.expect" "$name.seen" >&2 ||
+        fail "$1: $name is not as expected: $(tail -n 3 err)"
+}
+
+export LEAT_PARAM_dir=$work/made LEAT_PARAM_log=$work/log
+options=()
+for flow in "$root"/tests/conformance/*.yaml; do
+    one here "$flow"
+done
+[[ -x $(dirname "$LEAT")/leat-broker && -x $(dirname "$LEAT")/leat-agent ]] ||
+    exit 0
+# shellcheck source=tests/support/cluster.sh
+source "$root/tests/support/cluster.sh"
+for flow in "$root"/tests/conformance/*.yaml; do
+    # one at a time is in order
+    options=(-j 2)
+    [[ $flow == */order.yaml ]] && options=(-j 1)
+    one "-j 2" "$flow"
+done
+start_broker
+start_agent one --slots 2
+start_agent two --slots 2
+exits 0 remote agents --wait 2 --timeout 20s
+options=()
+export LEAT_BROKER=$broker
+for flow in "$root"/tests/conformance/*.yaml; do
+    [[ $flow == */order.yaml ]] || one broker "$flow"
 done

@@ -48,7 +48,8 @@ call(struct called *self, leat_fn *fn, void *data)
     assert_int_equal(
         run_new(&self->run, api_flow(self->flow), self->params, 1, NULL, &err),
         0);
-    self->task = (struct leat_task){.run = self->run,
+    self->task = (struct leat_task){.flow = api_flow(self->flow),
+                                    .run = self->run,
                                     .id = {0, PLAN_WHOLE},
                                     .attempt = 3,
                                     .run_number = 12,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* An attempt ends with its whole tree, and nothing else does. */
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,12 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "exec/tree.h"
 #include "tests/support/attempts.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -87,27 +92,132 @@ leftovers_are_ended_and_the_outcome_stays(void **state)
     }
 }
 
+/* Others have left something themselves, or have not. */
 static void
 leftovers_are_found_while_others_run(void **state)
 {
+    static const char *const others[] = {"setsid -f sleep 1001; sleep 1001",
+                                         "exec sleep 1001"};
     struct attempts *t = *state;
     struct exec_done done;
 
-    attempts_start(
-        t, (struct exec_spec){.argv = SHELL("setsid -f sleep 1001; sleep 1001"),
-                              .tag = t});
     for (size_t i = 0; i < COUNT(leaving); i++) {
+        attempts_start(
+            t, (struct exec_spec){.argv = SHELL(others[i > 1]), .tag = t});
         done = run_leaving(t, leaving[i], 0);
         assert_null(done.tag);
         assert_string_equal(done.text, "exit code 0");
         assert_in_range(done.leftovers, 1, 3);
         exec_done_release(&done);
+        assert_int_equal(exec_running(t->exec), 1);
+        exec_cancel(t->exec, t, false);
+        done = attempts_wait(t);
+        assert_int_equal(done.end, EXEC_CANCELLED);
+        exec_done_release(&done);
     }
-    assert_int_equal(exec_running(t->exec), 1);
-    exec_cancel(t->exec, t, false);
+}
+
+/* Its child is our child from the start, and in a session of its own. */
+static int
+give_child_away(void *arg, struct buf *result)
+{
+    long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0);
+
+    (void)arg;
+    (void)result;
+    if (pid == 0) {
+        (void)setsid();
+        (void)pause();
+    }
+    return pid > 0 ? 0 : 1;
+}
+
+static void
+a_child_that_is_given_away_is_found(void **state)
+{
+    struct attempts *t = *state;
+    struct exec_done done;
+
+    for (int i = 0; i < 2; i++) {
+        attempts_start(t, (struct exec_spec){.call = give_child_away});
+        done = attempts_wait(t);
+        assert_string_equal(done.text, "exit code 0");
+        assert_int_equal(done.leftovers, 1);
+        assert_null(done.tag);
+        exec_done_release(&done);
+        if (i == 0) /* the second time while another runs */
+            attempts_start(
+                t, (struct exec_spec){.argv = ARGV("sleep", "1001"), .tag = t});
+    }
+    exec_cancel(t->exec, NULL, true);
     done = attempts_wait(t);
-    assert_int_equal(done.end, EXEC_CANCELLED);
     exec_done_release(&done);
+}
+
+static void
+children_of_the_main_thread_are_counted(void **state)
+{
+    int fd = tree_open_children();
+    int ends[2];
+    pid_t pids[300];
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(tree_count_children(fd), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    for (size_t i = 0; i < COUNT(pids); i++) {
+        char c;
+
+        pids[i] = fork();
+        if (pids[i] == 0) { /* some end at once */
+            (void)close(ends[1]);
+            _exit(i % 3 == 0 ? 0 : (int)read(ends[0], &c, 1));
+        }
+        assert_true(pids[i] > 0);
+    }
+    assert_int_equal(tree_count_children(fd), COUNT(pids));
+    (void)close(ends[1]);
+    for (size_t i = COUNT(pids); i > 0; i--) {
+        assert_int_equal(waitpid(pids[i - 1], NULL, 0), pids[i - 1]);
+        assert_int_equal(tree_count_children(fd), i - 1);
+    }
+    (void)close(ends[0]);
+    (void)close(fd);
+}
+
+/* ---- from another thread than the main one ---- */
+
+static void *
+leave_from_thread(void *arg)
+{
+    struct attempts *t = arg;
+    struct exec_spec other = {
+        .argv = ARGV("sleep", "1001"), .envp = plain_env, .tag = t};
+    struct exec_done done;
+    struct err err;
+
+    if (exec_start(t->exec, &other, &err) < 0)
+        return NULL;
+    done = run_leaving(t, "setsid -f sleep @ >/dev/null 2>&1", 0);
+    if (done.leftovers != 1)
+        arg = NULL;
+    exec_done_release(&done);
+    exec_cancel(t->exec, NULL, true);
+    done = attempts_wait(t);
+    exec_done_release(&done);
+    return arg;
+}
+
+static void
+leftovers_are_found_from_any_thread(void **state)
+{
+    pthread_t thread;
+    void *fine = NULL;
+
+    assert_int_equal(pthread_create(&thread, NULL, leave_from_thread, *state),
+                     0);
+    assert_int_equal(pthread_join(thread, &fine), 0);
+    assert_non_null(fine);
 }
 
 static void
@@ -268,6 +378,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(leftovers_are_ended_and_the_outcome_stays),
         TEST(leftovers_are_found_while_others_run),
+        TEST(a_child_that_is_given_away_is_found),
+        cmocka_unit_test(children_of_the_main_thread_are_counted),
+        TEST(leftovers_are_found_from_any_thread),
         TEST(a_timeout_ends_the_whole_tree),
         TEST(what_ends_by_itself_is_waited_for),
         TEST(orphans_of_a_long_attempt_are_reaped),

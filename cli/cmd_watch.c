@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <inttypes.h>
+
+#include "base/span.h"
+#include "cli/carry.h"
+#include "cli/json.h"
+#include "cli/remote.h"
+#include "cli/report.h"
+#include "cli/watch.h"
+#include "cli/which.h"
+
+struct watching {
+    struct cli *cli;
+    const struct args *args;
+    struct which which;
+    struct watch watch;
+    struct local_result result;
+};
+
+static int
+print_json(const struct watching *self, int code)
+{
+    struct history *history = NULL;
+    struct err err;
+
+    if (runs_history(self->which.runs, self->result.id, &history, &err) < 0)
+        return cli_error(self->cli, &err);
+    code = cli_print_json(self->cli, json_of_history(history), code);
+    history_destroy(&history);
+    return code;
+}
+
+static int
+conclude(struct watching *self)
+{
+    int code = carry_exit(self->result.state);
+    struct store_run info = {0};
+    struct buf out = {0};
+    int64_t elapsed = 0;
+    struct err err;
+
+    if (runs_get(self->which.runs, self->result.id, false, &info, &err) == 0)
+        elapsed = info.ended - info.started;
+    store_run_release(&info);
+    report_put(&self->watch, &self->result, elapsed, &out);
+    (void)term_write(&self->cli->err, &out);
+    buf_release(&out);
+    return args_has(self->args, OPT_JSON) ? print_json(self, code) : code;
+}
+
+/* Ctrl-C ends the program, and with that the watching: no more. */
+static int
+follow(struct watching *self)
+{
+    const struct history *history = self->which.history;
+    struct local_watch calls = watch_calls(&self->watch);
+    struct local_request request = {
+        .flow = history->flow,
+        .params = history->info.params,
+        .watch = &calls,
+        .interrupt_fd = -1,
+    };
+    struct remote remote = {
+        .cli = self->cli,
+        .args = self->args,
+        .place = REMOTE_BROKER,
+        .runs = self->which.runs,
+        .run = history->info.id,
+    };
+    struct err err;
+    int rc = remote_follow(&remote, &request, self->watch.quiet, &self->result,
+                           &err);
+
+    watch_end(&self->watch);
+    return rc < 0 ? cli_error(self->cli, &err) : conclude(self);
+}
+
+int
+cmd_watch(struct cli *cli, const struct args *args)
+{
+    struct watching self = {.cli = cli, .args = args};
+    int code;
+
+    if (!cli->config.broker)
+        return cli_usage(cli, "needs a broker (--broker, LEAT_BROKER); what a "
+                              "run of this machine writes is followed by logs "
+                              "-f");
+    code = which_run(&self.which, cli, args->nword > 0 ? args->words[0] : NULL);
+    if (code == EXIT_OK) {
+        self.watch = (struct watch){
+            .cli = cli,
+            .flow = self.which.history->flow,
+            .quiet = args_has(args, OPT_QUIET),
+            .verbose = args_has(args, OPT_VERBOSE),
+            .many = true,
+        };
+        watch_init(&self.watch);
+        code = follow(&self);
+        watch_release(&self.watch);
+    }
+    local_result_release(&self.result);
+    which_release(&self.which);
+    return code;
+}

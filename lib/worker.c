@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "lib/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "flow/value.h"
+#include "lib/answers.h"
+#include "lib/capture.h"
+#include "lib/task.h"
+#include "lib/variables.h"
+#include "proto/convert.h"
+#include "proto/page.h"
+#include "proto/wire.h"
+
+#define READ_BYTES 65536
+
+struct worker {
+    const struct flow *flow; /* borrowed */
+    char *hash;
+    int fd;
+    struct answers answers;
+    struct capture *capture;
+    struct buf in;
+    size_t at;   /* of `in`: handled up to here */
+    int64_t now; /* wall: when the last call ended, or this frame came */
+    char *cwd;   /* where it is; NULL: where it was started */
+    struct variables variables;
+};
+
+/* ---- is it wanted ---- */
+
+/* The socket; -1 if there is none: somebody else has set the variable. */
+static int
+find_socket(void)
+{
+    const char *text = getenv(PAGE_ENV);
+    struct stat st;
+    char *end;
+    long fd;
+
+    if (!text)
+        return -1;
+    fd = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || fd < 3 || fd > INT32_MAX - 1)
+        return -1;
+    return fstat((int)fd, &st) == 0 && S_ISSOCK(st.st_mode) ? (int)fd : -1;
+}
+
+bool
+worker_is_wanted(void)
+{
+    return find_socket() >= 0;
+}
+
+char *
+worker_flow_hash(const struct flow *flow)
+{
+    unsigned char hash[crypto_generichash_BYTES];
+    char *hex = mem_alloc(1, 2 * sizeof hash + 1);
+    char *text = flow_to_text(flow);
+
+    (void)crypto_generichash(hash, sizeof hash, (const unsigned char *)text,
+                             strlen(text), NULL, 0);
+    (void)sodium_bin2hex(hex, 2 * sizeof hash + 1, hash, sizeof hash);
+    free(text);
+    return hex;
+}
+
+/* ---- a call ---- */
+
+static void
+on_output(void *ctx, int stream, const char *data, size_t n)
+{
+    answers_output(ctx, stream, data, n);
+}
+
+/* The function; NULL if this program has no such call. */
+static bool
+has_call(const struct worker *self, const struct work_spec *spec)
+{
+    const struct flow_task *task;
+
+    if (spec->source_hash && strcmp(spec->source_hash, self->hash) != 0)
+        return false;
+    if (spec->task >= self->flow->ntask)
+        return false;
+    task = &self->flow->tasks[spec->task];
+    return task->kind == FLOW_CALL && task->call;
+}
+
+static void
+go(struct worker *self, const char *home, struct leat_task *task)
+{
+    if (!home || (self->cwd && strcmp(home, self->cwd) == 0))
+        return;
+    if (chdir(home) < 0) {
+        task->state = PLAN_FAILED;
+        (void)snprintf(task->cause, sizeof task->cause, "can't go to %s: %s",
+                       home, strerror(errno));
+        return;
+    }
+    free(self->cwd);
+    self->cwd = mem_dup(home);
+}
+
+static void
+make_call(struct worker *self, const struct work *work, struct result *result)
+{
+    const struct work_spec *spec = work->spec;
+    struct leat_task task = {
+        .flow = self->flow,
+        .own = work->own,
+        .params = spec->params,
+        .id = work->id,
+        .attempt = work->attempt,
+        .run_number = spec->run,
+        .state = PLAN_SUCCEEDED,
+    };
+    struct err err;
+
+    variables_set(&self->variables, work->env);
+    go(self, spec->home, &task);
+    if (task.state == PLAN_SUCCEEDED)
+        task_call(&task, &result->value);
+    capture_collect(self->capture, on_output, &self->answers);
+    if (task.state == PLAN_SUCCEEDED && result->value &&
+        value_check(result->value, &err) < 0) {
+        task.state = PLAN_FAILED;
+        (void)snprintf(task.cause, sizeof task.cause, "%.*s",
+                       LIMIT_CAUSE_BYTES - 1, err.msg);
+    }
+    result->state = task.state;
+    if (task.state == PLAN_SUCCEEDED)
+        return;
+    json_decref(result->value);
+    result->value = NULL;
+    result->cause = mem_dup(task.cause);
+}
+
+static void
+on_task(void *ctx, const struct lane_task *task)
+{
+    struct worker *self = ctx;
+    struct result result = {.code = -1, .started = self->now};
+
+    answers_begin(&self->answers, task->ticket, self->now);
+    if (has_call(self, task->work->spec)) {
+        make_call(self, task->work, &result);
+    } else {
+        result.state = PLAN_CRASHED;
+        result.refused = REFUSED_PROGRAM;
+        result.cause = mem_dup("the program's flow is not the one of the run: "
+                               "was it built anew meanwhile?");
+    }
+    self->now = result.ended = span_wall();
+    answers_end(&self->answers, &result);
+    json_decref(result.value);
+    free((char *)(uintptr_t)result.cause);
+    lane_work_free(task->work);
+}
+
+/* ---- frames ---- */
+
+_Noreturn static void
+leave(struct worker *self, const char *why)
+{
+    if (why) {
+        capture_pause(self->capture);
+        (void)dprintf(STDERR_FILENO, "leat: %s\n", why);
+    }
+    _exit(why ? 70 : 0);
+}
+
+/* What else there is in a Lane no agent tells a worker. */
+static const struct lane_calls lane_calls = {.task = on_task};
+
+static void
+handle_frame(struct worker *self, const char *data, size_t n)
+{
+    struct wire wire;
+    struct err err;
+
+    if (wire_decode(&wire, data, n, &err) < 0)
+        leave(self, err.msg);
+    if (wire.type != WIRE_LANE)
+        leave(self, "a worker was sent something else than calls");
+    self->now = span_wall();
+    if (lane_read(&wire, &lane_calls, self, &err) < 0)
+        leave(self, err.msg);
+    wire_release(&wire);
+}
+
+/* Handle the whole frames there are. */
+static void
+handle_input(struct worker *self)
+{
+    size_t n = 0;
+    struct err err;
+
+    for (;;) {
+        const char *data = self->in.data + self->at;
+        size_t left = self->in.len - self->at;
+
+        if (wire_frame_bytes(data, left, &n, &err) < 0)
+            leave(self, err.msg);
+        if (n == 0 || n > left)
+            break;
+        handle_frame(self, data, n);
+        self->at += n;
+    }
+    if (self->at == 0)
+        return;
+    memmove(self->in.data, self->in.data + self->at, self->in.len - self->at);
+    self->in.len -= self->at;
+    self->at = 0;
+}
+
+/* Nothing is kept back while there is nothing to do. */
+static void
+read_input(struct worker *self)
+{
+    char *into = buf_reserve(&self->in, READ_BYTES);
+    ssize_t n = recv(self->fd, into, READ_BYTES, MSG_DONTWAIT);
+
+    if (n < 0 && errno == EAGAIN) {
+        answers_flush(&self->answers);
+        atomic_store(&self->answers.page->current, 0);
+        n = recv(self->fd, into, READ_BYTES, 0);
+    }
+    if (n < 0 && errno == EINTR)
+        return;
+    if (n <= 0)
+        leave(self, NULL);
+    buf_added(&self->in, (size_t)n);
+}
+
+/* ---- life ---- */
+
+static struct page *
+map_page(int fd, struct err *err)
+{
+    struct stat st;
+    void *at;
+
+    if (fstat(fd, &st) < 0 || (size_t)st.st_size < sizeof(struct page)) {
+        (void)err_set(err, ERR_UNAVAILABLE,
+                      "the agent that started this process is of another "
+                      "version of leat");
+        return NULL;
+    }
+    at = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+              0);
+    if (at == MAP_FAILED) {
+        (void)err_system(err, "can't share memory with the agent");
+        return NULL;
+    }
+    if (((struct page *)at)->version != PAGE_VERSION) {
+        (void)munmap(at, sizeof(struct page));
+        (void)err_set(err, ERR_UNAVAILABLE,
+                      "the agent that started this process is of another "
+                      "version of leat");
+        return NULL;
+    }
+    return at;
+}
+
+/* What was printed by then is not lost when a call is ended. */
+static void
+heed_term(void)
+{
+    capture_heed(SIGTERM);
+}
+
+int
+worker_serve(const struct flow *flow, struct err *err)
+{
+    struct worker self = {.flow = flow, .fd = find_socket()};
+    const char *wanted = getenv(PAGE_ENV_FLOW);
+    struct page *page;
+
+    self.hash = worker_flow_hash(flow);
+    if (wanted && strcmp(wanted, self.hash) != 0) {
+        free(self.hash);
+        return err_set(err, ERR_INVALID,
+                       "this process is to make calls of another flow than "
+                       "`%s`",
+                       flow->name);
+    }
+    page = map_page(self.fd + 1, err);
+    if (!page || capture_new(&self.capture, err) < 0) {
+        free(self.hash);
+        return -1;
+    }
+    heed_term();
+    (void)fcntl(self.fd, F_SETFD, FD_CLOEXEC);
+    (void)close(self.fd + 1);
+    (void)unsetenv(PAGE_ENV);
+    (void)unsetenv(PAGE_ENV_FLOW);
+    answers_init(&self.answers, self.fd, page);
+    atomic_store(&page->serving, 1);
+    for (;;) {
+        read_input(&self);
+        handle_input(&self);
+    }
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proto/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include <zmq.h>
+
+#include "proto/limits.h"
+#include "proto/link_address.h"
+
+#define MOST_SOCKETS 16384
+#define LAST_CLOSED  8
+#define LINGER_MS    500
+
+/* A socket that sends only never receives more than a handshake and pings. */
+#define SMALL_BYTES 4096
+
+struct setting {
+    int type;
+    int linger; /* ms */
+    int sndhwm, rcvhwm;
+    int most_bytes;
+    bool immediate; /* nothing is kept for a peer that is not there */
+};
+
+/*
+ * What lies in a pipe is bounded by its frames, which are up to a MiB: those
+ * of a lane and of what a broker receives are few. What an agent sends is
+ * bounded by what it has; a deep queue, as a full one looks like a broker that
+ * is gone.
+ */
+static const struct setting settings[LINK_COUNT] = {
+    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, 64, 16, LIMIT_FRAME_BYTES, false},
+    [LINK_DEALER] = {ZMQ_DEALER, LINGER_MS, 64, 64, LIMIT_FRAME_BYTES, true},
+    [LINK_LANE_PUSH] = {ZMQ_PUSH, 0, LINK_LANE_FRAMES, 1, SMALL_BYTES, false},
+    [LINK_LANE_PULL] = {ZMQ_PULL, 0, 1, 64, LIMIT_FRAME_BYTES, false},
+    [LINK_RETURN_PULL] = {ZMQ_PULL, 0, 1, 16, LIMIT_FRAME_BYTES, false},
+    [LINK_RETURN_PUSH] = {ZMQ_PUSH, LINGER_MS, LINK_RETURN_FRAMES, 1,
+                          SMALL_BYTES, true},
+};
+
+/* The one thing that is a process's: its context, and the descriptors of
+ * sockets that were closed while they may have had something to send. */
+static struct {
+    pthread_once_t once;
+    void *zmq;
+    int closed[LAST_CLOSED];
+    unsigned nclosed;
+} process = {.once = PTHREAD_ONCE_INIT};
+
+static void
+make_context(void)
+{
+    process.zmq = zmq_ctx_new();
+    if (!process.zmq)
+        return;
+    (void)zmq_ctx_set(process.zmq, ZMQ_IO_THREADS, 1);
+    (void)zmq_ctx_set(process.zmq, ZMQ_MAX_SOCKETS, MOST_SOCKETS);
+}
+
+/* ---- a socket's life ---- */
+
+static void
+set(void *socket, int option, int value)
+{
+    int rc = zmq_setsockopt(socket, option, &value, sizeof value);
+
+    assert(rc == 0);
+    (void)rc;
+}
+
+static void
+set_all(void *socket, enum link_kind kind)
+{
+    const struct setting *setting = &settings[kind];
+    int64_t most_bytes = setting->most_bytes;
+    int rc =
+        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most_bytes, sizeof most_bytes);
+
+    assert(rc == 0);
+    (void)rc;
+    set(socket, ZMQ_LINGER, setting->linger);
+    set(socket, ZMQ_SNDHWM, setting->sndhwm);
+    set(socket, ZMQ_RCVHWM, setting->rcvhwm);
+    set(socket, ZMQ_IMMEDIATE, setting->immediate);
+    set(socket, ZMQ_SNDTIMEO, 0);
+    set(socket, ZMQ_RCVTIMEO, 0);
+    set(socket, ZMQ_HANDSHAKE_IVL, 1000);
+    set(socket, ZMQ_HEARTBEAT_IVL, 2000);
+    set(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
+    set(socket, ZMQ_HEARTBEAT_TTL, 6000);
+    set(socket, ZMQ_TCP_KEEPALIVE, 1);
+    set(socket, ZMQ_TCP_KEEPALIVE_IDLE, 30);
+    set(socket, ZMQ_TCP_KEEPALIVE_INTVL, 10);
+    set(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
+    set(socket, ZMQ_CONNECT_TIMEOUT, 3000);
+    set(socket, ZMQ_RECONNECT_IVL, 100);
+    set(socket, ZMQ_RECONNECT_IVL_MAX, 500);
+    set(socket, ZMQ_BACKLOG, 1024);
+    if (kind == LINK_ROUTER)
+        set(socket, ZMQ_ROUTER_MANDATORY, 1);
+}
+
+int
+link_socket(void **ret, enum link_kind kind, struct err *err)
+{
+    void *socket = NULL;
+
+    (void)pthread_once(&process.once, make_context);
+    if (process.zmq)
+        socket = zmq_socket(process.zmq, settings[kind].type);
+    if (!socket)
+        return err_set(err, ERR_UNAVAILABLE, "no socket can be made: %s",
+                       zmq_strerror(zmq_errno()));
+    set_all(socket, kind);
+    *ret = socket;
+    return 0;
+}
+
+static int
+get(void *socket, int option)
+{
+    int value = 0;
+    size_t n = sizeof value;
+    int rc;
+
+    do
+        rc = zmq_getsockopt(socket, option, &value, &n);
+    while (rc < 0 && zmq_errno() == EINTR);
+    return rc < 0 ? -1 : value;
+}
+
+/* Its descriptor goes when it has sent what it had: see link_finish. */
+void
+link_close(void **socket_p)
+{
+    void *socket = *socket_p;
+
+    *socket_p = NULL;
+    if (!socket)
+        return;
+    if (get(socket, ZMQ_LINGER) > 0)
+        process.closed[process.nclosed++ % LAST_CLOSED] = link_fd(socket);
+    (void)zmq_close(socket);
+}
+
+void
+link_finish(void)
+{
+    static const struct timespec tick = {.tv_nsec = 1000000};
+    unsigned n = process.nclosed < LAST_CLOSED ? process.nclosed : LAST_CLOSED;
+
+    for (int left = LINGER_MS; n > 0 && left > 0; left--) {
+        while (n > 0 && fcntl(process.closed[n - 1], F_GETFD) < 0)
+            n--;
+        if (n > 0)
+            (void)nanosleep(&tick, NULL);
+    }
+    process.nclosed = 0;
+}
+
+/* ---- where to ---- */
+
+int
+link_bind(void *socket, const char *endpoint, struct err *err)
+{
+    struct err ignored;
+
+    /* libzmq would take the path away from who listens there. */
+    if (address_is_ipc(endpoint) &&
+        link_probe(endpoint, LINK_PROBE_IPC, &ignored) == 0)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "can't listen at %s: somebody does already", endpoint);
+    set(socket, ZMQ_IPV6, address_needs_ipv6(endpoint));
+    if (zmq_bind(socket, endpoint) == 0)
+        return 0;
+    if (zmq_errno() == EADDRINUSE)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "can't listen at %s: somebody does already, maybe "
+                       "another broker (`ss -ltnp` shows who)",
+                       endpoint);
+    return err_set(err, ERR_UNAVAILABLE, "can't listen at %s: %s", endpoint,
+                   zmq_strerror(zmq_errno()));
+}
+
+int
+link_connect(void *socket, const char *endpoint, struct err *err)
+{
+    set(socket, ZMQ_IPV6, address_needs_ipv6(endpoint));
+    if (zmq_connect(socket, endpoint) < 0)
+        return err_set(err, ERR_UNAVAILABLE, "can't connect to %s: %s",
+                       endpoint, zmq_strerror(zmq_errno()));
+    return 0;
+}
+
+/* ---- using it ---- */
+
+int
+link_fd(void *socket)
+{
+    return get(socket, ZMQ_FD);
+}
+
+int
+link_events(void *socket)
+{
+    int events = get(socket, ZMQ_EVENTS);
+
+    if (events < 0)
+        return 0;
+    return (events & ZMQ_POLLIN ? LINK_IN : 0) |
+           (events & ZMQ_POLLOUT ? LINK_OUT : 0);
+}
+
+int
+link_send(void *socket, const void *data, size_t n, struct err *err)
+{
+    int rc;
+
+    do
+        rc = zmq_send(socket, data, n, ZMQ_DONTWAIT);
+    while (rc < 0 && zmq_errno() == EINTR);
+    if (rc >= 0)
+        return 1;
+    if (zmq_errno() == EAGAIN)
+        return 0;
+    return err_set(err, ERR_UNAVAILABLE, "can't send: %s",
+                   zmq_strerror(zmq_errno()));
+}
