@@ -62,11 +62,14 @@ struct broker_effects {
                  uint64_t number);
     /* The session is over: destroy the lane. */
     void (*drop)(void *ctx, broker_session agent, const char *why);
-    /* To be stored, in this order; valid during the call. */
+    /* To be stored, in this order; valid during the call. Also from inside
+     * broker_run_begin. Of state RUNNING started is 0, for the core knows no
+     * wall clock: now. */
     void (*record)(void *ctx, uint64_t run, const struct store_record *record);
     /* A run has come to its end, or (INTERRUPTED) is put aside. The core has
      * forgotten it when this returns. problem: NULL, or why it failed though
-     * its tasks succeeded. */
+     * its tasks succeeded, or was cancelled though nobody asked for it (its
+     * timeout). Only from inside broker_tick. */
     void (*ended)(void *ctx, uint64_t run, enum store_run_state state,
                   const json_t *output, const char *problem);
     void *ctx;
@@ -85,8 +88,8 @@ struct broker_run {
     const void *program; /* see struct work_spec */
     size_t nprogram;
     const char *source_hash;
-    json_t *env;     /* forwarded variables, an object over every task's env, or
-                    NULL; borrowed */
+    json_t *env;     /* forwarded variables, an object, or NULL; borrowed. They
+                    are like the surroundings: a task's own env goes first */
     int64_t timeout; /* of the whole run; 0: none */
     uint64_t seed;
     /* Going on with an earlier session: kept results, and (from) a task to be
@@ -99,7 +102,8 @@ struct broker_run {
 };
 
 /*
- * Begin. ERR_IMPOSSIBLE is not told here: agents may come; see broker_why and
+ * Begin; run->flow is taken over also if that fails (ERR_LIMIT: too many).
+ * ERR_IMPOSSIBLE is not told here: agents may come; see broker_why and
  * broker_impossible.
  */
 int broker_run_begin(struct broker *self, const struct broker_run *run,

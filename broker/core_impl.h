@@ -49,6 +49,9 @@ struct class
     uint64_t fit[AGENT_SETS];
     int64_t mean; /* of attempts, moving; microseconds */
     uint32_t nmeasured;
+    uint32_t nsent;
+    int64_t
+        bytes; /* of what is an attempt's own, moving; a few are looked at */
 };
 
 /* An agent that can't run the program of a run. */
@@ -305,6 +308,8 @@ bool broker_class_has_room(const struct class *class, const struct peer *peer);
 bool broker_class_is_limited(const struct life *life,
                              const struct class *class);
 void broker_class_measure(struct class *class, int64_t took);
+/* Look at what goes along with an attempt, now and then. */
+void broker_class_weigh(struct class *class, const struct work *work);
 /* It is known, and short enough to lie in wait at an agent. */
 bool broker_class_is_short(const struct class *class);
 uint32_t broker_resource(struct broker *self, const char *name);

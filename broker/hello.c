@@ -154,27 +154,33 @@ hold_lease(struct broker *self, struct peer *peer, const struct held *h,
     return 0;
 }
 
-/* What an earlier broker gave out, or this one before it lost the agent. */
+/*
+ * What an earlier broker gave out, or this one before it lost the agent and
+ * gave it back to the run. An attempt whose end was told already is over.
+ */
 static uint32_t
 adopt(struct broker *self, struct peer *peer, const struct held *h, int64_t now)
 {
     struct life *life = broker_life_find(self, h->run);
-    bool known, adopted;
+    uint32_t attempts;
+    bool adopted;
 
-    if (!life)
+    if (!life || h->id.task >= life->flow->ntask)
         return 0;
     if (life->unsettled)
         broker_life_settle(life, now);
-    if (h->id.task >= life->flow->ntask)
+    if (h->id.child != PLAN_WHOLE &&
+        h->id.child >= plan_children(run_plan(life->run), h->id.task))
         return 0;
-    known = h->id.child == PLAN_WHOLE ||
-            h->id.child < plan_children(run_plan(life->run), h->id.task);
-    known = known && run_attempts(life->run, h->id) >= h->attempt;
+    attempts = run_attempts(life->run, h->id);
+    if (h->attempt < attempts ||
+        (h->attempt == attempts && h->epoch == self->epoch))
+        return 0;
     life->adopting = true;
     adopted = run_adopt(life->run, h->id, h->attempt);
     life->adopting = false;
     life->unsettled = true;
-    return adopted ? hold(peer, life, h, known, now) : 0;
+    return adopted ? hold(peer, life, h, h->attempt == attempts, now) : 0;
 }
 
 /* The tickets of a ledger by what they are of, to find them again. */

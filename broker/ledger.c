@@ -157,6 +157,7 @@ broker_ticket_send(struct broker *self, struct peer *peer, struct ticket *t,
     }
     t->phase = PHASE_SENT;
     t->given = now;
+    broker_class_weigh(&t->life->classes[t->class], &work);
     task.work = &work;
     self->counts.tasks++;
     self->effects.task(self->effects.ctx, peer->session, &task);

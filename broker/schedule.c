@@ -89,7 +89,8 @@ list_roomy(struct broker *self)
 
 /*
  * How many cpus more than it has may be given to an agent in short tasks: about
- * 2 ms of work for each slot that is not taken by something longer.
+ * 2 ms of work for each slot that is not taken by something longer; but not
+ * more than a frame or so of what goes along with them.
  */
 static int64_t
 prefetch(const struct peer *peer, const struct class *class)
@@ -100,8 +101,13 @@ prefetch(const struct peer *peer, const struct class *class)
     int64_t most = (int64_t)LIMIT_WINDOW - (int64_t)peer->info.slots;
     int64_t n = slots * each;
 
+    int64_t light = LIMIT_FRAME_BYTES / (32 + class->bytes);
+
     if (slots <= 0 || most <= 0)
         return 0;
+    if (light < slots)
+        light = slots;
+    most = light < most ? light : most;
     return n < most ? n : most;
 }
 

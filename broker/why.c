@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -334,6 +333,18 @@ say_ready(const struct broker *self, struct life *life, struct plan_id id,
 
 /* ---- why others wait ---- */
 
+static uint32_t
+count_open(const struct plan *plan, uint32_t task)
+{
+    uint32_t n = 0;
+
+    for (int s = 0; s < PLAN_STATE_COUNT; s++) {
+        if (!plan_state_is_final((enum plan_state)s))
+            n += plan_children_in(plan, task, (enum plan_state)s);
+    }
+    return n;
+}
+
 static void
 say_waiting(const struct life *life, struct plan_id id, struct buf *out)
 {
@@ -355,8 +366,7 @@ say_waiting(const struct life *life, struct plan_id id, struct buf *out)
                    life->flow->tasks[from.task].name);
         if (plan_children(plan, from.task) > 0)
             buf_printf(out, "mapped: %u of %u children have not ended\n",
-                       plan_children(plan, from.task) -
-                           plan_children_in(plan, from.task, PLAN_SUCCEEDED),
+                       count_open(plan, from.task),
                        plan_children(plan, from.task));
         else
             buf_printf(out, "%s\n", plan_state_names[plan_state(plan, from)]);

@@ -50,7 +50,7 @@ struct broker_world {
     size_t nmember;
     int64_t now, next, wall;
     uint64_t nrun;
-    bool records, beats;       /* journal them too */
+    bool records, beats, env;  /* journal them too */
     const char *const *labels; /* of agents to join */
     uint32_t nlabel;
     const struct flow_resource *resources;
@@ -98,8 +98,12 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
         task->work->id, task->work->attempt, ""};
     (void)snprintf(g->name, sizeof g->name, "%s", buf_str(&name));
     buf_release(&name);
-    buf_printf(&w->journal, "%s task %s\n", member_of(w, session)->name,
-               g->name);
+    buf_printf(&w->journal, "%s task %s", member_of(w, session)->name, g->name);
+    if (w->env) {
+        buf_char(&w->journal, ' ');
+        value_json(task->work->env, &w->journal);
+    }
+    buf_char(&w->journal, '\n');
 }
 
 static inline struct given *

@@ -172,6 +172,39 @@ what_is_unknown_or_late_is_counted_and_dropped(void **state)
     assert_int_equal(attempt, 1);
 }
 
+static void
+there_is_an_end_to_the_number_of_runs(void **state)
+{
+    struct broker_world *w = *state;
+    struct broker_run run = {.id = 9999, .from = PLAN_NONE};
+    struct err err;
+
+    for (uint32_t i = 0; i < LIMIT_ACTIVE_RUNS; i++)
+        submit(w, HEAD "  a: { run: x }\n");
+    run.flow = parse(HEAD "  a: { run: x }\n");
+    assert_int_equal(broker_run_begin(w->broker, &run, w->now, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_int_equal(broker_run_count(w->broker), LIMIT_ACTIVE_RUNS);
+}
+
+static void
+forwarded_variables_give_way_to_those_of_the_task(void **state)
+{
+    struct broker_world *w = *state;
+    struct broker_run run = {.from = PLAN_NONE};
+
+    w->env = true;
+    run.env = json_pack("{s:s,s:s}", "A", "outer", "B", "outer");
+    submit_as(w, &run,
+              HEAD "  a: { run: x, env: { A: inner } }\n"
+                   "  b: { run: x }\n");
+    json_decref(run.env);
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a {\"A\":\"inner\",\"B\":\"outer\"}\n"
+             "box task b {\"A\":\"outer\",\"B\":\"outer\"}\n");
+}
+
 /* ---- cancelling ---- */
 
 static void
@@ -396,6 +429,8 @@ main(void)
         TEST(what_cannot_be_evaluated_fails_without_being_sent),
         TEST(retries_wait_their_time_and_go_out_again),
         TEST(what_is_unknown_or_late_is_counted_and_dropped),
+        TEST(there_is_an_end_to_the_number_of_runs),
+        TEST(forwarded_variables_give_way_to_those_of_the_task),
         TEST(cancelling_ends_what_runs_and_starts_nothing_more),
         TEST(a_run_past_its_timeout_is_cancelled),
         TEST(a_lost_agent_ends_a_cancelled_run),

@@ -268,6 +268,46 @@ a_lost_agent_that_comes_back_keeps_what_nobody_else_began(void **state)
 }
 
 static void
+an_attempt_whose_end_is_known_is_not_adopted(void **state)
+{
+    struct broker_world *w = *state;
+    struct held held = {1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED};
+    uint32_t ticket;
+    struct err err;
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x, retry: { times: 1, delay: 1 } }\n");
+    join(w, "box", 1);
+    tick(w);
+    end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
+    tick(w);
+    /* its result was not acknowledged yet */
+    assert_int_equal(hello(w, "box", 1, 100, &held, 1, &ticket, &err), 0);
+    assert_int_equal(ticket, 0);
+    beat(w, "box");
+    pass(w, SPAN_SECOND);
+    check(w, "box task a\n1 a retrying: scripted (code 1, 1000 ms)\n"
+             "box dropped: it said hello again\nbox task a#2\n");
+}
+
+static void
+a_lane_that_takes_nothing_is_dropped_at_once(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n");
+    join(w, "box", 1);
+    tick(w);
+    gone(w, "box", GONE_STUCK);
+    gone(w, "box", GONE_CONNECTION);
+    check(w, "box task a\nbox dropped: its lane takes nothing\n");
+    join(w, "other", 1);
+    pass(w, SPAN_SECOND);
+    check(w, "other task a\n");
+    assert_int_equal(broker_counts(w->broker).lost_agents, 1);
+}
+
+static void
 a_name_belongs_to_one_agent_while_it_is_well(void **state)
 {
     struct broker_world *w = *state;
@@ -516,6 +556,8 @@ main(void)
         TEST(what_is_exclusive_waits_until_the_lost_agent_has_ended_it),
         TEST(an_exclusive_attempt_is_adopted_when_its_agent_comes_back),
         TEST(a_lost_agent_that_comes_back_keeps_what_nobody_else_began),
+        TEST(an_attempt_whose_end_is_known_is_not_adopted),
+        TEST(a_lane_that_takes_nothing_is_dropped_at_once),
         TEST(a_name_belongs_to_one_agent_while_it_is_well),
         TEST(there_is_an_end_to_the_number_of_agents),
         TEST(a_draining_agent_gets_nothing_more_and_gives_back),

@@ -217,6 +217,27 @@ windows_are_deep_for_microseconds_and_have_an_end(void **state)
 }
 
 static void
+windows_are_no_deeper_than_a_frame_of_what_goes_along(void **state)
+{
+    struct broker_world *w = *state;
+    struct buf text = {0};
+
+    buf_text(&text, HEAD "  m: { each: { i: 1..4000 }, run: x, stdin: '");
+    for (int i = 0; i < 10000; i++)
+        buf_char(&text, 'x');
+    buf_text(&text, "' }\n");
+    submit(w, buf_str(&text));
+    buf_release(&text);
+    join(w, "box", 1);
+    tick(w);
+    for (int i = 0; i < 3; i++) {
+        end_some(w, "box", 1, 1);
+        tick(w);
+    }
+    assert_in_range(count_given(w, "box"), 90, 110);
+}
+
+static void
 one_waits_for_each_slot_below_a_tenth_of_a_second_and_none_above(void **state)
 {
     struct broker_world *w = *state;
@@ -420,6 +441,7 @@ main(void)
         TEST(nothing_lies_in_wait_before_it_is_known_how_long_it_takes),
         TEST(windows_hold_two_milliseconds_of_work),
         TEST(windows_are_deep_for_microseconds_and_have_an_end),
+        TEST(windows_are_no_deeper_than_a_frame_of_what_goes_along),
         TEST(one_waits_for_each_slot_below_a_tenth_of_a_second_and_none_above),
         TEST(only_plain_tasks_lie_in_wait),
         TEST(what_waits_too_long_is_recalled_for_an_idle_agent),
