@@ -2,6 +2,7 @@
 # make check      every test there is         make test       units and system
 # make lint       format, layers, analyzers   make format     clang-format -i
 # make fuzz T=60  each fuzzer, T seconds      make bench      the figures
+# make sim SEEDS= SEED= V=1   simulated clusters: many seeds, or just one
 # make cover      coverage of `make test`     make valgrind   units under it
 # make install PREFIX= DESTDIR=               make clean
 # make peers PYTHON=   compare with Prefect 1.4, which that python has
@@ -72,6 +73,8 @@ test: programs $(UNIT)
 replay: $(FUZZ:%=$(BUILD)/replay/%)
 	$(ECHO)$(RUN) $(foreach f,$(FUZZ),"$(BUILD)/replay/$f $(wildcard \
 	    tests/fuzz/corpus-$f tests/data examples)")
+sim: $(BUILD)/sim
+	$(ECHO)SEEDS='$(SEEDS)' SEED='$(SEED)' FROM='$(FROM)' V='$(V)' $<
 valgrind: $(UNIT)
 	$(ECHO)WRAP='$(VALGRIND)' $(RUN) $^
 check:
@@ -106,7 +109,7 @@ clean:
 	rm -rf build
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
-.PHONY: all programs unit test replay valgrind check demo fuzz cover bench \
+.PHONY: all programs unit test sim replay valgrind check demo fuzz cover bench \
     peers lint lint-files format install clean help
 .SECONDARY:
 
@@ -146,7 +149,7 @@ $(BUILD)/lib/libleat.so.0: $(OBJ)
 	$(LINK) -shared -Wl,-z,defs,-soname,$(@F) $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
-$(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
+$(filter-out %/leat,$(BIN)): $(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
 $(BIN):
 	$(LINK) -pie $(LIBS)
 $(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
@@ -155,6 +158,9 @@ $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(ALL)
 	$(LINK) -pie $(LIBS)
 $(UNIT): $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(SUPPORT) $(ALL)
 	$(LINK) -pie -lcmocka $(LIBS)
+$(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c)) \
+              $(SUPPORT) $(ALL)
+	$(LINK) -pie $(LIBS)
 $(BUILD)/peers/%: $(BUILD)/tests/peers/%.o $(ALL)
 	$(LINK) -pie $(LIBS)
 $(BUILD)/replay/%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \

@@ -6,7 +6,7 @@
  *
  *     raw_pipeline N [BATCH]
  *
- * Sends N tasks of three numbers, BATCH (256) in a frame, to two processes on loopback TCP, each
+ * Sends N tasks, BATCH (256) in a frame, to two processes on loopback TCP, each
  * of which decodes them and answers with one small message a task. At most
  * WINDOW tasks are on their way to each. Prints tasks a second.
  */
@@ -156,9 +156,9 @@ main(int argc, char **argv)
 
                 for (long k = 0; k < many; k++) {
                     wire__result__init(&tasks[k]);
-                    tasks[k].state = 1;
                     tasks[k].ticket = (uint32_t)(sent + k);
-                    tasks[k].refused = 1;
+                    tasks[k].state = 2;
+                    tasks[k].code = 1;
                 }
                 frame.n_results = (size_t)many;
                 frame.results = list;

@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/sim/sim.h"
+
+#define MS(n) ((int64_t)(n)*SPAN_MS)
+
+/* As flows and agents have them. */
+static char cpus[] = "cpus";
+static char memory[] = "memory";
+static char gpus_name[] = "gpus";
+static char licence[] = "licence";
+
+static void begin(struct sim *s, void *what, uint64_t own,
+                  uint64_t incarnation);
+static void end(struct sim *s, void *what, uint64_t nth, uint64_t incarnation);
+
+/* ---- attempts ---- */
+
+static struct doing *
+find_doing(struct host *self, uint32_t own)
+{
+    for (size_t i = 0; i < self->ndoing; i++) {
+        if (self->doing[i].own == own)
+            return &self->doing[i];
+    }
+    return NULL;
+}
+
+static struct doing
+take_doing(struct host *self, struct doing *doing)
+{
+    struct doing taken = *doing;
+    size_t i = (size_t)(doing - self->doing);
+
+    self->ndoing--;
+    memmove(doing, doing + 1, (self->ndoing - i) * sizeof *doing);
+    return taken;
+}
+
+static void
+doing_release(struct doing *self)
+{
+    json_decref(self->outcome.value);
+    free(self->gpus);
+}
+
+static bool
+is_short(const struct doing *doing)
+{
+    const struct work_spec *spec = doing->work->spec;
+
+    return doing->call && !spec->when && !doing->work->creates &&
+           spec->timeout == 0 && spec->nresource == 0 && !spec->exclusive &&
+           !spec->at_most_once;
+}
+
+static double
+asked(const struct doing *doing, const char *name)
+{
+    const struct work_spec *spec = doing->work->spec;
+
+    for (uint32_t i = 0; i < spec->nresource; i++) {
+        if (strcmp(spec->resources[i].name, name) == 0)
+            return spec->resources[i].amount;
+    }
+    return strcmp(name, "cpus") == 0 ? 1 : 0;
+}
+
+/* Short calls in one slot take a cpu together. */
+static double
+taken(const struct host *self, const char *name)
+{
+    bool is_cpus = strcmp(name, "cpus") == 0;
+    uint64_t slots = 0;
+    double sum = 0;
+
+    for (size_t i = 0; i < self->ndoing; i++) {
+        const struct doing *doing = &self->doing[i];
+
+        if (is_short(doing) && (slots >> doing->slot & 1) == 0) {
+            slots |= UINT64_C(1) << doing->slot;
+            sum += is_cpus;
+        } else if (!is_short(doing)) {
+            sum += asked(doing, name);
+        }
+    }
+    return sum;
+}
+
+/* Each has its share of those it was given: whole ones, then the rest. */
+static void
+check_gpus(const struct host *self)
+{
+    double used[8] = {0};
+
+    for (size_t i = 0; i < self->ndoing; i++) {
+        double left = asked(&self->doing[i], "gpus");
+
+        for (uint32_t k = 0; k < self->doing[i].ngpu; k++, left -= 1)
+            used[self->doing[i].gpus[k] % 8] += left < 1 ? left : 1;
+        if (left > 1e-6)
+            sim_fail(self->sim, "%s gave too few GPUs", self->name);
+    }
+    for (uint32_t k = 0; k < 8; k++) {
+        if (used[k] > 1 + 1e-6)
+            sim_fail(self->sim, "%s gave GPU %u away twice", self->name, k);
+    }
+}
+
+static void
+check_room(const struct host *self)
+{
+    for (uint32_t i = 0; i < self->info.nresource; i++) {
+        const struct flow_resource *has = &self->resources[i];
+
+        if (taken(self, has->name) > has->amount * (1 + 1e-9))
+            sim_fail(self->sim, "%s uses %g of %g %s", self->name,
+                     taken(self, has->name), has->amount, has->name);
+    }
+    check_gpus(self);
+    for (size_t i = 0; i < self->ndoing; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const struct doing *a = &self->doing[i], *b = &self->doing[k];
+
+            if (a->call && b->call && a->slot == b->slot &&
+                !(is_short(a) && is_short(b)))
+                sim_fail(self->sim, "%s calls twice at once in slot %u",
+                         self->name, a->slot);
+        }
+    }
+}
+
+static bool
+has_call_before(const struct host *self, const struct doing *doing)
+{
+    for (size_t i = 0; &self->doing[i] != doing; i++) {
+        if (self->doing[i].call && self->doing[i].slot == doing->slot)
+            return true;
+    }
+    return false;
+}
+
+static void
+begin_next_call(struct host *self, uint32_t slot)
+{
+    for (size_t i = 0; i < self->ndoing; i++) {
+        if (!self->doing[i].call || self->doing[i].slot != slot)
+            continue;
+        sim_at(self->sim, self->sim->now + sim_span(self->sim, 1, 50), begin,
+               self, self->doing[i].own, self->incarnation);
+        return;
+    }
+}
+
+static void
+on_start(void *ctx, uint32_t own, uint32_t slot, const struct work *work,
+         const uint32_t *gpus, uint32_t ngpu)
+{
+    struct host *self = ctx;
+    struct sim *s = self->sim;
+    struct story *story = s->stories[work->spec->run - 1];
+    struct doing doing = {.own = own,
+                          .slot = slot,
+                          .work = work,
+                          .story = story,
+                          .inst = story_inst(story, work->id),
+                          .call = work->spec->kind == FLOW_CALL,
+                          .ngpu = ngpu};
+
+    if (own == 0 || find_doing(self, own) || slot >= self->info.slots)
+        sim_fail(s, "%s starts %u in slot %u", self->name, own, slot);
+    doing.gpus = mem_alloc(ngpu, sizeof *gpus);
+    if (ngpu > 0)
+        memcpy(doing.gpus, gpus, ngpu * sizeof *gpus);
+    self->doing =
+        mem_grow(self->doing, &self->cap_doing, self->ndoing + 1, sizeof doing);
+    self->doing[self->ndoing++] = doing;
+    sim_say(s, "  %s starts %u: run %llu %s[%d] #%u", self->name, own,
+            (unsigned long long)work->spec->run, work->spec->name,
+            (int)work->id.child, work->attempt);
+    check_room(self);
+    if (!doing.call || !has_call_before(self, &self->doing[self->ndoing - 1]))
+        sim_at(s, s->now + sim_span(s, 1, 3000), begin, self, own,
+               self->incarnation);
+}
+
+static void
+send_end(struct host *self, struct doing *doing, int64_t when)
+{
+    doing->nth = ++self->nnth;
+    sim_at(self->sim, when, end, self, doing->nth, self->incarnation);
+}
+
+/* Fate has its say at once; it may be ended before. */
+static void
+begin(struct sim *s, void *what, uint64_t own, uint64_t incarnation)
+{
+    struct host *self = what;
+    struct doing *doing;
+    enum item_refused refused = REFUSED_NOT;
+
+    if (!self->alive || self->incarnation != incarnation ||
+        !(doing = find_doing(self, (uint32_t)own)) || doing->begun ||
+        doing->stopped)
+        return;
+    if (self->paused_until > s->now) {
+        sim_at(s, self->paused_until, begin, self, own, incarnation);
+        return;
+    }
+    if (doing->call && self->refuses)
+        refused = REFUSED_PROGRAM;
+    else if (s->weather.refusals && !s->healed && sim_chance(s, 2))
+        refused = REFUSED_SHORT;
+    if (refused != REFUSED_NOT) {
+        struct result result = {.ticket = doing->own,
+                                .state = PLAN_CRASHED,
+                                .cause = "it can't be run here",
+                                .code = -1,
+                                .refused = refused};
+        struct doing over = take_doing(self, doing);
+
+        sim_say(s, "  %s refuses %u", self->name, over.own);
+        agent_ended(self->core, &result, s->now);
+        if (over.call)
+            begin_next_call(self, over.slot);
+        doing_release(&over);
+        host_turn(self);
+        return;
+    }
+    sim_say(s, "  %s begins %u", self->name, doing->own);
+    doing->outcome = story_begins(doing->story, doing->work);
+    doing->begun = true;
+    doing->since = s->now;
+    doing->inst->live++;
+    if (doing->call && dice_roll(&s->dice, 1000) < s->weather.crashes) {
+        json_decref(doing->outcome.value);
+        doing->outcome = (struct run_outcome){.state = PLAN_CRASHED,
+                                              .cause = "its worker crashed"};
+        doing->inst->touched = doing->stopped = true;
+    }
+    send_end(self, doing, s->now + sim_span(s, 1, s->weather.length));
+    if (!self->doing[0].call || sim_chance(s, 70))
+        agent_began(self->core, (uint32_t)own);
+    host_turn(self);
+}
+
+/* Those behind one that crashed its worker. */
+static void
+not_begun(struct host *self, uint32_t slot)
+{
+    for (size_t i = 0; i < self->ndoing;) {
+        struct doing over;
+
+        if (!self->doing[i].call || self->doing[i].slot != slot) {
+            i++;
+            continue;
+        }
+        over = take_doing(self, &self->doing[i]);
+        doing_release(&over);
+        agent_not_begun(self->core, over.own);
+    }
+}
+
+static void
+report(struct sim *s, void *what, uint64_t own, uint64_t incarnation)
+{
+    struct host *self = what;
+    struct doing over;
+    struct result result;
+
+    if (!self->alive || self->incarnation != incarnation)
+        return;
+    if (self->paused_until > s->now) {
+        sim_at(s, self->paused_until, report, self, own, incarnation);
+        return;
+    }
+    over = take_doing(self, find_doing(self, (uint32_t)own));
+    sim_say(s, "  %s ends %u %s", self->name, over.own,
+            plan_state_names[over.outcome.state]);
+    result = (struct result){.ticket = over.own,
+                             .state = over.outcome.state,
+                             .value = over.outcome.value,
+                             .cause = over.outcome.cause,
+                             .code = -1,
+                             .started = over.since,
+                             .ended = s->now};
+    agent_ended(self->core, &result, s->now);
+    if (over.call && over.stopped)
+        not_begun(self, over.slot);
+    else if (over.call)
+        begin_next_call(self, over.slot);
+    doing_release(&over);
+    host_turn(self);
+}
+
+static void
+end(struct sim *s, void *what, uint64_t nth, uint64_t incarnation)
+{
+    struct host *self = what;
+
+    if (!self->alive || self->incarnation != incarnation)
+        return;
+    for (size_t i = 0; i < self->ndoing; i++) {
+        struct doing *doing = &self->doing[i];
+
+        if (doing->nth != nth || doing->done)
+            continue;
+        doing->done = true;
+        doing->inst->live--;
+        if (!doing->stopped)
+            doing->inst->genuine |= UINT64_C(1) << (doing->work->attempt % 64);
+        s->progress = s->now;
+        report(s, self, doing->own, incarnation);
+        return;
+    }
+}
+
+static void
+never_begun(struct sim *s, void *what, uint64_t own, uint64_t incarnation)
+{
+    struct host *self = what;
+    struct doing *doing;
+    struct doing over;
+
+    if (!self->alive || self->incarnation != incarnation ||
+        !(doing = find_doing(self, (uint32_t)own)))
+        return;
+    if (self->paused_until > s->now) {
+        sim_at(s, self->paused_until, never_begun, self, own, incarnation);
+        return;
+    }
+    over = take_doing(self, doing);
+    if (over.call) {
+        agent_not_begun(self->core, over.own);
+        begin_next_call(self, over.slot);
+    } else {
+        struct result result = {.ticket = over.own,
+                                .state = PLAN_CANCELLED,
+                                .cause = "it was ended",
+                                .code = -1};
+
+        agent_ended(self->core, &result, s->now);
+    }
+    doing_release(&over);
+    host_turn(self);
+}
+
+static void
+on_stop(void *ctx, uint32_t own, bool at_once)
+{
+    struct host *self = ctx;
+    struct sim *s = self->sim;
+    struct doing *doing = find_doing(self, own);
+
+    if (!doing)
+        sim_fail(s, "%s stops %u, which it does not do", self->name, own);
+    sim_say(s, "  %s stops %u%s", self->name, own, at_once ? " at once" : "");
+    if (self->session == 0) /* not by order of the broker */
+        doing->inst->touched = true;
+    if (doing->done)
+        return;
+    if (!doing->begun) {
+        if (!doing->stopped)
+            sim_at(s, s->now + sim_span(s, 1, 5000), never_begun, self, own,
+                   self->incarnation);
+        doing->stopped = true;
+        return;
+    }
+    if (doing->stopped && !at_once)
+        return;
+    doing->stopped = true;
+    json_decref(doing->outcome.value);
+    doing->outcome =
+        (struct run_outcome){.state = PLAN_CANCELLED, .cause = "it was ended"};
+    send_end(self, doing, s->now + sim_span(s, 0, MS(at_once ? 20 : 2000)));
+}
+
+/* ---- what the core tells the broker ---- */
+
+static void
+on_forget(void *ctx, const struct work *work)
+{
+    (void)ctx;
+    parcel_free((struct parcel *)(uintptr_t)work);
+}
+
+static struct message *
+back(struct host *self, enum message_kind kind)
+{
+    struct message *message = message_new(self, kind, WAY_UP);
+
+    if (self->session == 0)
+        sim_fail(self->sim, "%s speaks outside a session", self->name);
+    message->session = self->session;
+    return message;
+}
+
+static void
+on_started(void *ctx, uint32_t ticket)
+{
+    struct host *self = ctx;
+    struct message *message = back(self, MESSAGE_STARTED);
+
+    message->ticket = ticket;
+    wire_send(self->sim, message);
+}
+
+static void
+on_result(void *ctx, uint64_t number, const struct result *result)
+{
+    struct host *self = ctx;
+    struct message *message = back(self, MESSAGE_RESULT);
+
+    if (number != ++self->nsent)
+        sim_fail(self->sim, "%s sends result %d after %d", self->name,
+                 (int)number, (int)self->nsent - 1);
+    message->number = number;
+    message->result = *result;
+    json_incref(result->value);
+    message->result.cause = mem_dup(result->cause);
+    message->result.cwd = mem_dup(result->cwd);
+    wire_send(self->sim, message);
+}
+
+static void
+on_given_back(void *ctx, uint32_t ticket)
+{
+    struct host *self = ctx;
+    struct message *message = back(self, MESSAGE_GIVEN_BACK);
+
+    message->ticket = ticket;
+    wire_send(self->sim, message);
+}
+
+/* ---- the edge ---- */
+
+void
+host_lost_broker(struct host *self, int64_t since)
+{
+    if (!self->alive || self->session == 0)
+        return;
+    sim_say(self->sim, "%s has lost the broker", self->name);
+    self->session = 0;
+    agent_lost_broker(self->core, since);
+    self->hello_due = self->sim->now + sim_span(self->sim, 0, MS(50));
+    self->tag = 0;
+}
+
+static void
+say_hello(struct host *self)
+{
+    struct sim *s = self->sim;
+    struct message *message = message_new(self, MESSAGE_HELLO, WAY_CONTROL_UP);
+    const struct held *held = agent_held(self->core, &message->n);
+
+    message->held = mem_alloc(message->n, sizeof *held);
+    if (message->n > 0)
+        memcpy(message->held, held, message->n * sizeof *held);
+    message->number = self->tag = ++self->ntag;
+    self->hello_due = s->now + MS(250);
+    wire_send(s, message);
+}
+
+static void
+leave(struct host *self)
+{
+    struct sim *s = self->sim;
+
+    sim_say(s, "%s leaves", self->name);
+    if (self->ndoing > 0)
+        sim_fail(s, "%s leaves, but does something", self->name);
+    if (self->session != 0)
+        wire_send(s, back(self, MESSAGE_LEAVING));
+    agent_destroy(&self->core);
+    self->alive = false;
+    self->doomed = true;
+}
+
+static void
+wake(struct sim *s, void *what, uint64_t a, uint64_t b)
+{
+    struct host *self = what;
+
+    (void)b;
+    if (self->alive && (int64_t)a == self->wake && self->wake == s->now)
+        host_turn(self);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void
+host_turn(struct host *self)
+{
+    struct sim *s = self->sim;
+    struct agent_state state;
+    int64_t due = SPAN_NEVER;
+
+    if (!self->alive || self->paused_until > s->now)
+        return;
+    if (self->session != 0 && s->now - self->heard >= MS(LIMIT_LOST_MS))
+        host_lost_broker(self, self->heard);
+    if (self->session == 0 && s->now >= self->hello_due)
+        say_hello(self);
+    if (self->session != 0 && s->now >= self->beat_due) {
+        struct message *message = back(self, MESSAGE_BEAT);
+
+        message->beat.number = ++self->nbeat;
+        self->beat_due = s->now + MS(LIMIT_BEAT_MS);
+        wire_send(s, message);
+    }
+    due = agent_tick(self->core, s->now);
+    if (due <= s->now)
+        sim_fail(s, "%s wants to be called in the past", self->name);
+    state = agent_state(self->core);
+    if (state.running != self->ndoing)
+        sim_fail(s, "%s counts %u running, but does %zu", self->name,
+                 state.running, self->ndoing);
+    if (state.may_leave) {
+        leave(self);
+        return;
+    }
+    if (self->session == 0)
+        due = sooner(due, self->hello_due);
+    else
+        due = sooner(due,
+                     sooner(self->beat_due, self->heard + MS(LIMIT_LOST_MS)));
+    self->wake = due;
+    if (due != SPAN_NEVER)
+        sim_at(s, due, wake, self, (uint64_t)due, 0);
+}
+
+/* ---- what arrives ---- */
+
+static void
+take_task(struct host *self, struct message *message)
+{
+    struct lane_task task = {message->ticket, &message->parcel->work};
+    struct err err;
+
+    if (agent_task(self->core, &task, self->sim->now, &err) < 0)
+        sim_fail(self->sim, "%s does not take ticket %u: %s", self->name,
+                 message->ticket, err.msg);
+    message->parcel = NULL;
+}
+
+static void
+take_tell(struct host *self, const struct message *message)
+{
+    int64_t now = self->sim->now;
+    uint32_t ticket = (uint32_t)message->number;
+
+    switch (message->what) {
+    case TELL_CANCEL:
+    case TELL_KILL:
+        agent_cancel(self->core, ticket, message->what == TELL_KILL);
+        break;
+    case TELL_RECALL:
+        agent_recall(self->core, ticket);
+        break;
+    case TELL_ACK:
+        if (message->number > self->nsent)
+            sim_fail(self->sim, "%s: result %d is acknowledged, %d were sent",
+                     self->name, (int)message->number, (int)self->nsent);
+        agent_ack(self->core, message->number, now);
+        break;
+    case TELL_DRAIN:
+        agent_drain(self->core, now);
+        self->leaving = true;
+        break;
+    case TELL_LEAVE:
+        host_lost_broker(self, now);
+        break;
+    case TELL_BEAT:
+    case TELL_COUNT:
+        break;
+    }
+}
+
+static void
+take_welcome(struct host *self, const struct message *message)
+{
+    if (message->number != self->tag || self->session != 0)
+        return;
+    sim_say(self->sim, "%s is welcome, session %llx", self->name,
+            (unsigned long long)message->session);
+    for (size_t i = 0; i < message->n; i++)
+        self->sim->counts.adopted += message->tickets[i] != 0;
+    self->nsent = 0;
+    self->tag = 0;
+    self->session = message->session;
+    self->heard = self->beat_due = self->sim->now;
+    agent_welcome(self->core, message->epoch, message->tickets, message->n,
+                  self->sim->now);
+}
+
+void
+host_arrived(struct host *self, struct message *message)
+{
+    if (!self->alive || message->incarnation != self->incarnation) {
+        message_free(message);
+        return;
+    }
+    if (message->kind == MESSAGE_WELCOME) {
+        take_welcome(self, message);
+    } else if (message->kind == MESSAGE_TASK || message->kind == MESSAGE_TELL) {
+        if (message->session == self->session) {
+            self->heard = self->sim->now;
+            if (message->kind == MESSAGE_TASK)
+                take_task(self, message);
+            else
+                take_tell(self, message);
+        }
+    }
+    message_free(message);
+    host_turn(self);
+}
+
+/* ---- life ---- */
+
+static void
+draw_info(struct host *self, bool fine)
+{
+    struct sim *s = self->sim;
+    bool rich = fine || sim_chance(s, 60);
+
+    self->info = (struct agent_info){
+        .name = self->name,
+        .host = "host",
+        .version = "0",
+        .pid = self->nth,
+        .slots = fine ? 4 : 1 + dice_roll(&s->dice, 4),
+        .resources = self->resources,
+        .nresource = rich ? 4 : 2,
+        .labels = self->labels,
+        .nlabel = 1,
+    };
+    self->resources[0] = (struct flow_resource){cpus, self->info.slots};
+    self->resources[1] = (struct flow_resource){memory, 1e9};
+    self->resources[2] =
+        (struct flow_resource){gpus_name, 1 + dice_roll(&s->dice, 2)};
+    self->resources[3] = (struct flow_resource){licence, 1};
+    self->labels[0] = self->nth % 2 ? "zone=a" : "zone=b";
+    self->refuses = !fine && sim_chance(s, 10);
+}
+
+void
+host_join(struct sim *s, struct host *self, bool fine)
+{
+    struct agent_effects effects = {on_start,   on_stop,   on_forget,
+                                    on_started, on_result, on_given_back,
+                                    self};
+    struct agent_config config = {
+        .fence = MS(LIMIT_FENCE_MS),
+        .idle = fine || !sim_chance(s, 5) ? 0 : 20 * SPAN_SECOND,
+        .lifetime = fine || !sim_chance(s, 5) ? 0 : 30 * SPAN_SECOND,
+    };
+
+    if (self->nth == 0) {
+        self->sim = s;
+        self->nth = (uint32_t)(self - s->hosts) + 1;
+        (void)snprintf(self->name, sizeof self->name, "host%u", self->nth);
+        draw_info(self, fine);
+    }
+    config.slots = self->info.slots;
+    config.resources = self->resources;
+    config.nresource = self->info.nresource;
+    self->incarnation = s->dice = dice_mix(s->dice);
+    self->info.incarnation = self->incarnation;
+    self->alive = true;
+    self->leaving = false;
+    self->session = self->tag = 0;
+    self->hello_due = s->now;
+    self->core = agent_new(&config, &effects, s->now);
+    sim_say(s, "%s joins: %u slots, %s%s", self->name, self->info.slots,
+            self->labels[0], self->refuses ? ", refuses programs" : "");
+    host_turn(self);
+}
+
+/* All its processes with it. */
+void
+host_kill(struct host *self, bool silent)
+{
+    struct sim *s = self->sim;
+
+    if (!self->alive)
+        return;
+    sim_say(s, "%s is killed%s", self->name, silent ? " silently" : "");
+    self->alive = false;
+    self->paused_until = 0;
+    for (size_t i = 0; i < self->ndoing; i++) {
+        struct doing *doing = &self->doing[i];
+
+        doing->inst->live -= doing->begun && !doing->done;
+        doing->inst->touched |= doing->begun;
+        doing_release(doing);
+    }
+    self->ndoing = 0;
+    self->session = 0;
+    agent_destroy(&self->core);
+    for (int way = 0; way < WAY_COUNT; way++)
+        wire_break(s, self, (enum way)way);
+    if (!silent)
+        hub_gone(s, self, GONE_CONNECTION);
+}
+
+void
+host_release(struct host *self)
+{
+    for (size_t i = 0; i < self->ndoing; i++)
+        doing_release(&self->doing[i]);
+    free(self->doing);
+    agent_destroy(&self->core);
+}
+
+void
+host_check_empty(struct host *self)
+{
+    struct agent_state state;
+
+    if (!self->alive)
+        return;
+    state = agent_state(self->core);
+    if (state.queued + state.running + state.spooled > 0)
+        sim_fail(self->sim,
+                 "%s has %u queued, %u running, %u spooled at the "
+                 "end",
+                 self->name, state.queued, state.running, state.spooled);
+}

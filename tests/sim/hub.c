@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tests/sim/sim.h"
+
+#define MS(n) ((int64_t)(n)*SPAN_MS)
+
+/* ---- tickets that are out ---- */
+
+static struct slip *
+find_slip(struct hub *hub, uint64_t session, uint32_t ticket)
+{
+    for (size_t i = 0; i < hub->nslip; i++) {
+        if (hub->slips[i].session == session && hub->slips[i].ticket == ticket)
+            return &hub->slips[i];
+    }
+    return NULL;
+}
+
+static void
+add_slip(struct sim *s, uint64_t session, uint32_t ticket, struct inst *inst,
+         uint32_t attempt)
+{
+    struct hub *hub = &s->hub;
+
+    if (ticket == 0 || find_slip(hub, session, ticket))
+        sim_fail(s, "ticket %u of session %llx is given out twice", ticket,
+                 (unsigned long long)session);
+    if (inst->ticket != 0)
+        sim_fail(s, "run %llu task %u[%d] has two tickets at once: %u, %u",
+                 (unsigned long long)inst->story->run, inst->id.task,
+                 (int)inst->id.child, inst->ticket, ticket);
+    inst->session = session;
+    inst->ticket = ticket;
+    hub->slips = mem_grow(hub->slips, &hub->cap_slip, hub->nslip + 1,
+                          sizeof *hub->slips);
+    hub->slips[hub->nslip++] = (struct slip){session, ticket, attempt, inst};
+}
+
+static void
+remove_slip(struct hub *hub, struct slip *slip)
+{
+    slip->inst->ticket = 0;
+    slip->inst->session = 0;
+    *slip = hub->slips[--hub->nslip];
+}
+
+/* It is lost with its agent, or with the broker. */
+static void
+lose_slip(struct sim *s, struct slip *slip)
+{
+    struct inst *inst = slip->inst;
+
+    inst->losses++;
+    if (inst->begun >> (slip->attempt % 64) & 1 ||
+        inst->story->flow->tasks[inst->id.task].options->at_most_once)
+        inst->touched = true;
+    s->counts.losses++;
+    remove_slip(&s->hub, slip);
+}
+
+static void
+lose_session(struct sim *s, uint64_t session)
+{
+    for (size_t i = s->hub.nslip; i-- > 0;) {
+        if (session == 0 || s->hub.slips[i].session == session)
+            lose_slip(s, &s->hub.slips[i]);
+    }
+}
+
+/* ---- sessions ---- */
+
+/* Sessions are whose they were given to: the host keeps the last. */
+static struct host *
+host_of(struct sim *s, uint64_t session)
+{
+    for (uint32_t i = 0; i < s->nhost; i++) {
+        if (session != 0 && s->hosts[i].given == session)
+            return &s->hosts[i];
+    }
+    return NULL;
+}
+
+/* ---- effects ---- */
+
+static struct story *
+story_of(struct sim *s, uint64_t run)
+{
+    if (run == 0 || run > s->nstory)
+        sim_fail(s, "there is no run %llu", (unsigned long long)run);
+    return s->stories[run - 1];
+}
+
+static void
+on_task(void *ctx, broker_session session, const struct lane_task *task)
+{
+    struct sim *s = ctx;
+    struct story *story = story_of(s, task->work->spec->run);
+    struct host *host = host_of(s, session);
+    struct inst *inst = story_inst(story, task->work->id);
+    struct message *message;
+
+    sim_say(s, "  task run %llu %s[%d] #%u to %s as %u",
+            (unsigned long long)story->run, task->work->spec->name,
+            (int)task->work->id.child, task->work->attempt,
+            host ? host->name : "nobody", task->ticket);
+    if (!host)
+        sim_fail(s, "a task is sent to no session");
+    add_slip(s, session, task->ticket, inst, task->work->attempt);
+    story_sent(story, task);
+    message = message_new(host, MESSAGE_TASK, WAY_DOWN);
+    message->incarnation = host->given_to;
+    message->session = session;
+    message->ticket = task->ticket;
+    message->parcel = parcel_new(task->work);
+    wire_send(s, message);
+}
+
+/* What is acknowledged is on disk, or was never wanted. */
+static void
+check_ack(struct sim *s, uint64_t session, uint64_t number)
+{
+    struct hub *hub = &s->hub;
+    uint64_t least = UINT64_MAX;
+    uint64_t most = 0;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < hub->nreceipt; i++) {
+        const struct receipt *receipt = &hub->receipts[i];
+        const struct inst *inst = receipt->inst;
+
+        if (receipt->session != session || receipt->number > number)
+            continue;
+        n++;
+        least = receipt->number < least ? receipt->number : least;
+        most = receipt->number > most ? receipt->number : most;
+        if (!inst || receipt->refused)
+            continue;
+        if (inst->stored_attempt < receipt->attempt ||
+            (inst->stored_attempt == receipt->attempt &&
+             inst->stored == PLAN_RUNNING))
+            sim_fail(s,
+                     "result %d of session %llx is acknowledged, but run %llu "
+                     "task %u[%d] #%u is not on disk (%s #%u)",
+                     (int)receipt->number, (unsigned long long)session,
+                     (unsigned long long)inst->story->run, inst->id.task,
+                     (int)inst->id.child, receipt->attempt,
+                     plan_state_names[inst->stored], inst->stored_attempt);
+    }
+    if (n < number)
+        sim_fail(s, "result %d of session %llx is acknowledged, %d came",
+                 (int)number, (unsigned long long)session, (int)n);
+}
+
+static void
+on_tell(void *ctx, broker_session session, enum broker_tell what,
+        uint64_t number)
+{
+    struct sim *s = ctx;
+    struct host *host = host_of(s, session);
+    struct message *message;
+
+    if (!host)
+        sim_fail(s, "no session %llx is told anything",
+                 (unsigned long long)session);
+    if (what != TELL_BEAT && what != TELL_ACK)
+        sim_say(s, "  tell %s: %d %d", host->name, (int)what, (int)number);
+    if (what == TELL_ACK)
+        check_ack(s, session, number);
+    message = message_new(host, MESSAGE_TELL, WAY_DOWN);
+    message->incarnation = host->given_to;
+    message->session = session;
+    message->what = what;
+    message->number = number;
+    wire_send(s, message);
+}
+
+static void
+on_drop(void *ctx, broker_session session, const char *why)
+{
+    struct sim *s = ctx;
+    struct host *host = host_of(s, session);
+
+    sim_say(s, "  %s is dropped: %s", host ? host->name : "somebody", why);
+    lose_session(s, session);
+    if (!host)
+        return;
+    host->given = 0;
+    wire_break(s, host, WAY_DOWN);
+}
+
+static void
+add_note(struct sim *s, struct note note)
+{
+    struct group *group = &s->hub.filling;
+
+    group->notes =
+        mem_grow(group->notes, &group->cap, group->n + 1, sizeof *group->notes);
+    group->notes[group->n++] = note;
+    s->hub.dirty = true;
+}
+
+static void
+on_record(void *ctx, uint64_t run, const struct store_record *record)
+{
+    struct sim *s = ctx;
+    struct story *story = story_of(s, run);
+
+    story_recorded(story, record);
+    add_note(s, note_new(story, record));
+}
+
+static void
+on_ended(void *ctx, uint64_t run, enum store_run_state state,
+         const json_t *output, const char *problem)
+{
+    struct sim *s = ctx;
+    struct story *story = story_of(s, run);
+
+    sim_say(s, "  run %llu ends %s %s", (unsigned long long)run,
+            store_run_state_names[state], problem ? problem : "");
+    if (story->ended)
+        sim_fail(s, "run %llu ends twice", (unsigned long long)run);
+    story->ended = true;
+    for (size_t i = 0; i < s->hub.nslip; i++) {
+        if (s->hub.slips[i].inst->story == story)
+            sim_fail(s, "run %llu ends with tickets out",
+                     (unsigned long long)run);
+    }
+    add_note(s,
+             (struct note){.story = story,
+                           .is_end = true,
+                           .state = state,
+                           .output = json_incref((json_t *)(uintptr_t)output)});
+}
+
+/* ---- the store ---- */
+
+static void
+group_release(struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++)
+        note_release(&group->notes[i]);
+    free(group->notes);
+    *group = (struct group){0};
+}
+
+static void
+write_down(struct sim *s, struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++)
+        story_committed(group->notes[i].story, &group->notes[i]);
+    group_release(group);
+    (void)s;
+}
+
+static void
+commit(struct sim *s, void *what, uint64_t number, uint64_t life)
+{
+    struct hub *hub = &s->hub;
+    struct group *group = &hub->groups[0];
+
+    (void)what;
+    if (life != hub->life || !hub->alive)
+        return;
+    if (hub->paused_until > s->now) {
+        sim_at(s, hub->paused_until, commit, NULL, number, life);
+        return;
+    }
+    write_down(s, group);
+    hub->ngroup--;
+    memmove(group, group + 1, hub->ngroup * sizeof *group);
+    broker_committed(hub->core, number, s->now);
+    hub_turn(s);
+}
+
+static void
+seal(struct sim *s)
+{
+    struct hub *hub = &s->hub;
+    struct group *group;
+
+    hub->dirty = false;
+    hub->groups = mem_grow(hub->groups, &hub->cap_group, hub->ngroup + 1,
+                           sizeof *hub->groups);
+    group = &hub->groups[hub->ngroup++];
+    *group = hub->filling;
+    hub->filling = (struct group){0};
+    group->number = broker_seal(hub->core);
+    group->when = s->now + sim_span(s, 50, s->weather.commit);
+    if (group->when < hub->commit_last)
+        group->when = hub->commit_last;
+    hub->commit_last = group->when;
+    sim_at(s, group->when, commit, NULL, group->number, hub->life);
+}
+
+/* ---- a turn ---- */
+
+static void
+wake(struct sim *s, void *what, uint64_t a, uint64_t life)
+{
+    (void)what;
+    if (s->hub.alive && life == s->hub.life && (int64_t)a == s->hub.wake)
+        hub_turn(s);
+}
+
+void
+hub_turn(struct sim *s)
+{
+    struct hub *hub = &s->hub;
+    int64_t due;
+
+    if (!hub->alive)
+        return;
+    if (hub->paused_until > s->now) {
+        hub->wake = hub->paused_until;
+        sim_at(s, hub->wake, wake, NULL, (uint64_t)hub->wake, hub->life);
+        return;
+    }
+    due = broker_tick(hub->core, s->now);
+    if (hub->dirty)
+        seal(s);
+    if (due <= s->now)
+        sim_fail(s, "the broker wants to be called in the past");
+    hub->wake = due;
+    if (due != SPAN_NEVER)
+        sim_at(s, due, wake, NULL, (uint64_t)due, hub->life);
+}
+
+/* ---- what arrives ---- */
+
+static void
+take_hello(struct sim *s, struct host *host, const struct message *message)
+{
+    struct hub *hub = &s->hub;
+    struct agent_info info = host->info;
+    uint32_t *tickets = mem_alloc(message->n, sizeof *tickets);
+    struct message *answer;
+    broker_session session;
+    uint64_t old = host->given_to == message->incarnation ? host->given : 0;
+    struct err err;
+
+    info.incarnation = message->incarnation;
+    if (broker_hello(hub->core, &info, message->held, message->n, s->now,
+                     &session, tickets, &err) < 0) {
+        sim_say(s, "  %s is turned away: %s", host->name, err.msg);
+        free(tickets);
+        return;
+    }
+    sim_say(s, "  %s said hello, session %llx", host->name,
+            (unsigned long long)session);
+    if (old != 0)
+        lose_session(s, old);
+    host->given = session;
+    host->given_to = message->incarnation;
+    host->wires[WAY_DOWN].life++;
+    host->wires[WAY_DOWN].last = 0;
+    host->wires[WAY_DOWN].cut = -1;
+    for (size_t i = 0; i < message->n; i++) {
+        const struct held *held = &message->held[i];
+
+        sim_say(s, "  holds run %llu task %u[%d] #%u phase %d as %u",
+                (unsigned long long)held->run, held->id.task,
+                (int)held->id.child, held->attempt, (int)held->phase,
+                tickets[i]);
+        if (tickets[i] != 0)
+            add_slip(s, session, tickets[i],
+                     story_inst(story_of(s, held->run), held->id),
+                     held->attempt);
+    }
+    answer = message_new(host, MESSAGE_WELCOME, WAY_CONTROL_DOWN);
+    answer->incarnation = message->incarnation;
+    answer->session = session;
+    answer->number = message->number;
+    answer->epoch = hub->epoch;
+    answer->tickets = tickets;
+    answer->n = message->n;
+    wire_send(s, answer);
+}
+
+static void
+note_receipt(struct sim *s, const struct message *message,
+             const struct slip *slip, bool wanted)
+{
+    struct hub *hub = &s->hub;
+    struct receipt receipt = {
+        .session = message->session,
+        .number = message->number,
+        .inst = wanted && slip ? slip->inst : NULL,
+        .attempt = slip ? slip->attempt : 0,
+        .state = message->result.state,
+        .refused = message->result.refused != REFUSED_NOT,
+    };
+
+    for (size_t i = 0; i < hub->nreceipt; i++) {
+        if (hub->receipts[i].session == receipt.session &&
+            hub->receipts[i].number == receipt.number)
+            return; /* once more */
+    }
+    hub->receipts = mem_grow(hub->receipts, &hub->cap_receipt,
+                             hub->nreceipt + 1, sizeof receipt);
+    hub->receipts[hub->nreceipt++] = receipt;
+}
+
+static void
+take_result(struct sim *s, const struct message *message)
+{
+    struct hub *hub = &s->hub;
+    struct slip *found =
+        find_slip(hub, message->session, message->result.ticket);
+    struct slip slip = found ? *found : (struct slip){0};
+    bool wanted;
+
+    if (found) {
+        remove_slip(hub, found);
+        slip.inst->accepted++;
+    }
+    wanted = broker_result(hub->core, message->session, message->number,
+                           &message->result, s->now);
+    if (wanted != (slip.inst != NULL))
+        sim_fail(s, "ticket %u of session %llx is %s", message->result.ticket,
+                 (unsigned long long)message->session,
+                 wanted ? "not out, but its result was taken"
+                        : "out, but its result was not taken");
+    s->counts.late += !wanted;
+    note_receipt(s, message, &slip, wanted);
+    hub->dirty = true;
+}
+
+static void
+take_given_back(struct sim *s, const struct message *message)
+{
+    struct hub *hub = &s->hub;
+    struct slip *slip = find_slip(hub, message->session, message->ticket);
+
+    if (slip)
+        remove_slip(hub, slip);
+    if (broker_given_back(hub->core, message->session, message->ticket,
+                          s->now) != (slip != NULL))
+        sim_fail(s, "ticket %u given back: known to one only", message->ticket);
+}
+
+/* A copy of it comes again, when its session may be over. */
+static void
+come_again(struct sim *s, const struct message *message)
+{
+    struct message *copy;
+
+    if (s->weather.calm || s->healed || dice_roll(&s->dice, 100) != 0)
+        return;
+    copy = message_new(message->host, message->kind, WAY_UP);
+    copy->incarnation = message->incarnation;
+    copy->session = message->session;
+    copy->number = message->number;
+    copy->ticket = message->ticket;
+    copy->result = message->result;
+    json_incref(copy->result.value);
+    copy->result.cause = mem_dup(message->result.cause);
+    copy->result.cwd = mem_dup(message->result.cwd);
+    wire_send(s, copy);
+}
+
+void
+hub_arrived(struct sim *s, struct message *message)
+{
+    struct hub *hub = &s->hub;
+
+    if (!hub->alive) {
+        message_free(message);
+        return;
+    }
+    switch (message->kind) {
+    case MESSAGE_HELLO:
+        take_hello(s, message->host, message);
+        break;
+    case MESSAGE_BEAT:
+        broker_beat(hub->core, message->session, &message->beat, s->now);
+        break;
+    case MESSAGE_STARTED:
+        broker_started(hub->core, message->session, message->ticket, s->now);
+        break;
+    case MESSAGE_RESULT:
+        take_result(s, message);
+        come_again(s, message);
+        break;
+    case MESSAGE_GIVEN_BACK:
+        take_given_back(s, message);
+        break;
+    case MESSAGE_LEAVING:
+        broker_gone(hub->core, message->session, GONE_LEFT, s->now);
+        break;
+    case MESSAGE_TASK:
+    case MESSAGE_TELL:
+    case MESSAGE_WELCOME:
+    case MESSAGE_TURNED_AWAY:
+        break;
+    }
+    message_free(message);
+    if (sim_chance(s, 80)) /* else with the next, in one turn */
+        hub_turn(s);
+    else
+        sim_at(s, s->now + 5, wake, NULL, (uint64_t)(hub->wake = s->now + 5),
+               hub->life);
+}
+
+static void
+gone(struct sim *s, void *what, uint64_t session, uint64_t why)
+{
+    struct host *host = what;
+
+    if (!s->hub.alive || host->given != session)
+        return;
+    if (s->hub.paused_until > s->now) {
+        sim_at(s, s->hub.paused_until, gone, host, session, why);
+        return;
+    }
+    sim_say(s, "the lane of %s is gone", host->name);
+    broker_gone(s->hub.core, session, (enum broker_gone)why, s->now);
+    hub_turn(s);
+}
+
+void
+hub_gone(struct sim *s, struct host *host, enum broker_gone why)
+{
+    if (host->given != 0)
+        sim_at(s, s->now + sim_span(s, 10, MS(5)), gone, host, host->given,
+               why);
+}
+
+/* ---- life ---- */
+
+void
+hub_start(struct sim *s)
+{
+    struct broker_effects effects = {on_task,   on_tell,  on_drop,
+                                     on_record, on_ended, s};
+    struct hub *hub = &s->hub;
+    bool first = hub->epoch == 0;
+
+    hub->alive = true;
+    hub->life++;
+    hub->core = broker_new(&effects, ++hub->epoch);
+    sim_say(s, "the broker starts, epoch %u", hub->epoch);
+    for (uint32_t i = 0; i < s->nstory && !first; i++) {
+        if (s->stories[i]->phase == STORY_RUNS)
+            story_begin(s->stories[i], s->now + MS(LIMIT_ADOPT_MS));
+    }
+    hub_turn(s);
+}
+
+static void
+lost_broker(struct sim *s, void *what, uint64_t incarnation, uint64_t session)
+{
+    struct host *host = what;
+
+    if (!host->alive || host->incarnation != incarnation ||
+        host->session != session)
+        return;
+    if (host->paused_until > s->now) {
+        sim_at(s, host->paused_until, lost_broker, host, incarnation, session);
+        return;
+    }
+    host_lost_broker(host, s->now);
+    host_turn(host);
+}
+
+/* What was on its way to the disk may have got there. */
+void
+hub_crash(struct sim *s)
+{
+    struct hub *hub = &s->hub;
+    size_t kept;
+
+    if (!hub->alive)
+        return;
+    kept = dice_roll(&s->dice, (uint32_t)hub->ngroup + 1);
+    sim_say(s, "the broker crashes, %zu of %zu groups are on disk", kept,
+            hub->ngroup);
+    for (size_t i = 0; i < hub->ngroup; i++) {
+        if (i < kept)
+            write_down(s, &hub->groups[i]);
+        else
+            group_release(&hub->groups[i]);
+    }
+    hub->ngroup = 0;
+    group_release(&hub->filling);
+    lose_session(s, 0);
+    broker_destroy(&hub->core);
+    hub->alive = false;
+    hub->life++;
+    hub->paused_until = 0;
+    hub->commit_last = 0;
+    hub->nreceipt = 0;
+    hub->dirty = false;
+    for (uint32_t i = 0; i < s->nhost; i++) {
+        struct host *host = &s->hosts[i];
+
+        host->given = 0;
+        for (int way = 0; way < WAY_COUNT; way++)
+            wire_break(s, host, (enum way)way);
+        if (host->alive && sim_chance(s, 80))
+            sim_at(s, s->now + sim_span(s, 10, MS(20)), lost_broker, host,
+                   host->incarnation, host->session);
+    }
+}
+
+void
+hub_release(struct sim *s)
+{
+    struct hub *hub = &s->hub;
+
+    for (size_t i = 0; i < hub->ngroup; i++)
+        group_release(&hub->groups[i]);
+    group_release(&hub->filling);
+    free(hub->groups);
+    free(hub->slips);
+    free(hub->receipts);
+    broker_destroy(&hub->core);
+}
