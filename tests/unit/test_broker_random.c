@@ -10,21 +10,21 @@
 #define AGENTS 3
 
 static const char *const flows[] = {
-    HEAD "  m: { each: { i: 1..30 }, run: x }\n"
-         "  n: { each: { i: '${m}' }, run: x }\n",
-    HEAD
-    "  a: { run: x, at-most-once: true }\n"
-    "  b: { needs: [a], run: x, at-most-once: true,"
-    " trigger: all-finished }\n"
-    "  c: { needs: [b], run: x, exclusive: true, trigger: all-finished }\n",
-    HEAD "  m: { each: { i: 1..20 }, run: x, resources: { cpus: 2 },"
-         " exclusive: true }\n",
-    "leat: 1\nname: test\nlimits: { db: 2 }\ntasks:\n"
-    "  m: { each: { i: 1..20 }, run: x, tags: [db],"
-    " retry: { times: 2, delay: 1 } }\n"
-    "  z: { needs: [m], call: f, trigger: all-finished }\n",
-    "leat: 1\nname: test\nmax-fails: 3\ntasks:\n"
-    "  m: { each: { i: 1..40 }, run: x }\n",
+    (HEAD "  m: { each: { i: 1..30 }, run: x }\n"
+          "  n: { each: { i: '${m}' }, run: x }\n"),
+    (HEAD
+     "  a: { run: x, at-most-once: true }\n"
+     "  b: { needs: [a], run: x, at-most-once: true,"
+     " trigger: all-finished }\n"
+     "  c: { needs: [b], run: x, exclusive: true, trigger: all-finished }\n"),
+    (HEAD "  m: { each: { i: 1..20 }, run: x, resources: { cpus: 2 },"
+          " exclusive: true }\n"),
+    ("leat: 1\nname: test\nlimits: { db: 2 }\ntasks:\n"
+     "  m: { each: { i: 1..20 }, run: x, tags: [db],"
+     " retry: { times: 2, delay: 1 } }\n"
+     "  z: { needs: [m], call: f, trigger: all-finished }\n"),
+    ("leat: 1\nname: test\nmax-fails: 3\ntasks:\n"
+     "  m: { each: { i: 1..40 }, run: x }\n"),
 };
 
 struct chaos {
