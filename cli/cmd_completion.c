@@ -63,6 +63,8 @@ bash_words(enum opt_kind kind)
         return "-W 'text svg dot mermaid'";
     case KIND_SHELL:
         return "-W 'bash zsh'";
+    case KIND_VERB:
+        return "-W 'start stop ls'";
     case KIND_COMMAND:
         return "-W \"$commands\"";
     case KIND_TEXT:
@@ -170,6 +172,8 @@ zsh_action(enum opt_kind kind)
         return "(text svg dot mermaid)";
     case KIND_SHELL:
         return "(bash zsh)";
+    case KIND_VERB:
+        return "(start stop ls)";
     case KIND_COMMAND:
         return "(${commands%%:*})";
     case KIND_TEXT:

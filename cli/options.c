@@ -32,9 +32,9 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
     [OPT_NO_STORE] = {0, "no-store", KIND_NONE, NULL,
                       "keep nothing of this run"},
     [OPT_LABEL] = {0, "label", KIND_PAIR, "NAME=VALUE",
-                   "a label of this machine, for where:"},
+                   "a label of the machine, for where:"},
     [OPT_RESOURCE] = {0, "resource", KIND_PAIR, "NAME=AMOUNT",
-                      "what this machine has, for resources:"},
+                      "what the machine has, for resources:"},
     [OPT_FORMAT] = {0, "format", KIND_FORMAT, "FORMAT",
                     "text, svg, dot or mermaid"},
     [OPT_OUTPUT] = {'o', "output", KIND_FILE, "FILE",
@@ -81,6 +81,14 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                  "kill what runs, without the time that it has to end"},
     [OPT_WAIT] = {0, "wait", KIND_NUMBER, "N",
                   "until so many are ready for work"},
+    [OPT_AGENT_SLOTS] = {0, "slots", KIND_NUMBER, "N",
+                         "tasks at a time (as many as it has cores)"},
+    [OPT_HOSTS] = {0, "hosts-file", KIND_FILE, "FILE",
+                   "read hosts from a file, one a line"},
+    [OPT_COPY] = {0, "copy", KIND_NONE, NULL,
+                  "bring leat-agent where it is not installed"},
+    [OPT_INSECURE] = {0, "insecure", KIND_NONE, NULL,
+                      "though nothing there is encrypted"},
 };
 
 #define LONG_BASE 256 /* getopt's value of a long option, above any letter */

@@ -53,6 +53,10 @@ enum opt {
     OPT_DETACH,
     OPT_NOW,
     OPT_WAIT,
+    OPT_AGENT_SLOTS,
+    OPT_HOSTS,
+    OPT_COPY,
+    OPT_INSECURE,
     OPT_COUNT
 };
 
@@ -72,6 +76,7 @@ enum opt_kind {
     KIND_TASK,
     KIND_COMMAND, /* a command of leat */
     KIND_SHELL,   /* bash or zsh */
+    KIND_VERB,    /* start, stop or ls */
 };
 
 struct opt_spec {
