@@ -5,7 +5,7 @@
 source "$(dirname "$0")/../support/lib.sh"
 
 commands=$(leat | sed -n 's/^  \([a-z]*\)  .*/\1/p')
-[[ $(wc -l <<<"$commands") == 20 ]] || fail "20 commands, not: $commands"
+[[ $(wc -l <<<"$commands") == 22 ]] || fail "22 commands, not: $commands"
 
 # Each has help with an example; an unknown option points to it.
 for command in $commands; do
