@@ -29,6 +29,12 @@ join_new(struct sim *s, bool fine)
         host_join(s, &s->hosts[s->nhost++], fine);
 }
 
+static int64_t
+later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void
 fault_kill(struct sim *s)
 {
@@ -94,14 +100,14 @@ fault_break_all(struct sim *s)
            host->session);
 }
 
-/* Nobody notices: it was connected again at once. */
+/* It was connected again at once: only their numbers tell. */
 static void
 fault_lose_some(struct sim *s)
 {
     struct host *host = pick(s);
 
     sim_say(s, "something of %s is lost", host->name);
-    wire_break(s, host, WAY_UP);
+    wire_break(s, host, sim_chance(s, 50) ? WAY_UP : WAY_DOWN);
 }
 
 static void
@@ -140,7 +146,8 @@ fault_pause(struct sim *s)
 
     if (!host->alive)
         return;
-    host->paused_until = s->now + sim_span(s, 1000, SECONDS(14));
+    host->paused_until =
+        later(host->paused_until, s->now + sim_span(s, 1000, SECONDS(14)));
     sim_say(s, "%s is paused until %.6f", host->name,
             (double)host->paused_until / SPAN_SECOND);
     sim_at(s, host->paused_until, resume, host, 0, 0);
@@ -202,7 +209,8 @@ fault_hub_pause(struct sim *s)
 {
     if (!s->hub.alive)
         return;
-    s->hub.paused_until = s->now + sim_span(s, 1000, SECONDS(14));
+    s->hub.paused_until =
+        later(s->hub.paused_until, s->now + sim_span(s, 1000, SECONDS(14)));
     sim_say(s, "the broker is paused until %.6f",
             (double)s->hub.paused_until / SPAN_SECOND);
     hub_turn(s);
