@@ -114,7 +114,9 @@ static void
 fault_stall(struct sim *s)
 {
     struct host *host = pick(s);
-    int64_t until = s->now + sim_span(s, 1000, SECONDS(16));
+    int64_t until =
+        s->now +
+        sim_span(s, 1000, SECONDS(dice_one_in(&s->dice, 3) ? 120 : 16));
     uint32_t which = dice_roll(&s->dice, 3);
 
     sim_say(s, "%s %s until %.6f", host->name,
@@ -321,14 +323,15 @@ static void
 draw_weather(struct sim *s)
 {
     static const int64_t delays[] = {100, 1000, 20000};
-    static const int64_t lengths[] = {2000, 300000, 12000000};
+    static const int64_t lengths[] = {2000, 300000, 12000000, 150000000};
     struct weather *w = &s->weather;
 
     w->calm = dice_one_in(&s->dice, 6);
     w->delay = delays[dice_roll(&s->dice, 3)];
-    w->length = lengths[dice_roll(&s->dice, 3)];
+    w->length = lengths[dice_roll(&s->dice, 4)];
     w->commit = dice_one_in(&s->dice, 4) ? 800000 : 6000;
-    w->until = SECONDS(dice_roll(&s->dice, 40));
+    w->until =
+        SECONDS(dice_roll(&s->dice, dice_one_in(&s->dice, 3) ? 300 : 40));
     if (w->calm) {
         w->until = 0;
         return;

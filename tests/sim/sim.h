@@ -137,7 +137,8 @@ struct story {
     size_t nnote, cap_note;
     bool cancelled;
     bool fell;  /* more failed than may */
-    bool again; /* what had failed may have been executed again */
+    bool anew;  /* what had failed is executed again, in this session */
+    bool again; /* ... or was, in one before it */
     uint32_t nfailed;
     struct plan_id *strange; /* came to another end than the reference's */
     size_t nstrange, cap_strange;

@@ -312,11 +312,11 @@ go_back(struct story *self, struct inst *inst)
     inst->state = inst->stored;
     inst->attempt = inst->stored_attempt;
     inst->kept = inst->stored_attempt > 0 && plan_state_is_final(inst->stored);
-    if (self->again) /* ... what had failed anew, and what follows from it */
+    if (self->anew) /* ... what had failed anew, and what follows from it */
         inst->kept = false;
     self->nfailed += inst->kept && is_failure(inst->stored);
     if (!inst->kept && plan_state_is_final(inst->state) &&
-        !(self->again && inst->attempt > 0 &&
+        !(self->anew && inst->attempt > 0 &&
           plan_state_is_success(inst->state)))
         inst->state = PLAN_WAITING;
     if (inst->kept && inst->ticket != 0)
@@ -345,8 +345,8 @@ story_begin(struct story *self, int64_t adopt_until)
     self->phase = STORY_RUNS;
     self->ended = false;
     self->nfailed = 0;
-    if (history && adopt_until == 0)
-        self->again = true;
+    self->anew = history && adopt_until == 0;
+    self->again |= self->anew;
     each_inst(self, go_back);
     if (broker_run_begin(s->hub.core, &run, s->now, &err) < 0)
         sim_fail(s, "run %llu: %s", (unsigned long long)self->run, err.msg);
