@@ -149,7 +149,7 @@ $(BUILD)/lib/libleat.so.0: $(OBJ)
 	$(LINK) -shared -Wl,-z,defs,-soname,$(@F) $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
 $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
-$(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
+$(filter-out %/leat,$(BIN)): $(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
 $(BIN):
 	$(LINK) -pie $(LIBS)
 $(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a

@@ -81,20 +81,20 @@ work(int i)
     (void)zmq_msg_init(&frame);
     while (zmq_msg_recv(&frame, in, 0) >= 0) {
         Wire__Return back = WIRE__RETURN__INIT;
-        Wire__Hello *tasks = wire__hello__unpack(NULL, zmq_msg_size(&frame),
-                                                 zmq_msg_data(&frame));
+        Wire__Return *tasks = wire__return__unpack(NULL, zmq_msg_size(&frame),
+                                                   zmq_msg_data(&frame));
 
-        for (size_t k = 0; k < tasks->n_held; k++) {
+        for (size_t k = 0; k < tasks->n_results; k++) {
             wire__result__init(&results[k]);
-            results[k].ticket = tasks->held[k]->task;
+            results[k].ticket = tasks->results[k]->ticket;
             results[k].state = 6;
             list[k] = &results[k];
         }
-        back.n_results = tasks->n_held;
+        back.n_results = tasks->n_results;
         back.results = list;
         back.session = (uint64_t)i;
         send_message(out, &back.base);
-        wire__hello__free_unpacked(tasks, NULL);
+        wire__return__free_unpacked(tasks, NULL);
     }
     _exit(0);
 }
@@ -120,8 +120,8 @@ take_results(void *in, long *inflight)
 int
 main(int argc, char **argv)
 {
-    static Wire__Held tasks[MOST];
-    static Wire__Held *list[MOST];
+    static Wire__Result tasks[MOST];
+    static Wire__Result *list[MOST];
     long n = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
     long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 256;
     long sent = 0, done = 0, inflight[WORKERS] = {0};
@@ -151,17 +151,17 @@ main(int argc, char **argv)
     while (done < n) {
         for (int i = 0; i < WORKERS; i++) {
             while (sent < n && inflight[i] + batch <= WINDOW) {
-                Wire__Hello frame = WIRE__HELLO__INIT;
+                Wire__Return frame = WIRE__RETURN__INIT;
                 long many = batch < n - sent ? batch : n - sent;
 
                 for (long k = 0; k < many; k++) {
-                    wire__held__init(&tasks[k]);
-                    tasks[k].run = 1;
-                    tasks[k].task = (uint32_t)(sent + k);
-                    tasks[k].attempt = 1;
+                    wire__result__init(&tasks[k]);
+                    tasks[k].ticket = (uint32_t)(sent + k);
+                    tasks[k].state = 2;
+                    tasks[k].code = 1;
                 }
-                frame.n_held = (size_t)many;
-                frame.held = list;
+                frame.n_results = (size_t)many;
+                frame.results = list;
                 send_message(out[i], &frame.base);
                 inflight[i] += many;
                 sent += many;

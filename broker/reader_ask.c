@@ -82,7 +82,7 @@ find_run(struct broker_reader *self, struct broker_question *question,
     return 0;
 }
 
-/* ---- why, of a run that nobody has in hand ---- */
+/* ---- of a run that nobody has in hand ---- */
 
 static int
 say_why(struct broker_reader *self, struct broker_question *question,
@@ -102,6 +102,23 @@ say_why(struct broker_reader *self, struct broker_question *question,
     return 0;
 }
 
+static int
+refuse_cancel(struct broker_reader *self, struct broker_question *question,
+              struct err *err)
+{
+    struct store_run run = {0};
+
+    if (store_run_get(self->store, question->run, false, &run, err) < 0)
+        return -1;
+    (void)err_set(err, ERR_INVALID,
+                  run.state == STORE_RUNNING
+                      ? "run %llu is %s, but not of this broker"
+                      : "run %llu has ended already: %s",
+                  (unsigned long long)run.id, store_run_state_names[run.state]);
+    store_run_release(&run);
+    return -1;
+}
+
 void
 broker_reader_ask(struct broker_reader *self, struct broker_question *question)
 {
@@ -112,6 +129,8 @@ broker_reader_ask(struct broker_reader *self, struct broker_question *question)
         rc = find_run(self, question, &err);
     else if (question->what == ASK_RUNS)
         rc = list_runs(self, question, &err);
+    else if (question->what == ASK_CANCEL)
+        rc = refuse_cancel(self, question, &err);
     else
         rc = say_why(self, question, &err);
     if (rc < 0)

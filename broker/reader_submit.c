@@ -224,7 +224,13 @@ read_history(struct broker_reader *self, struct broker_question *question,
                       (unsigned long long)question->run);
         goto out;
     }
-    if (question->text && *question->text &&
+    if (question->what == ASK_APPROVE && history->info.state != STORE_PAUSED) {
+        (void)err_set(err, ERR_INVALID, "run %llu is %s, not paused",
+                      (unsigned long long)question->run,
+                      store_run_state_names[history->info.state]);
+        goto out;
+    }
+    if (question->what == ASK_RETRY && *question->text &&
         history_find(history, question->text, &from, err) < 0)
         goto out;
     out->from = from.task;

@@ -47,6 +47,7 @@ struct command {
     bool takes_flow;     /* the first word is a flow: not in a C flow */
     bool only_leat;      /* not for a program that is a flow */
     bool stop;           /* what follows the first word are no options */
+    bool passes;         /* all but --help is for another program */
     int (*run)(struct cli *cli, const struct args *args);
 };
 
@@ -89,7 +90,9 @@ void cli_help(const struct cli *self, const struct command *command,
 /* Print that. An unknown command is an error that is told. */
 int cli_show_help(const struct cli *self, const char *name);
 
+int cmd_agent(struct cli *cli, const struct args *args);
 int cmd_agents(struct cli *cli, const struct args *args);
+int cmd_broker(struct cli *cli, const struct args *args);
 int cmd_cancel(struct cli *cli, const struct args *args);
 int cmd_check(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);

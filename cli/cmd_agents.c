@@ -42,7 +42,7 @@ put_agent(const struct cli *cli, const json_t *agent, size_t column,
 {
     const char *name = text_of(agent, "name");
     const char *state = text_of(agent, "state");
-    const char *why = text_of(agent, "why");
+    const char *aside = text_of(agent, "aside");
 
     term_put(&cli->out, out, STYLE_BOLD, name);
     term_pad(out, utf8_width(name, strlen(name)), column + 2);
@@ -55,9 +55,9 @@ put_agent(const struct cli *cli, const json_t *agent, size_t column,
                number_of(agent, "slots"), number_of(agent, "running"),
                number_of(agent, "queued"), number_of(agent, "finished"));
     term_put(&cli->out, out, STYLE_PLAIN, text_of(agent, "host"));
-    if (why[0] != '\0') {
+    if (aside[0] != '\0') {
         buf_text(out, "  ");
-        term_put(&cli->out, out, STYLE_PLAIN, why);
+        term_put(&cli->out, out, STYLE_PLAIN, aside);
     }
     buf_char(out, '\n');
 }
@@ -99,8 +99,8 @@ ask(const struct cli *cli, const struct args *args, struct client *client,
     json_t **ret)
 {
     int64_t wanted = args_number(args, OPT_WAIT, 0);
-    int64_t end = args_has(args, OPT_PATIENCE)
-                      ? span_mono() + args_number(args, OPT_PATIENCE, 0)
+    int64_t end = args_has(args, OPT_TIMEOUT)
+                      ? span_mono() + args_number(args, OPT_TIMEOUT, 0)
                       : SPAN_NEVER;
     struct err err;
 

@@ -63,12 +63,15 @@ bash_words(enum opt_kind kind)
         return "-W 'text svg dot mermaid'";
     case KIND_SHELL:
         return "-W 'bash zsh'";
+    case KIND_VERB:
+        return "-W 'start stop ls'";
     case KIND_COMMAND:
         return "-W \"$commands\"";
     case KIND_TEXT:
         return "-c -o default";
     case KIND_NONE:
     case KIND_NUMBER:
+    case KIND_MAYBE:
     case KIND_SPAN:
     case KIND_PAIR:
         break;
@@ -83,7 +86,7 @@ bash_option_values(struct buf *out)
         const struct opt_spec *spec = &opt_specs[i];
         const char *words = bash_words(spec->kind);
 
-        if (!spec->kind || spec->optional)
+        if (!spec->kind || spec->kind == KIND_MAYBE)
             continue;
         buf_text(out, "    ");
         if (spec->letter)
@@ -169,12 +172,15 @@ zsh_action(enum opt_kind kind)
         return "(text svg dot mermaid)";
     case KIND_SHELL:
         return "(bash zsh)";
+    case KIND_VERB:
+        return "(start stop ls)";
     case KIND_COMMAND:
         return "(${commands%%:*})";
     case KIND_TEXT:
         return "_default";
     case KIND_NONE:
     case KIND_NUMBER:
+    case KIND_MAYBE:
     case KIND_SPAN:
     case KIND_PAIR:
         break;
@@ -209,7 +215,7 @@ zsh_option(struct buf *out, const struct opt_spec *spec)
     zsh_text(out, spec->help);
     buf_char(out, ']');
     if (spec->kind) {
-        buf_char(out, ':');
+        buf_text(out, spec->kind == KIND_MAYBE ? "::" : ":");
         zsh_text(out, spec->value);
         buf_printf(out, ":%s",
                    spec->kind == KIND_TEXT ? "" : zsh_action(spec->kind));

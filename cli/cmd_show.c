@@ -226,7 +226,8 @@ put_next(struct showing *self)
     if (state == STORE_FAILED)
         put_command(self, "all they wrote:", "logs", "/:failed");
     if (state == STORE_RUNNING)
-        put_command(self, "follow it:", "logs -f", "");
+        put_command(self, "follow it:",
+                    self->cli->config.broker ? "watch" : "logs -f", "");
     else if (state == STORE_PAUSED)
         put_command(self, "let it go on:", "retry", "");
     else

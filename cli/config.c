@@ -47,6 +47,22 @@ set_broker(struct config *config, const char *text)
     return NULL;
 }
 
+/* The same words that the daemons take. */
+static const char *
+set_insecure(struct config *config, const char *text)
+{
+    static const char *const words[] = {"no",  "false", "off", "0",
+                                        "yes", "true",  "on",  "1"};
+
+    for (int i = 0; i < 8; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            config->insecure = i >= 4;
+            return NULL;
+        }
+    }
+    return "yes or no";
+}
+
 static const char *
 set_keep(struct config *config, const char *text)
 {
@@ -94,6 +110,7 @@ static const struct setting {
 } settings[] = {
     {"store", "LEAT_STORE", set_store},
     {"broker", "LEAT_BROKER", set_broker},
+    {"insecure", "LEAT_INSECURE", set_insecure},
     {"keep", "LEAT_KEEP", set_keep},
     {"max-age", "LEAT_MAX_AGE", set_max_age},
     {"colour", "LEAT_COLOUR", set_colour},

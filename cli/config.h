@@ -23,6 +23,7 @@ struct config {
     enum config_origin store_from;
     char *broker; /* its address; NULL: runs are of this machine */
     enum config_origin broker_from;
+    bool insecure;   /* addresses of other machines without encryption */
     uint64_t keep;   /* finished runs; 0: all */
     int64_t max_age; /* microseconds; 0: for ever */
     enum colour colour;

@@ -75,7 +75,8 @@ put_option(const struct opt_spec *spec, struct buf *out)
     else
         buf_printf(out, "      --%s", spec->name);
     if (spec->value)
-        buf_printf(out, spec->optional ? " [%s]" : " %s", spec->value);
+        buf_printf(out, spec->kind == KIND_MAYBE ? " [%s]" : " %s",
+                   spec->value);
     if (out->len - from >= COLUMN) {
         buf_char(out, '\n');
         from = out->len;

@@ -231,6 +231,23 @@ check_place(const struct cli *self, const struct args *args)
     return EXIT_OK;
 }
 
+static bool
+is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* Its arguments are none of ours. */
+static int
+pass_on(struct cli *self, int argc, char **argv)
+{
+    const struct args args = {.words = argv + 1, .nword = (size_t)argc - 1};
+
+    if (argc == 2 && is_help(argv[1]))
+        return show_help(self, self->command, NULL);
+    return self->command->run(self, &args);
+}
+
 static int
 run_command(struct cli *self, int argc, char **argv)
 {
@@ -239,6 +256,8 @@ run_command(struct cli *self, int argc, char **argv)
     struct err err;
     int code;
 
+    if (command->passes)
+        return pass_on(self, argc, argv);
     if (args_parse(&args, command->options, command->stop, argc, argv, &err) <
         0)
         return cli_usage(self, "%s", err.msg);
@@ -257,7 +276,7 @@ dispatch(struct cli *self, int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
 
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+    if (is_help(name))
         return show_help(self, NULL, NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";

@@ -26,15 +26,15 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
     [OPT_ENV] = {0, "env", KIND_TEXT, "NAME[=VALUE]",
                  "pass a variable on to every task"},
     [OPT_TIMEOUT] = {0, "timeout", KIND_SPAN, "SPAN",
-                     "cancel the run after this time (90s, 5m, 1h 30m)"},
+                     "end the run or the wait after this time (90s, 1h 30m)"},
     [OPT_NO_CACHE] = {0, "no-cache", KIND_NONE, NULL,
                       "execute what the cache has a value for"},
     [OPT_NO_STORE] = {0, "no-store", KIND_NONE, NULL,
                       "keep nothing of this run"},
     [OPT_LABEL] = {0, "label", KIND_PAIR, "NAME=VALUE",
-                   "a label of this machine, for where:"},
+                   "a label of the machine, for where:"},
     [OPT_RESOURCE] = {0, "resource", KIND_PAIR, "NAME=AMOUNT",
-                      "what this machine has, for resources:"},
+                      "what the machine has, for resources:"},
     [OPT_FORMAT] = {0, "format", KIND_FORMAT, "FORMAT",
                     "text, svg, dot or mermaid"},
     [OPT_OUTPUT] = {'o', "output", KIND_FILE, "FILE",
@@ -69,9 +69,8 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                    "end a command that takes longer than this"},
     [OPT_NULL] = {'0', "null", KIND_NONE, NULL,
                   "inputs that are read end with a NUL, not a newline"},
-    [OPT_SLOTS] = {'j', "slots", KIND_NUMBER, "N",
-                   "run N tasks at once here; without N as many as cores",
-                   .optional = true},
+    [OPT_SLOTS] = {'j', "slots", KIND_MAYBE, "N",
+                   "run N tasks at once here; without N as many as cores"},
     [OPT_BROKER] = {0, "broker", KIND_TEXT, "ADDRESS",
                     "ask the broker there: tcp://HOST[:PORT] or ipc://PATH"},
     [OPT_LOCAL] = {0, "local", KIND_NONE, NULL,
@@ -82,8 +81,14 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                  "kill what runs, without the time that it has to end"},
     [OPT_WAIT] = {0, "wait", KIND_NUMBER, "N",
                   "until so many are ready for work"},
-    [OPT_PATIENCE] = {0, "timeout", KIND_SPAN, "SPAN",
-                      "wait no longer than this"},
+    [OPT_AGENT_SLOTS] = {0, "slots", KIND_NUMBER, "N",
+                         "tasks at a time (as many as it has cores)"},
+    [OPT_HOSTS] = {0, "hosts-file", KIND_FILE, "FILE",
+                   "read hosts from a file, one a line"},
+    [OPT_COPY] = {0, "copy", KIND_NONE, NULL,
+                  "bring leat-agent where it is not installed"},
+    [OPT_INSECURE] = {0, "insecure", KIND_NONE, NULL,
+                      "though nothing there is encrypted"},
 };
 
 #define LONG_BASE 256 /* getopt's value of a long option, above any letter */
@@ -112,9 +117,9 @@ prepare(struct parser *self, const enum opt *allowed, bool stop)
         self->names[self->n] = spec->name;
         self->longs[self->n++] = (struct option){
             .name = spec->name,
-            .has_arg = spec->optional ? optional_argument
-                       : spec->kind   ? required_argument
-                                      : no_argument,
+            .has_arg = spec->kind == KIND_MAYBE ? optional_argument
+                       : spec->kind             ? required_argument
+                                                : no_argument,
             .val = LONG_BASE + (int)allowed[i],
         };
         if (!spec->letter)
@@ -122,7 +127,7 @@ prepare(struct parser *self, const enum opt *allowed, bool stop)
         *to++ = spec->letter;
         if (spec->kind)
             *to++ = ':';
-        if (spec->optional)
+        if (spec->kind == KIND_MAYBE)
             *to++ = ':';
     }
     *to = '\0';
@@ -187,7 +192,8 @@ read_value(struct arg *arg, struct err *err)
 
     if (!arg->text)
         return 0;
-    if (spec->kind == KIND_NUMBER && read_number(arg->text, &arg->number) < 0)
+    if ((spec->kind == KIND_NUMBER || spec->kind == KIND_MAYBE) &&
+        read_number(arg->text, &arg->number) < 0)
         return err_set(err, ERR_INVALID,
                        "--%s wants a number, 0 or more, not \"%s\"", spec->name,
                        arg->text);
@@ -209,8 +215,9 @@ take_optional(struct arg *arg, int argc, char **argv)
 {
     const char *next = optind < argc ? argv[optind] : "";
 
-    if (arg->opt == NO_OPT || !opt_specs[arg->opt].optional || arg->text ||
-        next[0] == '\0' || next[strspn(next, "0123456789")] != '\0')
+    if (arg->opt == NO_OPT || opt_specs[arg->opt].kind != KIND_MAYBE ||
+        arg->text || next[0] == '\0' ||
+        next[strspn(next, "0123456789")] != '\0')
         return;
     arg->text = next;
     arg->apart = true;

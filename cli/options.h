@@ -53,7 +53,10 @@ enum opt {
     OPT_DETACH,
     OPT_NOW,
     OPT_WAIT,
-    OPT_PATIENCE,
+    OPT_AGENT_SLOTS,
+    OPT_HOSTS,
+    OPT_COPY,
+    OPT_INSECURE,
     OPT_COUNT
 };
 
@@ -62,6 +65,7 @@ enum opt_kind {
     KIND_NONE,
     KIND_TEXT,
     KIND_NUMBER, /* 0 and up */
+    KIND_MAYBE,  /* the same, and may be left out */
     KIND_SPAN,   /* a length of time */
     KIND_PAIR,   /* NAME=VALUE */
     KIND_FILE,
@@ -72,6 +76,7 @@ enum opt_kind {
     KIND_TASK,
     KIND_COMMAND, /* a command of leat */
     KIND_SHELL,   /* bash or zsh */
+    KIND_VERB,    /* start, stop or ls */
 };
 
 struct opt_spec {
@@ -80,7 +85,6 @@ struct opt_spec {
     enum opt_kind kind;
     const char *value; /* what --help calls its argument, or NULL */
     const char *help;
-    bool optional; /* its argument may be left out */
 };
 
 extern const struct opt_spec opt_specs[OPT_COUNT];

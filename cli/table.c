@@ -253,7 +253,7 @@ const struct command cli_commands[] = {
                 "than --timeout.",
         .examples = "@ agents --wait 2 --timeout 30s\n",
         .options =
-            OPTIONS(OPT_WAIT, OPT_PATIENCE, OPT_QUIET, OPT_JSON, OPT_BROKER),
+            OPTIONS(OPT_WAIT, OPT_TIMEOUT, OPT_QUIET, OPT_JSON, OPT_BROKER),
         .only_leat = true,
         .run = cmd_agents,
     },
@@ -270,6 +270,40 @@ const struct command cli_commands[] = {
         .most = CLI_WORDS_ANY,
         .only_leat = true,
         .run = cmd_drain,
+    },
+    {
+        .name = "agent",
+        .summary = "start, stop and list agents on other hosts",
+        .usage = "start HOST...|stop [HOST]...|ls [HOST]...",
+        .more =
+            "Through ssh, and what it is configured to: users, ports, keys,\n"
+            "jump hosts. LEAT_SSH is a command line to use instead. It must\n"
+            "not ask for a password. Without HOST, stop and ls are for the\n"
+            "hosts where agents of this broker were started from here. stop\n"
+            "lets an agent finish what it has begun.\n"
+            "An agent of this machine is a program: leat-agent ADDRESS.",
+        .examples = "@ agent start rack1 rack2 --broker tcp://10.0.0.41 "
+                    "--insecure\n"
+                    "@ agent ls\n",
+        .options = OPTIONS(OPT_HOSTS, OPT_COPY, OPT_AGENT_SLOTS, OPT_LABEL,
+                           OPT_RESOURCE, OPT_INSECURE, OPT_JSON, OPT_BROKER),
+        .words = KIND_VERB,
+        .least = 1,
+        .most = CLI_WORDS_ANY,
+        .only_leat = true,
+        .run = cmd_agent,
+    },
+    {
+        .name = "broker",
+        .summary = "be a broker: the program leat-broker",
+        .usage = "[ARGUMENT]...",
+        .more = "All but --help is for leat-broker: see leat-broker --help.",
+        .examples = "@ broker --bind tcp://127.0.0.1\n",
+        .options = NO_OPTIONS,
+        .most = CLI_WORDS_ANY,
+        .only_leat = true,
+        .passes = true,
+        .run = cmd_broker,
     },
     {
         .name = "completion",

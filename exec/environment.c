@@ -8,17 +8,26 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+#define SET_USUALLY 16 /* variables on top of the surrounding ones */
+
 size_t
 environment_cost(size_t len)
 {
     return len + 1 + sizeof(char *);
 }
 
+/* Room for n more. */
 static void
-append(struct environment *self, char *pair)
+reserve(struct environment *self, size_t n)
 {
     self->list =
-        mem_grow(self->list, &self->cap, self->n + 2, sizeof *self->list);
+        mem_grow(self->list, &self->cap, self->n + n + 1, sizeof *self->list);
+}
+
+static void
+append(struct environment *self, const char *pair)
+{
+    reserve(self, 1);
     self->list[self->n++] = pair;
     self->list[self->n] = NULL;
     self->bytes += environment_cost(strlen(pair));
@@ -27,11 +36,15 @@ append(struct environment *self, char *pair)
 void
 environment_inherit(struct environment *self, const char *const *base)
 {
-    self->list = mem_grow(self->list, &self->cap, 1, sizeof *self->list);
+    size_t n = 0;
+
+    while (base[n])
+        n++;
+    reserve(self, n + SET_USUALLY);
     self->list[0] = NULL;
     for (; *base; base++) {
         if (strncmp(*base, "LD_", 3) != 0 && strncmp(*base, "LEAT_", 5) != 0)
-            append(self, mem_dup(*base));
+            append(self, *base);
     }
 }
 
@@ -39,12 +52,14 @@ environment_inherit(struct environment *self, const char *const *base)
 static void
 put(struct environment *self, char *pair, size_t n)
 {
+    self->made = mem_grow(self->made, &self->made_cap, self->nmade + 1,
+                          sizeof *self->made);
+    self->made[self->nmade++] = pair;
     for (size_t i = 0; i < self->n; i++) {
         if (strncmp(self->list[i], pair, n + 1) != 0)
             continue;
         self->bytes -= strlen(self->list[i]);
         self->bytes += strlen(pair);
-        free(self->list[i]);
         self->list[i] = pair;
         return;
     }
@@ -75,8 +90,9 @@ environment_put(struct environment *self, const char *pair)
 void
 environment_release(struct environment *self)
 {
-    for (size_t i = 0; i < self->n; i++)
-        free(self->list[i]);
+    for (size_t i = 0; i < self->nmade; i++)
+        free(self->made[i]);
+    free(self->made);
     free(self->list);
     *self = (struct environment){0};
 }

@@ -8,16 +8,19 @@
 #include <stddef.h>
 
 struct environment {
-    char **list; /* NAME=VALUE, NULL-terminated */
+    const char **list; /* NAME=VALUE, NULL-terminated */
     size_t n;
     size_t cap;
+    char **made; /* of these, what is its own */
+    size_t nmade;
+    size_t made_cap;
     size_t bytes; /* that the kernel counts */
 };
 
 /* What the kernel counts of a string. */
 size_t environment_cost(size_t len);
 
-/* Begin with the surrounding variables, less LD_* and LEAT_*. */
+/* Begin with the surrounding variables (borrowed), less LD_* and LEAT_*. */
 void environment_inherit(struct environment *self, const char *const *base);
 
 /* Set a variable; one of that name is replaced. */

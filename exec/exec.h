@@ -12,8 +12,9 @@
  *   [TERM sent] --grace--> [KILL sent] --'
  *
  * An attempt has its own session, /dev/null or a value on stdin, no inherited
- * descriptor but 0, 1 and 2 and those it is passed, default signals, no core file, and exactly the
- * environment given. It dies with the thread that started it
+ * descriptor but 0, 1 and 2 and those it is passed, default signals (but for
+ * real-time ones that the caller ignores since exec_new), no core file, and
+ * exactly the environment given. It dies with the thread that started it
  * (PR_SET_PDEATHSIG). exec_new makes this process a subreaper, and sees to it
  * that SIGCHLD is not ignored, so that daemons that double-fork and setsid are
  * found and ended with their attempt; processes that the caller started itself

@@ -5,6 +5,7 @@
 #ifndef EXEC_SPAWN_H
 #define EXEC_SPAWN_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -20,6 +21,7 @@ struct spawn_context {
     void *stack;         /* SPAWN_STACK bytes, for the child until it execs */
     struct rlimit core;  /* limits of this process */
     struct rlimit rtime; /* its soft limit carries the mark */
+    sigset_t ignored;    /* real-time signals that were at first */
 };
 
 struct spawn {

@@ -272,8 +272,9 @@ static int
 send_ask(struct client *self, enum ask_what what, uint64_t run,
          const char *text, uint64_t number, struct err *err)
 {
-    Wire__Ask ask = WIRE__ASK__INIT;
+    Wire__Ask ask;
 
+    wire__ask__init(&ask);
     ask.tag = ++self->tag;
     ask.what = (uint32_t)what;
     ask.run = run;

@@ -46,8 +46,9 @@ interrupts(const struct following *self)
 static int
 send_cancel(struct following *self, struct err *err)
 {
-    Wire__Ask ask = WIRE__ASK__INIT;
+    Wire__Ask ask;
 
+    wire__ask__init(&ask);
     self->seen_to = interrupts(self);
     ask.tag = ++self->client->tag;
     ask.what = ASK_CANCEL;
@@ -149,8 +150,9 @@ wants_output(const struct following *self)
 static int
 send_look(struct following *self, struct err *err)
 {
-    Wire__Look look = WIRE__LOOK__INIT;
+    Wire__Look look;
 
+    wire__look__init(&look);
     look.tag = ++self->client->tag;
     look.run = self->follow->run;
     look.batch = self->batch;
@@ -365,33 +367,33 @@ settle(struct following *self, struct local_result *ret)
 }
 
 int
-client_follow(struct client *client, const struct client_follow *follow,
+client_follow(struct client *self, const struct client_follow *follow,
               struct local_result *ret, struct err *err)
 {
-    struct following self = {.client = client,
-                             .follow = follow,
-                             .interrupts = client->interrupts,
-                             .deadline = SPAN_NEVER};
+    struct following all = {.client = self,
+                            .follow = follow,
+                            .interrupts = self->interrupts,
+                            .deadline = SPAN_NEVER};
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc;
 
-    if (mirror_init(&self.mirror, follow, err) < 0)
+    if (mirror_init(&all.mirror, follow, err) < 0)
         return -1;
     if (follow->deadline > 0)
-        self.deadline = span_mono() + follow->deadline;
-    client_set_interrupt(client, follow->interrupt_fd);
+        all.deadline = span_mono() + follow->deadline;
+    client_set_interrupt(self, follow->interrupt_fd);
     if (follow->watch && follow->watch->begun)
         follow->watch->begun(follow->watch->ctx, follow->run);
-    rc = follow_all(&self, err);
-    client_set_interrupt(client, -1);
+    rc = follow_all(&all, err);
+    client_set_interrupt(self, -1);
     if (rc == 0)
-        settle(&self, &result);
+        settle(&all, &result);
     result.id = follow->run;
-    result.interrupts = interrupts(&self);
-    result.run = self.mirror.run;
-    self.mirror.run = NULL;
+    result.interrupts = interrupts(&all);
+    result.run = all.mirror.run;
+    all.mirror.run = NULL;
     *ret = result;
-    mirror_release(&self.mirror);
-    store_run_release(&self.info);
+    mirror_release(&all.mirror);
+    store_run_release(&all.info);
     return rc;
 }

@@ -8,11 +8,11 @@
 #define LIB_CLIENT_IMPL_H
 
 #include <czmq.h>
+#include <wire.pb-c.h>
 
 #include "base/span.h"
 #include "lib/client.h"
 #include "proto/wire.h"
-#include "wire.pb-c.h"
 
 #define CLIENT_PROBE  (2 * SPAN_SECOND)  /* a connection is made in that time */
 #define CLIENT_ANSWER (30 * SPAN_SECOND) /* and every answer comes */

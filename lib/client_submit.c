@@ -20,8 +20,9 @@ static int
 send_chunk(struct client *self, uint64_t tag, uint64_t offset, const void *data,
            size_t n, struct err *err)
 {
-    Wire__Chunk chunk = WIRE__CHUNK__INIT;
+    Wire__Chunk chunk;
 
+    wire__chunk__init(&chunk);
     chunk.tag = tag;
     chunk.offset = offset;
     chunk.data.data = (uint8_t *)(uintptr_t)data;
@@ -104,10 +105,11 @@ hash_program(struct program *self, struct err *err)
 static int
 send_program(struct client *self, struct program *program, struct err *err)
 {
-    Wire__Blob blob = WIRE__BLOB__INIT;
+    Wire__Blob blob;
     uint64_t tag = ++self->tag;
     uint64_t had = 0;
 
+    wire__blob__init(&blob);
     blob.tag = tag;
     blob.hash.data = program->hash;
     blob.hash.len = HASH;
@@ -217,13 +219,14 @@ send_submit(struct client *self, const struct client_submit *submit,
             const struct buf *program, uint64_t *run, struct err *err)
 {
     const struct store_run *info = submit->request->info;
-    Wire__Submit message = WIRE__SUBMIT__INIT;
+    Wire__Submit message;
     unsigned char hash[HASH];
     struct buf params = {0};
     struct buf options = {0};
     uint64_t tag = ++self->tag;
     int rc = -1;
 
+    wire__submit__init(&message);
     (void)crypto_generichash(hash, HASH, (const unsigned char *)info->source,
                              info->source_len, NULL, 0);
     value_json(submit->request->params, &params);

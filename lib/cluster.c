@@ -102,8 +102,8 @@ in_path(const char *name)
     return NULL;
 }
 
-static char *
-find_program(const char *name, struct err *err)
+int
+cluster_program(char **ret, const char *name, struct err *err)
 {
     const char *told = getenv("LEAT_BIN");
     char *found = told ? in_folder(told, strlen(told), name) : NULL;
@@ -113,11 +113,12 @@ find_program(const char *name, struct err *err)
     if (!found)
         found = in_path(name);
     if (!found)
-        (void)err_set(err, ERR_NOT_FOUND,
-                      "%s is neither beside this program, nor in ../bin, in "
-                      "LEAT_BIN or in PATH",
-                      name);
-    return found;
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s is neither beside this program, nor in ../bin, in "
+                       "LEAT_BIN or in PATH",
+                       name);
+    *ret = found;
+    return 0;
 }
 
 /* ---- the folder ---- */
@@ -251,10 +252,10 @@ start(struct cluster *self, int which, char **argv, int lifeline, int ready,
     struct daemon *daemon = &self->daemons[which];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
-    char *path = find_program(names[which], err);
+    char *path = NULL;
     int code;
 
-    if (!path)
+    if (cluster_program(&path, names[which], err) < 0)
         return -1;
     daemon->log = open_log(self, err);
     if (daemon->log < 0) {

@@ -30,6 +30,9 @@ int cluster_check(struct cluster *self, struct err *err);
 /* Ends both and waits for them: nothing is left. Takes NULL inside. */
 void cluster_stop(struct cluster **self_p);
 
+/* Where a daemon's program is, a heap string. ERR_NOT_FOUND as above. */
+int cluster_program(char **ret, const char *name, struct err *err);
+
 /* How many cores this process may use. */
 uint32_t cluster_cores(void);
 

@@ -38,16 +38,19 @@ make_words(struct words *self, const struct remote_script *script,
     self->text = mem_dup(script->ssh ? script->ssh : "ssh");
     for (char *word = strtok_r(self->text, " ", &rest); word;
          word = strtok_r(NULL, " ", &rest)) {
-        if (n == WORDS - 8) {
+        if (n == WORDS - 10) {
             free(self->text);
             return err_set(err, ERR_LIMIT,
                            "the ssh command line has more than %d words",
-                           WORDS);
+                           WORDS - 10);
         }
         self->list[n++] = word;
     }
     self->list[n++] = "-o";
     self->list[n++] = "BatchMode=yes";
+    /* A master of its own would outlive the script, and be ended with it. */
+    self->list[n++] = "-o";
+    self->list[n++] = "ControlMaster=no";
     self->list[n++] = "-T";
     self->list[n++] = "--";
     self->list[n++] = host;

@@ -149,10 +149,11 @@ runs_find(struct runs *self, const char *which, uint64_t *ret, struct err *err)
 static int
 read_source(struct client *client, struct store_run *run, struct err *err)
 {
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     struct buf text = {0};
     bool more = true;
 
+    wire__look__init(&asked);
     asked.run = run->id;
     asked.source = true;
     while (more) {
@@ -185,10 +186,11 @@ int
 runs_get(struct runs *self, uint64_t run, bool with_source,
          struct store_run *ret, struct err *err)
 {
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     struct wire message;
     int rc;
 
+    wire__look__init(&asked);
     if (self->store)
         return store_run_get(self->store, run, with_source, ret, err);
     asked.run = run;
@@ -254,10 +256,11 @@ take_batches(struct history *history, const Wire__Seen *seen, uint64_t *batch,
 static int
 add_records(struct client *client, struct history *history, struct err *err)
 {
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     bool more = true;
     int rc = 0;
 
+    wire__look__init(&asked);
     asked.run = history->info.id;
     asked.records = true;
     while (more && rc == 0) {
@@ -340,10 +343,11 @@ runs_pieces(struct runs *self, uint64_t run, const struct plan_id *only,
             uint64_t *offset, store_piece_fn *fn, void *ctx, struct err *err)
 {
     struct pieces pieces = {.only = only, .fn = fn, .ctx = ctx, .more = true};
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
     bool more = true;
     int rc = 0;
 
+    wire__look__init(&asked);
     if (self->store)
         return store_pieces(self->store, run, only, offset, fn, ctx, err);
     asked.run = run;
@@ -434,8 +438,9 @@ runs_wait(struct runs *self, uint64_t run, bool output, uint64_t offset,
 {
     int64_t now = span_mono();
     int64_t until = timeout < SPAN_NEVER - now ? now + timeout : SPAN_NEVER;
-    Wire__Look asked = WIRE__LOOK__INIT;
+    Wire__Look asked;
 
+    wire__look__init(&asked);
     if (self->store)
         return wait_for_store(self, run, output, timeout, err);
     asked.run = run;

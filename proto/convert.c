@@ -18,51 +18,58 @@ lent(const char *text)
 
 /* ---- hello ---- */
 
-static void
-put_held(Wire__Held *to, const struct held *from)
-{
-    wire__held__init(to);
-    to->run = from->run;
-    to->task = from->id.task;
-    to->child = from->id.child == PLAN_WHOLE ? 0 : from->id.child + 1;
-    to->attempt = from->attempt;
-    to->epoch = from->epoch;
-    to->phase = from->phase;
-}
-
-/* Lists of pointers, and what they point to. */
+/* What the message points to. */
 struct hello_lists {
     Wire__Amount *amount, **amounts;
-    Wire__Held *held, **helds;
+    uint64_t *run;
+    uint32_t *task, *child, *attempt, *epoch, *phase;
 };
 
 static void
-make_lists(struct hello_lists *ret, const struct agent_info *info,
-           const struct held *held, size_t nheld)
+put_resources(struct hello_lists *self, const struct agent_info *info)
 {
-    ret->amount = mem_alloc(info->nresource, sizeof *ret->amount);
-    ret->amounts = mem_alloc(info->nresource, sizeof *ret->amounts);
-    ret->held = mem_alloc(nheld, sizeof *ret->held);
-    ret->helds = mem_alloc(nheld, sizeof *ret->helds);
+    self->amount = mem_alloc(info->nresource, sizeof *self->amount);
+    self->amounts = mem_alloc(info->nresource, sizeof *self->amounts);
     for (uint32_t i = 0; i < info->nresource; i++) {
-        ret->amounts[i] = &ret->amount[i];
-        wire__amount__init(&ret->amount[i]);
-        ret->amount[i].name = info->resources[i].name;
-        ret->amount[i].amount = info->resources[i].amount;
-    }
-    for (size_t i = 0; i < nheld; i++) {
-        ret->helds[i] = &ret->held[i];
-        put_held(&ret->held[i], &held[i]);
+        self->amounts[i] = &self->amount[i];
+        wire__amount__init(&self->amount[i]);
+        self->amount[i].name = info->resources[i].name;
+        self->amount[i].amount = info->resources[i].amount;
     }
 }
 
 static void
-free_lists(struct hello_lists *self)
+put_held(struct hello_lists *self, const struct held *held, size_t n)
 {
-    free(self->amount);
-    free(self->amounts);
-    free(self->held);
-    free(self->helds);
+    self->run = mem_alloc(n, sizeof *self->run);
+    self->task = mem_alloc(5 * n, sizeof *self->task);
+    self->child = self->task + n;
+    self->attempt = self->child + n;
+    self->epoch = self->attempt + n;
+    self->phase = self->epoch + n;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t child = held[i].id.child;
+
+        self->run[i] = held[i].run;
+        self->task[i] = held[i].id.task;
+        self->child[i] = child == PLAN_WHOLE ? 0 : child + 1;
+        self->attempt[i] = held[i].attempt;
+        self->epoch[i] = held[i].epoch;
+        self->phase[i] = held[i].phase;
+    }
+}
+
+static void
+lend_held(Wire__Hello *hello, const struct hello_lists *lists, size_t n)
+{
+    hello->n_run = hello->n_task = hello->n_child = n;
+    hello->n_attempt = hello->n_epoch = hello->n_phase = n;
+    hello->run = lists->run;
+    hello->task = lists->task;
+    hello->child = lists->child;
+    hello->attempt = lists->attempt;
+    hello->epoch = lists->epoch;
+    hello->phase = lists->phase;
 }
 
 int
@@ -73,7 +80,8 @@ hello_write(struct buf *out, uint64_t tag, const struct agent_info *info,
     struct hello_lists lists;
     int rc;
 
-    make_lists(&lists, info, held, nheld);
+    put_resources(&lists, info);
+    put_held(&lists, held, nheld);
     wire__hello__init(&hello);
     hello.tag = tag;
     hello.name = lent(info->name);
@@ -86,27 +94,29 @@ hello_write(struct buf *out, uint64_t tag, const struct agent_info *info,
     hello.n_labels = info->nlabel;
     hello.labels = (char **)(uintptr_t)info->labels;
     hello.version = lent(info->version);
-    hello.n_held = nheld;
-    hello.held = lists.helds;
+    lend_held(&hello, &lists, nheld);
     rc = wire_encode(out, WIRE_HELLO, &hello.base, err);
-    free_lists(&lists);
+    free(lists.amount);
+    free(lists.amounts);
+    free(lists.run);
+    free(lists.task);
     return rc;
 }
 
 static struct held *
 get_held(const Wire__Hello *hello)
 {
-    struct held *all = mem_alloc(hello->n_held, sizeof *all);
+    struct held *all = mem_alloc(hello->n_run, sizeof *all);
 
-    for (size_t i = 0; i < hello->n_held; i++) {
-        const Wire__Held *from = hello->held[i];
+    for (size_t i = 0; i < hello->n_run; i++) {
+        uint32_t child = hello->child[i];
 
         all[i] = (struct held){
-            .run = from->run,
-            .id = {from->task, from->child == 0 ? PLAN_WHOLE : from->child - 1},
-            .attempt = from->attempt,
-            .epoch = from->epoch,
-            .phase = (enum held_phase)from->phase,
+            .run = hello->run[i],
+            .id = {hello->task[i], child == 0 ? PLAN_WHOLE : child - 1},
+            .attempt = hello->attempt[i],
+            .epoch = hello->epoch[i],
+            .phase = (enum held_phase)hello->phase[i],
         };
     }
     return all;
@@ -135,7 +145,7 @@ hello_read(struct hello *ret, const struct wire *wire)
                  .labels = (const char *const *)hello->labels,
                  .nlabel = (uint32_t)hello->n_labels},
         .held = get_held(hello),
-        .nheld = hello->n_held,
+        .nheld = hello->n_run,
     };
 }
 

@@ -257,11 +257,16 @@ check_return(const struct wire *wire, struct err *err)
 /* ---- control ---- */
 
 static bool
-are_held(Wire__Held *const *held, size_t n)
+are_held(const Wire__Hello *hello)
 {
+    size_t n = hello->n_run;
+
+    if (n > LIMIT_HELD || hello->n_task != n || hello->n_child != n ||
+        hello->n_attempt != n || hello->n_epoch != n || hello->n_phase != n)
+        return false;
     for (size_t i = 0; i < n; i++) {
-        if (held[i]->task >= LIMIT_TASKS || held[i]->child > LIMIT_CHILDREN ||
-            held[i]->attempt == 0 || held[i]->phase >= HELD_COUNT)
+        if (hello->task[i] >= LIMIT_TASKS || hello->child[i] > LIMIT_CHILDREN ||
+            hello->attempt[i] == 0 || hello->phase[i] >= HELD_COUNT)
             return false;
     }
     return true;
@@ -283,7 +288,7 @@ check_hello(const struct wire *wire, struct err *err)
         {are_labels(hello->labels, hello->n_labels), "Hello.labels: malformed"},
         {is_within(hello->version, 1, LIMIT_NAME_BYTES),
          "Hello.version: its length"},
-        {are_held(hello->held, hello->n_held), "Hello.held: out of range"});
+        {are_held(hello), "Hello: what it holds is malformed"});
 }
 
 static int

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MPL-2.0
 # For the scripts in tests/system that need a broker; after lib.sh.
+# shellcheck disable=SC2154 # work is there
 bin=$(dirname "$LEAT")
 [[ -x $bin/leat-broker && -x $bin/leat-agent ]] || skip "there are no daemons"
 broker=ipc://$work/broker
 daemons=()
 trap 'end_daemons; cd / && chmod -R u+rwX "$work" && rm -rf "$work"' EXIT
 
-# start_broker ARG...: a standing one at $broker; $broker_pid
+# start_broker: a standing one at $broker; $broker_pid
 start_broker() {
-    "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" "$@" \
+    "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" \
         2>>"$work/broker.log" &
     broker_pid=$!
     daemons+=("$broker_pid")

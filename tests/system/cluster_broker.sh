@@ -27,7 +27,7 @@ exits 5 leat run flow.yaml --broker tcp://127.0.0.1:1
 exits 2 leat watch 1
 holds 'needs a broker' err
 exits 0 remote run -q --local flow.yaml
-expect done out
+expect 'done' out
 
 start_broker
 exits 0 remote agents
@@ -44,7 +44,7 @@ exits 0 remote agents --wait 1 --timeout 20s
 holds one out
 exits 0 remote wait 1
 exits 0 remote value 1
-expect done out
+expect 'done' out
 exits 0 remote logs 1/each
 sort out >sorted
 printf 'each[%s] | child %s\neach[%s] | err %s\n' 1 1 1 1 2 2 2 2 3 3 3 3 |
@@ -58,12 +58,12 @@ expect 1 out
 
 # attached, as if it were here
 exits 0 remote run flow.yaml -p n=2
-expect done out
+expect 'done' out
 holds 'each[1]' err
 holds '| child 2' err
 holds 'run 2 succeeded: 4 tasks in' err
 exits 0 remote run -q flow.yaml
-expect done out
+expect 'done' out
 exits 0 remote run -q --json flow.yaml
 jq -e '.run == 4 and .tasks[2].value == "done"' out >/dev/null || fail "no document"
 

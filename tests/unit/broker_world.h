@@ -50,7 +50,7 @@ struct broker_world {
     size_t nmember;
     int64_t now, next, wall;
     uint64_t nrun;
-    bool records, beats;       /* journal them too */
+    bool records, beats, env;  /* journal them too */
     const char *const *labels; /* of agents to join */
     uint32_t nlabel;
     const struct flow_resource *resources;

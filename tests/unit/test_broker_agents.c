@@ -286,7 +286,7 @@ an_attempt_whose_end_is_known_is_not_adopted(void **state)
     assert_int_equal(ticket, 0);
     beat(w, "box");
     pass(w, SPAN_SECOND);
-    check(w, "box task a\n1 a retrying: scripted\n"
+    check(w, "box task a\n1 a retrying: scripted (code 1, 1000 ms)\n"
              "box dropped: it said hello again\nbox task a#2\n");
 }
 

@@ -827,27 +827,33 @@ what_is_not_plain_is_told_in_full(void **state)
     return_out_destroy(&out);
 }
 
+static uint32_t
+roll(uint64_t *seed)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (uint32_t)(*seed >> 34);
+}
+
 /* In any mixture, and wherever a frame ends. */
 static void
 results_keep_their_numbers(void **state)
 {
     struct return_out *out = return_out_new(1);
     struct told direct = {0}, told = {0};
-    uint64_t number = 1;
+    uint64_t number = 1, seed = 1;
 
     (void)state;
-    srand(1);
     for (uint32_t i = 0; i < 40000; i++) {
-        struct result result = plain(i + 1, 1000000 + rand() % 1000);
+        struct result result = plain(i + 1, 1000000 + (int)roll(&seed) % 1000);
 
-        if (rand() % 1000 == 0)
+        if ((int)roll(&seed) % 1000 == 0)
             result.value = json_string("v");
-        if (rand() % 5000 == 0)
+        if ((int)roll(&seed) % 5000 == 0)
             number += 10;
         on_result(&direct, number, &result);
         return_out_result(out, number++, &result);
         json_decref(result.value);
-        if (rand() % 3000 == 0)
+        if ((int)roll(&seed) % 3000 == 0)
             (void)pass_return(out, 1, &told);
     }
     (void)pass_return(out, 1, &told);
@@ -1043,6 +1049,48 @@ a_hello_comes_back_as_it_was(void **state)
 }
 
 static void
+a_hello_has_room_for_a_full_spool(void **state)
+{
+    struct agent_info info = {.name = "box",
+                              .host = "box",
+                              .version = "0.4",
+                              .incarnation = 1,
+                              .slots = 1};
+    size_t n = 50000;
+    struct held *held = mem_alloc(n, sizeof *held);
+    uint32_t *tickets = mem_alloc(n, sizeof *tickets);
+    struct buf frame = {0};
+    struct wire wire;
+    struct hello hello;
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        held[i] = (struct held){1000000,
+                                {3, LIMIT_CHILDREN - 1 - (uint32_t)i},
+                                1,
+                                300,
+                                HELD_FINISHED};
+        tickets[i] = UINT32_MAX;
+    }
+    assert_int_equal(hello_write(&frame, 9, &info, held, n, &err), 0);
+    decode(&wire, &frame);
+    hello_read(&hello, &wire);
+    assert_int_equal(hello.nheld, n);
+    assert_int_equal(hello.held[n - 1].id.child, held[n - 1].id.child);
+    hello_release(&hello);
+    wire_release(&wire);
+    buf_clear(&frame);
+    assert_int_equal(
+        welcome_write(&frame, 1, 2, 3, ":7200", ":7101", tickets, n, &err), 0);
+    decode(&wire, &frame);
+    wire_release(&wire);
+    buf_release(&frame);
+    free(tickets);
+    free(held);
+}
+
+static void
 a_welcome_renames_what_is_held(void **state)
 {
     uint32_t tickets[] = {5, 0, 7};
@@ -1112,6 +1160,7 @@ main(void)
         cmocka_unit_test(a_new_session_begins_with_nothing),
         cmocka_unit_test(calls_that_nobody_wants_are_left_out),
         cmocka_unit_test(a_hello_comes_back_as_it_was),
+        cmocka_unit_test(a_hello_has_room_for_a_full_spool),
         cmocka_unit_test(a_welcome_renames_what_is_held),
         cmocka_unit_test(an_answer_says_what_is_wrong),
     };

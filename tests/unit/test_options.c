@@ -10,9 +10,9 @@
 #include "base/span.h"
 #include "cli/options.h"
 
-static const enum opt allowed[] = {OPT_PARAM,  OPT_QUIET,   OPT_VERBOSE,
-                                   OPT_NUMBER, OPT_TIMEOUT, OPT_NAME,
-                                   OPT_FOLLOW, OPT_HELP,    OPT_COUNT};
+static const enum opt allowed[] = {
+    OPT_PARAM, OPT_QUIET,  OPT_VERBOSE, OPT_NUMBER, OPT_TIMEOUT,
+    OPT_NAME,  OPT_FOLLOW, OPT_HELP,    OPT_SLOTS,  OPT_COUNT};
 
 #define WORDS 12
 
@@ -154,10 +154,41 @@ every_option_has_a_name_and_a_help_of_its_own(void **state)
     }
 }
 
+/* The number of slots that a line gives: -1 none was asked for, 0 no number. */
+static int
+slots_of(const char *line, size_t nword)
+{
+    struct args args = {0};
+    struct err err;
+    int n = -1;
+
+    assert_int_equal(parse(&args, line, false, &err), 0);
+    assert_int_equal(args.nword, nword);
+    if (args_has(&args, OPT_SLOTS))
+        n = (int)args_number(&args, OPT_SLOTS, 0);
+    args_release(&args);
+    return n;
+}
+
+static void
+a_number_behind_j_belongs_to_it(void **state)
+{
+    (void)state;
+    assert_int_equal(slots_of("run a.yaml", 1), -1);
+    assert_int_equal(slots_of("run -j a.yaml", 1), 0);
+    assert_int_equal(slots_of("run a.yaml -j", 1), 0);
+    assert_int_equal(slots_of("run -j4 a.yaml", 1), 4);
+    assert_int_equal(slots_of("run -j 4 a.yaml", 1), 4);
+    assert_int_equal(slots_of("run a.yaml --slots 12 b", 2), 12);
+    assert_int_equal(slots_of("run a.yaml --slots=12", 1), 12);
+    assert_int_equal(slots_of("run -j 4x", 1), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_number_behind_j_belongs_to_it),
         cmocka_unit_test(options_may_stand_between_words),
         cmocka_unit_test(what_is_given_several_times_is_kept_in_order),
         cmocka_unit_test(a_command_behind_options_keeps_its_own),

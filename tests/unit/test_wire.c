@@ -98,7 +98,7 @@ struct sample {
     Wire__Output output, *outputs[1];
     Wire__Beat beat;
     Wire__Return back;
-    Wire__Held held, *helds[1];
+    uint64_t runs[1];
     Wire__Hello hello;
     Wire__Welcome welcome;
     Wire__Submit submit;
@@ -172,18 +172,20 @@ sample_return(struct sample *s)
 static void
 sample_agent(struct sample *s)
 {
-    wire__held__init(&s->held);
-    s->held.attempt = 1;
     wire__hello__init(&s->hello);
     s->hello.name = text("box-1");
     s->hello.host = text("box");
     s->hello.incarnation = 99;
     s->hello.slots = 8;
-    s->hello.n_resources = s->hello.n_labels = s->hello.n_held = 1;
+    s->hello.n_resources = s->hello.n_labels = s->hello.n_run = 1;
+    s->hello.n_task = s->hello.n_child = s->hello.n_attempt = 1;
+    s->hello.n_epoch = s->hello.n_phase = 1;
     s->hello.resources = s->amounts;
     s->hello.labels = s->labels;
     s->hello.version = text("0.4");
-    s->hello.held = s->helds;
+    s->hello.run = s->runs;
+    s->hello.task = s->hello.child = s->hello.epoch = s->zero;
+    s->hello.phase = s->hello.attempt = s->one;
     wire__welcome__init(&s->welcome);
     s->welcome.session = 1;
     s->welcome.lane = text(":7200");
@@ -223,7 +225,6 @@ sample_new(void)
     s->specs[0] = &s->spec;
     s->results[0] = &s->result;
     s->outputs[0] = &s->output;
-    s->helds[0] = &s->held;
     s->batches[0] = &s->batch;
     s->keys[0] = s->keys[1] = text("train[3]");
     s->items[0] = bytes("{}");
@@ -563,6 +564,7 @@ returns_are_checked(void **state)
 static void
 what_agents_say_is_checked(void **state)
 {
+    static const char held[] = "Hello: what it holds is malformed";
     struct err err;
 
     (void)state;
@@ -578,9 +580,13 @@ what_agents_say_is_checked(void **state)
     BREAKS(WIRE_HELLO, "Hello.labels: malformed", s->labels[0] = text("x"));
     BREAKS(WIRE_HELLO, "Hello.version: its length",
            s->hello.version = text(""));
-    BREAKS(WIRE_HELLO, "Hello.held: out of range", s->held.attempt = 0);
-    BREAKS(WIRE_HELLO, "Hello.held: out of range", s->held.phase = HELD_COUNT);
-    BREAKS(WIRE_HELLO, "Hello.held: out of range", s->held.task = LIMIT_TASKS);
+    BREAKS(WIRE_HELLO, held, s->hello.n_phase = 0);
+    BREAKS(WIRE_HELLO, held, s->hello.n_task = 0);
+    BREAKS(WIRE_HELLO, held, s->hello.attempt = s->zero);
+    BREAKS(WIRE_HELLO, held, s->hello.phase = s->five);
+    BREAKS(WIRE_HELLO, held, s->five[0] = LIMIT_TASKS, s->hello.task = s->five);
+    BREAKS(WIRE_HELLO, held, s->five[0] = LIMIT_CHILDREN + 1,
+           s->hello.child = s->five);
     BREAKS(WIRE_WELCOME, "Welcome.session: 0", s->welcome.session = 0);
     BREAKS(WIRE_WELCOME, "Welcome.lane: its length",
            s->welcome.lane = text(""));

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "agent/attempts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/index.h"
+#include "agent/worker.h"
+#include "base/mem.h"
+#include "base/span.h"
+#include "exec/carry.h"
+
+#define HOME_GOOD SPAN_SECOND /* for so long a look at a folder holds */
+
+enum stage { FETCHING, CALLED, CARRIED };
+
+struct attempt {
+    TAILQ_ENTRY(attempt) link;
+    uint32_t own, slot;
+    const struct work *work; /* borrowed */
+    enum stage stage;
+    bool has_carrier; /* its call is a part of what a carrier does */
+    char *cwd;        /* of that call, or NULL */
+    char *env[2];     /* over the surroundings, NULL-terminated */
+    int64_t started;  /* wall */
+    enum item_refused refused; /* of that call */
+};
+
+TAILQ_HEAD(attempt_list, attempt);
+
+struct attempts {
+    struct attempts_calls calls;
+    struct agent_programs *programs; /* borrowed */
+    struct workers *workers;
+    struct carrier *carrier;
+    int epoll;
+    int carrier_fd; /* in the epoll; -1: none yet */
+    struct attempt_list list;
+    struct agent_index by_own;
+    struct attempt **all; /* by place */
+    uint32_t *empty;      /* places */
+    size_t nall, cap_all, nempty, cap_empty;
+    /* The last home that was looked at. */
+    char *home;
+    bool home_there;
+    int64_t home_at;
+};
+
+/* ---- the attempts there are ---- */
+
+static struct attempt *
+find(const struct attempts *self, uint32_t own)
+{
+    uint32_t place =
+        agent_index_find(&self->by_own, agent_index_mix(own));
+
+    return place == AGENT_INDEX_NONE ? NULL : self->all[place];
+}
+
+static void
+add(struct attempts *self, struct attempt *attempt)
+{
+    uint32_t place;
+
+    if (self->nempty > 0) {
+        place = self->empty[--self->nempty];
+    } else {
+        place = (uint32_t)self->nall;
+        self->all = mem_grow(self->all, &self->cap_all, self->nall + 1,
+                             sizeof(struct attempt *));
+        self->nall++;
+    }
+    self->all[place] = attempt;
+    (void)agent_index_add(&self->by_own, agent_index_mix(attempt->own), place);
+    TAILQ_INSERT_TAIL(&self->list, attempt, link);
+}
+
+static void
+drop(struct attempts *self, struct attempt *attempt)
+{
+    uint64_t key = agent_index_mix(attempt->own);
+    uint32_t place = agent_index_find(&self->by_own, key);
+
+    assert(place != AGENT_INDEX_NONE);
+    agent_index_remove(&self->by_own, key, place);
+    self->all[place] = NULL;
+    self->empty = mem_grow(self->empty, &self->cap_empty, self->nempty + 1,
+                           sizeof *self->empty);
+    self->empty[self->nempty++] = place;
+    TAILQ_REMOVE(&self->list, attempt, link);
+    free(attempt->env[0]);
+    free(attempt->cwd);
+    free(attempt);
+}
+
+/* It has ended so: forget it and tell. */
+static void
+end(struct attempts *self, struct attempt *attempt, struct result *result)
+{
+    result->ticket = attempt->own;
+    drop(self, attempt);
+    self->calls.ended(self->calls.ctx, result);
+}
+
+/* ---- calls ---- */
+
+/* What became of a call that a carrier waits for. */
+static void
+tell_carrier(struct attempts *self, struct attempt *attempt,
+             const struct result *result)
+{
+    struct carry_done done = {
+        .tag = attempt,
+        .state = result->state,
+        .value = json_incref(result->value),
+        .code = result->code,
+        .cpu = result->cpu,
+        .memory = result->memory,
+    };
+
+    if (result->cause)
+        buf_text(&done.cause, result->cause);
+    attempt->stage = CARRIED;
+    attempt->refused = result->refused;
+    carrier_called(self->carrier, attempt, &done);
+}
+
+static void
+end_call(struct attempts *self, struct attempt *attempt,
+         struct result *result)
+{
+    if (attempt->has_carrier)
+        tell_carrier(self, attempt, result);
+    else
+        end(self, attempt, result);
+}
+
+static void
+fail_call(struct attempts *self, struct attempt *attempt,
+          enum plan_state state, enum item_refused refused, const char *cause)
+{
+    struct result result = {.state = state,
+                            .refused = refused,
+                            .cause = cause,
+                            .code = -1,
+                            .started = attempt->started,
+                            .ended = span_wall()};
+
+    end_call(self, attempt, &result);
+}
+
+/* Where the run was asked for, if that is here. */
+static const char *
+home_of(struct attempts *self, const struct work *work)
+{
+    const char *home = work->spec->home;
+    int64_t now = span_mono();
+    struct stat st;
+
+    if (!home)
+        return NULL;
+    if (!self->home || now - self->home_at > HOME_GOOD ||
+        strcmp(home, self->home) != 0) {
+        char *copy = mem_dup(home);
+
+        free(self->home);
+        self->home = copy;
+        self->home_there = stat(home, &st) == 0 && S_ISDIR(st.st_mode);
+        self->home_at = now;
+    }
+    return self->home_there ? home : NULL;
+}
+
+static void
+hand_to_worker(struct attempts *self, struct attempt *attempt,
+               const char *program)
+{
+    const struct workers_call call = {
+        .slot = attempt->slot,
+        .ticket = attempt->own,
+        .work = attempt->work,
+        .program = program,
+        .cwd = attempt->has_carrier ? attempt->cwd
+                                    : home_of(self, attempt->work),
+        .env = attempt->env[0] ? (const char *const *)attempt->env : NULL,
+    };
+
+    attempt->stage = CALLED;
+    workers_call(self->workers, &call);
+}
+
+/* Its program is a file that is here, or has to be fetched first. */
+static void
+make_call(struct attempts *self, struct attempt *attempt)
+{
+    const struct work_spec *spec = attempt->work->spec;
+    char *program;
+
+    if (!spec->program || spec->nprogram == 0) {
+        fail_call(self, attempt, PLAN_CRASHED, REFUSED_PROGRAM,
+                  "it calls a C function, and no program came with its run");
+        return;
+    }
+    if (agent_programs_is_hash(spec->program, spec->nprogram))
+        program = agent_programs_get(self->programs, spec->program);
+    else
+        program = mem_text(spec->program, spec->nprogram);
+    attempt->stage = FETCHING;
+    if (program)
+        hand_to_worker(self, attempt, program);
+    free(program);
+}
+
+void
+attempts_program(struct attempts *self,
+                 const unsigned char hash[AGENT_PROGRAM_HASH],
+                 const char *failed)
+{
+    struct attempt *attempt = TAILQ_FIRST(&self->list);
+
+    while (attempt) {
+        struct attempt *next = TAILQ_NEXT(attempt, link);
+        const struct work_spec *spec = attempt->work->spec;
+
+        if (attempt->stage == FETCHING &&
+            memcmp(spec->program, hash, AGENT_PROGRAM_HASH) == 0) {
+            if (failed)
+                fail_call(self, attempt, PLAN_CRASHED, REFUSED_PROGRAM, failed);
+            else
+                make_call(self, attempt);
+        }
+        attempt = next;
+    }
+}
+
+static void
+on_call_began(void *ctx, uint32_t own)
+{
+    struct attempts *self = ctx;
+    const struct attempt *attempt = find(self, own);
+
+    if (attempt && !attempt->has_carrier)
+        self->calls.began(self->calls.ctx, own);
+}
+
+static void
+on_call_output(void *ctx, uint32_t own, int stream, const char *data, size_t n)
+{
+    struct attempts *self = ctx;
+    const struct attempt *attempt = find(self, own);
+
+    if (attempt)
+        self->calls.output(self->calls.ctx, own, attempt->work, stream, data,
+                           n);
+}
+
+static void
+on_call_ended(void *ctx, const struct result *told)
+{
+    struct attempts *self = ctx;
+    struct attempt *attempt = find(self, told->ticket);
+    struct result result = *told;
+
+    if (attempt)
+        end_call(self, attempt, &result);
+}
+
+static void
+on_call_not_begun(void *ctx, uint32_t own)
+{
+    struct attempts *self = ctx;
+    struct attempt *attempt = find(self, own);
+
+    if (!attempt)
+        return;
+    if (attempt->has_carrier) { /* `when` held: it is only the call that waits */
+        make_call(self, attempt);
+        return;
+    }
+    drop(self, attempt);
+    self->calls.not_begun(self->calls.ctx, own);
+}
+
+/* ---- what a carrier does ---- */
+
+static void
+on_carried_output(void *ctx, void *tag, int stream, const char *data, size_t n)
+{
+    struct attempts *self = ctx;
+    const struct attempt *attempt = tag;
+
+    self->calls.output(self->calls.ctx, attempt->own, attempt->work, stream,
+                       data, n);
+}
+
+static void
+end_carried(struct attempts *self, const struct carry_done *done)
+{
+    struct attempt *attempt = done->tag;
+    struct result result = {
+        .state = done->state,
+        .value = done->value,
+        .cause = done->cause.len > 0 ? buf_str(&done->cause) : NULL,
+        .code = done->code,
+        .started = done->started,
+        .ended = done->ended,
+        .cpu = done->cpu,
+        .memory = done->memory,
+        .cwd = done->cwd,
+    };
+
+    if (attempt->refused != REFUSED_NOT || done->short_of) {
+        result.state = PLAN_CRASHED;
+        result.refused = attempt->refused != REFUSED_NOT ? attempt->refused
+                                                         : REFUSED_SHORT;
+    }
+    end(self, attempt, &result);
+}
+
+/* Before its first process there is none to poll. */
+static void
+watch_carrier(struct attempts *self)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = carrier_fd(self->carrier);
+
+    if (fd == self->carrier_fd)
+        return;
+    self->carrier_fd = fd;
+    if (fd >= 0)
+        (void)epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void
+handle_carrier(struct attempts *self)
+{
+    enum carry_step step = CARRY_NONE;
+    struct carry_done done = {0};
+
+    while ((step = carrier_wait(self->carrier, 0, &done)) != CARRY_NONE) {
+        struct attempt *attempt = done.tag;
+
+        if (step == CARRY_CALL) {
+            free(attempt->cwd);
+            attempt->cwd = mem_dup(done.cwd);
+            make_call(self, attempt);
+        } else {
+            end_carried(self, &done);
+        }
+        carry_done_release(&done);
+    }
+    watch_carrier(self);
+}
+
+/* ---- starting and stopping ---- */
+
+static char *
+list_gpus(const uint32_t *gpus, uint32_t n)
+{
+    struct buf text = {0};
+
+    if (n == 0)
+        return NULL;
+    buf_text(&text, "CUDA_VISIBLE_DEVICES=");
+    for (uint32_t i = 0; i < n; i++)
+        buf_printf(&text, "%s%u", i > 0 ? "," : "", gpus[i]);
+    return buf_take(&text);
+}
+
+void
+attempts_start(struct attempts *self, uint32_t own, uint32_t slot,
+               const struct work *work, const uint32_t *gpus, uint32_t ngpu)
+{
+    const struct work_spec *spec = work->spec;
+    struct attempt *attempt = mem_alloc(1, sizeof *attempt);
+
+    attempt->own = own;
+    attempt->slot = slot;
+    attempt->work = work;
+    attempt->env[0] = list_gpus(gpus, ngpu);
+    attempt->started = span_wall();
+    add(self, attempt);
+    if (spec->kind == FLOW_CALL && !spec->when && !work->creates) {
+        make_call(self, attempt);
+        return;
+    }
+    attempt->stage = CARRIED;
+    attempt->has_carrier = true;
+    self->calls.began(self->calls.ctx, own);
+    carrier_start(self->carrier, work,
+                  attempt->env[0] ? (const char *const *)attempt->env : NULL,
+                  attempt);
+}
+
+static void
+stop(struct attempts *self, struct attempt *attempt, bool at_once)
+{
+    if (attempt->stage == CARRIED)
+        carrier_cancel(self->carrier, attempt, at_once);
+    else if (attempt->stage == CALLED)
+        workers_stop(self->workers, attempt->own, at_once);
+    else
+        fail_call(self, attempt, PLAN_CANCELLED, REFUSED_NOT, "cancelled");
+}
+
+void
+attempts_stop(struct attempts *self, uint32_t own, bool at_once)
+{
+    struct attempt *attempt = find(self, own);
+
+    if (attempt)
+        stop(self, attempt, at_once);
+}
+
+void
+attempts_stop_all(struct attempts *self, bool at_once)
+{
+    struct attempt *attempt = TAILQ_FIRST(&self->list);
+
+    while (attempt) {
+        struct attempt *next = TAILQ_NEXT(attempt, link);
+
+        stop(self, attempt, at_once);
+        attempt = next;
+    }
+}
+
+/* ---- the loop ---- */
+
+void
+attempts_hold(struct attempts *self, bool hold)
+{
+    carrier_hold(self->carrier, hold);
+}
+
+int
+attempts_fd(const struct attempts *self)
+{
+    return self->epoll;
+}
+
+void
+attempts_handle(struct attempts *self, int64_t now, int64_t *until)
+{
+    handle_carrier(self);
+    workers_handle(self->workers, now, until);
+    handle_carrier(self); /* whose calls have ended just now */
+}
+
+/* ---- life ---- */
+
+int
+attempts_new(struct attempts **ret, uint32_t slots,
+             struct agent_programs *programs,
+             const struct attempts_calls *calls, struct err *err)
+{
+    struct attempts *self = mem_alloc(1, sizeof *self);
+    const struct workers_calls told = {on_call_began, on_call_output,
+                                       on_call_ended, on_call_not_begun, self};
+    struct epoll_event event = {.events = EPOLLIN};
+
+    self->calls = *calls;
+    self->programs = programs;
+    self->carrier_fd = -1;
+    TAILQ_INIT(&self->list);
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (self->epoll < 0) {
+        (void)err_system(err, "can't make an epoll");
+        attempts_destroy(&self);
+        return -1;
+    }
+    if (workers_new(&self->workers, slots, &told, err) < 0 ||
+        carrier_new(&self->carrier, on_carried_output, self, err) < 0) {
+        attempts_destroy(&self);
+        return -1;
+    }
+    (void)epoll_ctl(self->epoll, EPOLL_CTL_ADD, workers_fd(self->workers),
+                    &event);
+    *ret = self;
+    return 0;
+}
+
+void
+attempts_destroy(struct attempts **self_p)
+{
+    struct attempts *self = *self_p;
+
+    if (!self)
+        return;
+    carrier_destroy(&self->carrier);
+    workers_destroy(&self->workers);
+    while (!TAILQ_EMPTY(&self->list))
+        drop(self, TAILQ_FIRST(&self->list));
+    agent_index_release(&self->by_own);
+    if (self->epoll >= 0)
+        (void)close(self->epoll);
+    free(self->all);
+    free(self->empty);
+    free(self->home);
+    free(self);
+    *self_p = NULL;
+}

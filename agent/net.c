@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "agent/net.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include <wire.pb-c.h>
+
+#include "agent/attempts.h"
+#include "agent/core.h"
+#include "agent/outbox.h"
+#include "agent/session.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/ready.h"
+#include "base/span.h"
+#include "proto/limits.h"
+#include "proto/link.h"
+
+#define BEAT       (LIMIT_BEAT_MS * SPAN_MS)
+#define FENCE      (LIMIT_FENCE_MS * SPAN_MS)
+#define LEAVE_TIME (2 * SPAN_SECOND) /* for the last words to go */
+#define FEW_BYTES  (LIMIT_UNSENT_BYTES / 2)
+
+struct agent_net {
+    const struct agent_net_config *config;
+    struct agent *core;
+    struct attempts *attempts;
+    struct agent_programs *programs;
+    struct session *session;
+    struct outbox outbox; /* output while there is no session */
+    struct held *said;    /* what the last hello said */
+    size_t nsaid, cap_said;
+    int epoll, signals;
+    int fds[SESSION_FDS]; /* in the epoll */
+    unsigned change;
+    int ready_fd;
+    uint64_t beat;
+    int64_t beat_at;
+    int64_t now;
+    bool held;     /* commands' output is not read */
+    bool leaving;  /* was told to */
+    bool forced;   /* ... and what ran is being ended */
+    int64_t force_at, gone_at;
+    unsigned terms;
+    bool over; /* left, or ended at once */
+    bool refused;
+    bool ended; /* something has, in this turn */
+    struct err err;
+};
+
+/* ---- from the core ---- */
+
+static void
+start(void *ctx, uint32_t own, uint32_t slot, const struct work *work,
+      const uint32_t *gpus, uint32_t ngpu)
+{
+    struct agent_net *self = ctx;
+
+    attempts_start(self->attempts, own, slot, work, gpus, ngpu);
+}
+
+static void
+stop(void *ctx, uint32_t own, bool at_once)
+{
+    struct agent_net *self = ctx;
+
+    attempts_stop(self->attempts, own, at_once);
+}
+
+static void
+forget(void *ctx, const struct work *work)
+{
+    (void)ctx;
+    lane_work_free(work);
+}
+
+static void
+tell_started(void *ctx, uint32_t ticket)
+{
+    struct agent_net *self = ctx;
+
+    return_out_started(session_out(self->session), ticket);
+}
+
+static void
+tell_result(void *ctx, uint64_t number, const struct result *result)
+{
+    struct agent_net *self = ctx;
+
+    return_out_result(session_out(self->session), number, result);
+}
+
+static void
+tell_given_back(void *ctx, uint32_t ticket)
+{
+    struct agent_net *self = ctx;
+
+    return_out_given_back(session_out(self->session), ticket);
+}
+
+/* ---- from what runs ---- */
+
+static void
+on_began(void *ctx, uint32_t own)
+{
+    struct agent_net *self = ctx;
+
+    agent_began(self->core, own);
+}
+
+static void
+on_output(void *ctx, uint32_t own, const struct work *work, int stream,
+          const char *data, size_t n)
+{
+    struct agent_net *self = ctx;
+    uint32_t ticket;
+
+    if (!session_is_joined(self->session)) {
+        outbox_add(&self->outbox, work, stream, data, n);
+        return;
+    }
+    ticket = agent_ticket(self->core, own);
+    if (ticket != 0)
+        return_out_output(session_out(self->session), ticket, stream,
+                          span_wall(), data, n);
+}
+
+/* What was ended because the agent leaves is no fault of the task's. */
+static void
+on_ended(void *ctx, const struct result *told)
+{
+    struct agent_net *self = ctx;
+    struct result result = *told;
+
+    if (self->forced && result.state == PLAN_CANCELLED) {
+        result.state = PLAN_CRASHED;
+        result.cause = "its agent was told to leave before it had ended";
+    }
+    self->ended = true;
+    agent_ended(self->core, &result, self->now);
+}
+
+static void
+on_not_begun(void *ctx, uint32_t own)
+{
+    struct agent_net *self = ctx;
+
+    self->ended = true;
+    agent_not_begun(self->core, own);
+}
+
+/* ---- from the lane ---- */
+
+static void
+on_task(void *ctx, const struct lane_task *task)
+{
+    struct agent_net *self = ctx;
+    struct err err = {0};
+
+    if (session_is_joined(self->session) &&
+        agent_task(self->core, task, self->now, &err) == 0)
+        return;
+    lane_work_free(task->work);
+    session_again(self->session, err.msg, self->now);
+}
+
+static void
+on_cancel(void *ctx, uint32_t ticket, bool at_once)
+{
+    struct agent_net *self = ctx;
+
+    agent_cancel(self->core, ticket, at_once);
+}
+
+static void
+on_recall(void *ctx, uint32_t ticket)
+{
+    struct agent_net *self = ctx;
+
+    agent_recall(self->core, ticket);
+}
+
+static void
+on_ack(void *ctx, uint64_t number)
+{
+    struct agent_net *self = ctx;
+
+    agent_ack(self->core, number, self->now);
+}
+
+static void
+on_drain(void *ctx)
+{
+    struct agent_net *self = ctx;
+
+    log_info("draining", "why=broker");
+    agent_drain(self->core, self->now);
+}
+
+static void
+on_leave(void *ctx)
+{
+    struct agent_net *self = ctx;
+
+    session_again(self->session, "the broker wants a new one", self->now);
+}
+
+/* Beats are heard as any frame is. */
+static const struct lane_calls lane_calls = {
+    .task = on_task,
+    .cancel = on_cancel,
+    .recall = on_recall,
+    .ack = on_ack,
+    .drain = on_drain,
+    .leave = on_leave,
+};
+
+static void
+on_lane(void *ctx, const struct wire *wire)
+{
+    struct agent_net *self = ctx;
+    struct err err;
+
+    if (lane_read(wire, &lane_calls, self, &err) < 0)
+        session_again(self->session, err.msg, self->now);
+}
+
+/* ---- sessions ---- */
+
+static const struct held *
+on_held(void *ctx, size_t *n)
+{
+    struct agent_net *self = ctx;
+    const struct held *held = agent_held(self->core, n);
+
+    self->said =
+        mem_grow(self->said, &self->cap_said, *n, sizeof *self->said);
+    if (*n > 0)
+        memcpy(self->said, held, *n * sizeof *held);
+    self->nsaid = *n;
+    return held;
+}
+
+static void
+tell_beat(struct agent_net *self)
+{
+    struct agent_state state = agent_state(self->core);
+    struct beat beat = {.number = ++self->beat,
+                        .queued = state.queued,
+                        .running = state.running};
+    struct sysinfo info;
+
+    if (sysinfo(&info) == 0) {
+        beat.load = (double)info.loads[0] / (1 << SI_LOAD_SHIFT);
+        beat.memory = (info.freeram + info.bufferram) * info.mem_unit;
+    }
+    return_out_beat(session_out(self->session), &beat);
+    self->beat_at = self->now + BEAT;
+}
+
+static void
+on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
+          size_t n)
+{
+    struct agent_net *self = ctx;
+
+    assert(n == self->nsaid);
+    /* Before the results, which end what it is of. */
+    outbox_send(&self->outbox, self->said, tickets, n,
+                session_out(self->session));
+    agent_welcome(self->core, epoch, tickets, n, self->now);
+    agent_programs_again(self->programs);
+    tell_beat(self);
+    log_info("joined", "broker=%s session=%llu epoch=%u held=%zu",
+             self->config->address, (unsigned long long)number, epoch, n);
+    ready_tell("READY=1\nSTATUS=joined", self->ready_fd);
+    self->ready_fd = -1;
+}
+
+static void
+on_lost(void *ctx, const char *why)
+{
+    struct agent_net *self = ctx;
+    char quoted[LOG_QUOTED];
+
+    log_warn("lost", "broker=%s why=%s", self->config->address,
+             log_quote(why, quoted));
+    agent_lost_broker(self->core, self->now);
+}
+
+static void
+on_refused(void *ctx, const struct err *err)
+{
+    struct agent_net *self = ctx;
+
+    self->err = *err;
+    self->refused = self->over = true;
+}
+
+/* ---- programs ---- */
+
+static void
+settle_program(struct agent_net *self, enum agent_programs_step step,
+               const unsigned char *hash, const struct err *err)
+{
+    char quoted[LOG_QUOTED];
+    char *why;
+
+    if (step == PROGRAMS_HERE)
+        attempts_program(self->attempts, hash, NULL);
+    if (step != PROGRAMS_FAILED)
+        return;
+    log_warn("program_failed", "why=%s", log_quote(err->msg, quoted));
+    why = mem_printf("can't get the flow's program: %s", err->msg);
+    attempts_program(self->attempts, hash, why);
+    free(why);
+}
+
+static void
+on_control(void *ctx, const struct wire *wire)
+{
+    struct agent_net *self = ctx;
+    unsigned char hash[AGENT_PROGRAM_HASH];
+    enum agent_programs_step step;
+    struct err err;
+
+    if (wire->type == WIRE_CHUNK) {
+        const Wire__Chunk *chunk = wire->as.chunk;
+
+        step = agent_programs_chunk(self->programs, chunk->tag, chunk->offset,
+                                    chunk->data.data, chunk->data.len, hash,
+                                    &err);
+    } else {
+        const Wire__Answer *answer = wire->as.answer;
+
+        step = agent_programs_answer(self->programs, answer->tag,
+                                     (enum err_code)answer->code, answer->text,
+                                     hash, &err);
+    }
+    settle_program(self, step, hash, &err);
+}
+
+static void
+ask_for_programs(struct agent_net *self)
+{
+    struct agent_programs_ask ask;
+    Wire__Blob blob = WIRE__BLOB__INIT;
+
+    if (!session_is_joined(self->session) ||
+        !agent_programs_next(self->programs, self->now, &ask))
+        return;
+    blob.tag = ask.tag;
+    blob.hash.data = ask.hash;
+    blob.hash.len = sizeof ask.hash;
+    blob.offset = ask.offset;
+    (void)session_send(self->session, WIRE_BLOB, &blob.base);
+}
+
+/* ---- leaving ---- */
+
+static void
+on_signal(struct agent_net *self)
+{
+    struct signalfd_siginfo info;
+
+    while (read(self->signals, &info, sizeof info) == sizeof info) {
+        self->terms++;
+        log_info("told_to_leave", "signal=%u", info.ssi_signo);
+        if (self->terms > 1) {
+            self->over = true;
+        } else {
+            self->leaving = true;
+            self->force_at = self->now + self->config->drain;
+            agent_drain(self->core, self->now);
+            ready_tell("STOPPING=1", -1);
+        }
+    }
+}
+
+static void
+say_goodbye(struct agent_net *self)
+{
+    if (session_is_joined(self->session)) {
+        return_out_leaving(session_out(self->session));
+        (void)session_flush(self->session);
+    }
+    self->over = true;
+}
+
+/* When to look again. */
+static int64_t
+see_to_leaving(struct agent_net *self)
+{
+    struct agent_state state = agent_state(self->core);
+
+    if (state.may_leave) {
+        say_goodbye(self);
+        return self->now;
+    }
+    if (!self->leaving)
+        return SPAN_NEVER;
+    if (!self->forced && self->now >= self->force_at) {
+        log_warn("drain_time_over", "running=%u", state.running);
+        self->forced = true;
+        attempts_stop_all(self->attempts, false);
+        self->gone_at = self->now + LIMIT_KILL_MS * SPAN_MS;
+        return self->now;
+    }
+    /* Only the broker is missing: it will find them lost. */
+    if (self->forced && (state.running == 0 || self->now >= self->gone_at) &&
+        (!session_is_joined(self->session) ||
+         self->now >= self->force_at + LEAVE_TIME + LIMIT_KILL_MS * SPAN_MS)) {
+        self->over = true;
+        return self->now;
+    }
+    return self->forced ? self->now + SPAN_SECOND / 4 : self->force_at;
+}
+
+/* ---- the loop ---- */
+
+static void
+watch(const struct agent_net *self, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    (void)epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* Sockets come and go with sessions; one that is closed has left by itself. */
+static void
+watch_session(struct agent_net *self)
+{
+    unsigned change;
+    int fds[SESSION_FDS];
+
+    session_fds(self->session, fds, &change);
+    if (change == self->change)
+        return;
+    self->change = change;
+    for (int i = 0; i < SESSION_FDS; i++) {
+        if (self->fds[i] >= 0)
+            (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->fds[i], NULL);
+    }
+    for (int i = 0; i < SESSION_FDS; i++) {
+        self->fds[i] = fds[i];
+        if (fds[i] >= 0)
+            watch(self, fds[i]);
+    }
+}
+
+/* Output that nobody takes stays with whoever writes it. */
+static void
+see_to_room(struct agent_net *self)
+{
+    size_t bytes = session_is_joined(self->session)
+                       ? return_out_bytes(session_out(self->session))
+                       : self->outbox.bytes;
+    bool hold = self->held ? bytes > FEW_BYTES : bytes > LIMIT_UNSENT_BYTES;
+
+    if (hold == self->held)
+        return;
+    self->held = hold;
+    attempts_hold(self->attempts, hold);
+    log_info(hold ? "output_held" : "output_goes_on", "bytes=%zu", bytes);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t
+see_to_beat(struct agent_net *self)
+{
+    if (!session_is_joined(self->session))
+        return SPAN_NEVER;
+    if (self->now >= self->beat_at)
+        tell_beat(self);
+    return self->beat_at;
+}
+
+/* Everything that is to be done now; when there is more to do. */
+static int64_t
+turn(struct agent_net *self)
+{
+    int64_t next, until;
+    bool busy = false;
+
+    self->now = span_mono();
+    next = session_turn(self->session, self->now, &busy);
+    attempts_handle(self->attempts, self->now, &until);
+    next = sooner(next, agent_tick(self->core, self->now));
+    self->ended = false;
+    attempts_handle(self->attempts, self->now, &until);
+    if (self->ended)
+        next = sooner(next, agent_tick(self->core, self->now));
+    next = sooner(next, until);
+    ask_for_programs(self);
+    next = sooner(next, see_to_beat(self));
+    next = sooner(next, see_to_leaving(self));
+    if (!session_flush(self->session))
+        next = sooner(next, self->now + SPAN_SECOND);
+    see_to_room(self);
+    watch_session(self);
+    return busy || self->ended ? self->now : next;
+}
+
+static void
+sleep_until(struct agent_net *self, int64_t until)
+{
+    struct epoll_event events[16];
+    int64_t left = until - span_mono();
+    int ms = left <= 0 ? 0 : (int)(sooner(left, 60 * SPAN_SECOND) + 999) / 1000;
+    int n = epoll_wait(self->epoll, events, 16, ms);
+
+    assert(n >= 0 || errno == EINTR);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.fd == self->signals) {
+            self->now = span_mono();
+            on_signal(self);
+        } else if (events[i].data.fd == self->config->lifeline) {
+            log_info("lifeline_ended", "running=%u",
+                     agent_state(self->core).running);
+            self->over = true;
+        }
+    }
+}
+
+/* ---- life ---- */
+
+static int
+open_all(struct agent_net *self, struct err *err)
+{
+    const struct agent_net_config *config = self->config;
+    const struct attempts_calls calls = {on_began, on_output, on_ended,
+                                         on_not_begun, self};
+    sigset_t mask;
+
+    (void)sigemptyset(&mask);
+    (void)sigaddset(&mask, SIGTERM);
+    (void)sigaddset(&mask, SIGINT);
+    self->epoll = epoll_create1(EPOLL_CLOEXEC);
+    self->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (self->epoll < 0 || self->signals < 0)
+        return err_system(err, "can't make an epoll");
+    self->programs = agent_programs_new(config->programs);
+    if (attempts_new(&self->attempts, config->info.slots, self->programs,
+                     &calls, err) < 0)
+        return -1;
+    watch(self, self->signals);
+    watch(self, attempts_fd(self->attempts));
+    if (config->lifeline >= 0)
+        watch(self, config->lifeline);
+    return 0;
+}
+
+static void
+open_core(struct agent_net *self)
+{
+    const struct agent_net_config *config = self->config;
+    const struct agent_config rules = {
+        .slots = config->info.slots,
+        .resources = config->info.resources,
+        .nresource = config->info.nresource,
+        .idle = config->idle,
+        .lifetime = config->lifetime,
+        .fence = FENCE,
+    };
+    const struct agent_effects effects = {
+        start, stop, forget, tell_started, tell_result, tell_given_back, self};
+    const struct session_calls calls = {on_held,    on_joined, on_lane,
+                                        on_control, on_lost,   on_refused,
+                                        self};
+
+    self->core = agent_new(&rules, &effects, self->now);
+    self->session =
+        session_new(config->address, &config->info, &calls, self->now);
+}
+
+static void
+close_net(struct agent_net *self)
+{
+    attempts_destroy(&self->attempts);
+    agent_destroy(&self->core);
+    agent_programs_destroy(&self->programs);
+    session_destroy(&self->session);
+    outbox_release(&self->outbox);
+    free(self->said);
+    if (self->epoll >= 0)
+        (void)close(self->epoll);
+    if (self->signals >= 0)
+        (void)close(self->signals);
+}
+
+int
+agent_net_run(const struct agent_net_config *config, struct err *err)
+{
+    struct agent_net self = {.config = config,
+                             .epoll = -1,
+                             .signals = -1,
+                             .fds = {-1, -1, -1},
+                             .ready_fd = config->ready_fd,
+                             .now = span_mono()};
+    int rc = open_all(&self, err);
+
+    if (rc == 0) {
+        open_core(&self);
+        while (!self.over)
+            sleep_until(&self, turn(&self));
+    }
+    close_net(&self);
+    if (rc < 0 || !self.refused)
+        return rc;
+    *err = self.err;
+    return -1;
+}

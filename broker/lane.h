@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * lane - one agent's way down: a PUSH socket of its own, from hello to loss.
+ *
+ * Collects what the core says in a turn and sends it at the turn's end in as
+ * few frames as possible; what does not go waits for room.
+ *
+ *   [WAITING] --its peer is there--> [OPEN] --peer gone--> gone: CONNECTION
+ *       |                              '----full for LIMIT_STUCK_MS--> STUCK
+ *       '--nobody came in time--> gone: CONNECTION
+ */
+#ifndef BROKER_LANE_H
+#define BROKER_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "broker/core.h"
+
+struct broker_lane;
+
+/* Bind it. Takes the endpoint over; ERR_UNAVAILABLE: it can't be had. */
+int broker_lane_new(struct broker_lane **ret, broker_session session,
+                    char **endpoint_p, int64_t now, struct err *err);
+void broker_lane_destroy(struct broker_lane **self_p);
+
+broker_session broker_lane_session(const struct broker_lane *self);
+const char *broker_lane_endpoint(const struct broker_lane *self);
+int broker_lane_fd(const struct broker_lane *self);
+
+/* -1 *err: it can't travel, and never will. */
+int broker_lane_task(struct broker_lane *self, const struct lane_task *task,
+                     struct err *err);
+void broker_lane_tell(struct broker_lane *self, enum broker_tell what,
+                      uint64_t number);
+
+/*
+ * Send what there is. What is wrong with the lane, if anything: GONE_CONNECTION
+ * or GONE_STUCK; GONE_LEFT: nothing.
+ */
+enum broker_gone broker_lane_turn(struct broker_lane *self, int64_t now);
+/* When to call it again without an event. */
+int64_t broker_lane_due(const struct broker_lane *self);
+
+/* The core has dropped it: send what is left, a moment. */
+void broker_lane_retire(struct broker_lane *self, int64_t now);
+bool broker_lane_is_retired(const struct broker_lane *self);
+bool broker_lane_is_done(const struct broker_lane *self, int64_t now);
+
+/* ---- values to be kept when the attempt succeeds ---- */
+
+/* Takes the key over. */
+void broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char *key);
+/* A heap string, or NULL. */
+char *broker_lane_take_key(struct broker_lane *self, uint32_t ticket);
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * leat-broker - gives the tasks of flows to agents.
+ *
+ * Exit status: 0 it was told to end and all is stored; 2 usage; 5 it can't
+ * serve (the text says why); 1 not all could be stored.
+ */
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "base/version.h"
+#include "broker/server.h"
+#include "proto/limits.h"
+#include "proto/link.h"
+
+enum { EXIT_USAGE = 2, EXIT_CANT = 5 };
+
+/* Descriptors that it may come to hold: lanes and returns, clients, runs. */
+#define FILES           4096
+#define FILES_TEMPORARY 256
+
+enum {
+    SET_BIND,
+    SET_STORE,
+    SET_LANES,
+    SET_INSECURE,
+    SET_LEVEL,
+    SET_READY,
+    SET_LIFELINE,
+    SET_TEMPORARY,
+    SET_COUNT
+};
+
+static const struct setting table[SET_COUNT] = {
+    [SET_BIND] = {'b', "bind", SETTING_TEXT, "LEAT_BROKER_BIND", "ADDRESS",
+                  "tcp://127.0.0.1:7100",
+                  "where to serve: tcp://HOST:PORT (PORT + 1 too) or "
+                  "ipc://PATH"},
+    [SET_STORE] = {'s', "store", SETTING_TEXT, "LEAT_BROKER_STORE", "DIR", NULL,
+                   "where runs are kept; "
+                   "$XDG_STATE_HOME/leat-broker unless told"},
+    [SET_LANES] = {0, "lane-ports", SETTING_TEXT, "LEAT_BROKER_LANE_PORTS",
+                   "FIRST-LAST", "7200-7455", "ports for agents, one each"},
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_BROKER_INSECURE", NULL,
+                      NULL,
+                      "serve an address that others reach, without keys: "
+                      "whoever reaches it can run programs here"},
+    [SET_LEVEL] = {'l', "log-level", SETTING_TEXT, "LEAT_BROKER_LOG_LEVEL",
+                   "LEVEL", "info", "error, warn, info or debug"},
+    [SET_READY] = {0, "ready-fd", SETTING_NUMBER, NULL, "FD", NULL,
+                   "write a newline there when it serves"},
+    [SET_LIFELINE] = {0, "lifeline", SETTING_NUMBER, NULL, "FD", NULL,
+                      "end when this pipe is closed at its other end"},
+    [SET_TEMPORARY] = {0, "temporary", SETTING_TEXT, NULL, "DIR", NULL,
+                       "for one run: remove this folder at the end"},
+};
+
+static int
+complain(const struct err *err)
+{
+    (void)fprintf(stderr, "leat-broker: %s\n", err->msg);
+    return -1;
+}
+
+/* ---- settings ---- */
+
+static char *
+config_file(void)
+{
+    const char *config = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+
+    if (config && *config == '/')
+        return mem_printf("%s/leat/broker.conf", config);
+    return home && *home ? mem_printf("%s/.config/leat/broker.conf", home)
+                         : NULL;
+}
+
+static char *
+store_folder(const struct settings *settings)
+{
+    const char *told = settings_text(settings, SET_STORE);
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+
+    if (told)
+        return mem_dup(told);
+    if (state && *state == '/')
+        return mem_printf("%s/leat-broker", state);
+    return mem_printf("%s/.local/state/leat-broker", home && *home ? home : "");
+}
+
+static int
+read_level(const struct settings *settings, enum log_level *ret,
+           struct err *err)
+{
+    const char *text = settings_text(settings, SET_LEVEL);
+
+    for (size_t i = 0; i < LOG_LEVEL_COUNT; i++) {
+        if (strcmp(log_level_names[i], text) == 0) {
+            *ret = (enum log_level)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INVALID,
+                   "--log-level: `%s` is none of error, warn, info, debug",
+                   text);
+}
+
+static int
+read_lanes(const struct settings *settings,
+           struct broker_server_options *options, struct err *err)
+{
+    const char *text = settings_text(settings, SET_LANES);
+    unsigned first = 0, last = 0;
+    int n = 0;
+
+    if (sscanf(text, "%5u-%5u%n", &first, &last, &n) != 2 || text[n] ||
+        first == 0 || last < first || last > 65535)
+        return err_set(err, ERR_INVALID,
+                       "--lane-ports: `%s` is no range of ports, such as "
+                       "7200-7455",
+                       text);
+    options->first = first;
+    options->last = last;
+    return 0;
+}
+
+static int
+read_options(const struct settings *settings, char **address,
+             struct broker_server_options *options, struct err *err)
+{
+    if (read_lanes(settings, options, err) < 0 ||
+        link_address(address, settings_text(settings, SET_BIND), err) < 0)
+        return -1;
+    if (!link_is_private(*address) && !settings_flag(settings, SET_INSECURE))
+        return err_set(err, ERR_DENIED,
+                       "others can reach %s, and whoever reaches a broker can "
+                       "run programs on its agents: say --insecure if all of "
+                       "that network is trusted",
+                       *address);
+    options->address = *address;
+    options->temporary = settings_text(settings, SET_TEMPORARY) != NULL;
+    options->lifeline = settings_text(settings, SET_LIFELINE)
+                            ? (int)settings_number(settings, SET_LIFELINE)
+                            : -1;
+    return 0;
+}
+
+/* ---- the process ---- */
+
+static int
+raise_files(bool temporary, struct err *err)
+{
+    rlim_t need = temporary ? FILES_TEMPORARY : FILES;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return err_system(err, "can't see how many files may be open");
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return err_system(err, "can't raise how many files may be open");
+    if (limit.rlim_max < need)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "only %llu files may be open, and a broker needs %llu: "
+                       "raise the limit (ulimit -Hn, or LimitNOFILE= of its "
+                       "unit)",
+                       (unsigned long long)limit.rlim_max,
+                       (unsigned long long)need);
+    return 0;
+}
+
+/* Before there is any thread: all inherit the mask. */
+static int
+catch_signals(int *ret, struct err *err)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return err_system(err, "can't block signals");
+    *ret = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (*ret < 0)
+        return err_system(err, "can't read signals");
+    return 0;
+}
+
+/* The first one has been heard; the next ends the process at once. */
+static void
+let_signals_through(int fd)
+{
+    struct signalfd_siginfo info;
+    sigset_t set;
+
+    (void)!read(fd, &info, sizeof info);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* What systemd wants to hear of a service of type notify. */
+static void
+notify_systemd(const char *text)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t n = path ? strlen(path) : 0;
+    int fd;
+
+    if (n == 0 || n >= sizeof to.sun_path || (*path != '/' && *path != '@'))
+        return;
+    memcpy(to.sun_path, path, n);
+    if (*path == '@')
+        to.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+                 (const struct sockaddr *)&to,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    (void)close(fd);
+}
+
+static void
+tell_ready(const struct settings *settings,
+           const struct broker_server_options *options)
+{
+    char text[LOG_QUOTED];
+
+    log_info("ready", "bind=%s store=%s version=%s", options->address,
+             log_quote(options->store, text), VERSION);
+    notify_systemd("READY=1\n");
+    if (settings_text(settings, SET_READY)) {
+        int fd = (int)settings_number(settings, SET_READY);
+
+        (void)!write(fd, "\n", 1);
+        (void)close(fd);
+    }
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    (void)remove(path);
+    return 0;
+}
+
+/* Whoever started us may be removing it too. */
+static void
+remove_folder(const char *folder)
+{
+    if (folder)
+        (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- serving ---- */
+
+static int
+serve(const struct settings *settings, struct broker_server_options *options)
+{
+    struct broker_server *server = NULL;
+    char text[LOG_QUOTED];
+    struct err err;
+    int status = 0;
+
+    if (raise_files(options->temporary, &err) < 0 ||
+        catch_signals(&options->signals, &err) < 0 ||
+        broker_server_new(&server, options, &err) < 0) {
+        (void)complain(&err);
+        return EXIT_CANT;
+    }
+    tell_ready(settings, options);
+    broker_server_run(server);
+    notify_systemd("STOPPING=1\n");
+    let_signals_through(options->signals);
+    if (broker_server_stop(&server, &err) < 0) {
+        log_error("not_stored", "text=%s", log_quote(err.msg, text));
+        status = 1;
+    }
+    log_info("ended", "status=%d", status);
+    link_finish();
+    return status;
+}
+
+static int
+show_help(const struct settings *settings)
+{
+    struct buf out = {0};
+
+    buf_text(&out, "usage: leat-broker [OPTION]...\n"
+                   "Give the tasks of flows to agents, and keep what comes of "
+                   "them.\n\n");
+    settings_help(settings, &out);
+    (void)fputs(buf_str(&out), stdout);
+    buf_release(&out);
+    return 0;
+}
+
+static int
+run(const struct settings *settings)
+{
+    struct broker_server_options options = {.signals = -1, .lifeline = -1};
+    enum log_level level = LOG_LEVEL_INFO;
+    char *address = NULL, *store = NULL;
+    const char *const *words;
+    struct err err;
+    size_t n = 0;
+    int status = EXIT_USAGE;
+
+    words = settings_words(settings, &n);
+    if (n > 0) {
+        (void)err_set(&err, ERR_INVALID,
+                      "what is `%s`? leat-broker takes options only; see "
+                      "leat-broker --help",
+                      words[0]);
+        (void)complain(&err);
+        return status;
+    }
+    if (read_level(settings, &level, &err) < 0 ||
+        read_options(settings, &address, &options, &err) < 0) {
+        (void)complain(&err);
+        status = err.code == ERR_INVALID ? EXIT_USAGE : EXIT_CANT;
+        goto out;
+    }
+    log_init("broker", level);
+    store = store_folder(settings);
+    options.store = store;
+    status = serve(settings, &options);
+    if (options.temporary)
+        remove_folder(settings_text(settings, SET_TEMPORARY));
+out:
+    free(address);
+    free(store);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct settings *settings = NULL;
+    bool help = false, version = false;
+    char *file = config_file();
+    struct err err;
+    int status = EXIT_USAGE;
+
+    if (sodium_init() < 0)
+        return EXIT_CANT;
+    if (settings_read(&settings, table, SET_COUNT, file, argc, argv, &help,
+                      &version, &err) < 0) {
+        (void)complain(&err);
+    } else if (help) {
+        status = show_help(settings);
+    } else if (version) {
+        (void)puts("leat-broker " VERSION);
+        status = 0;
+    } else {
+        status = run(settings);
+    }
+    settings_destroy(&settings);
+    free(file);
+    return status;
+}

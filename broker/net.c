@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/net.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "proto/limits.h"
+#include "proto/link.h"
+#include "proto/wire.h"
+
+/* More than there are agents: some lanes are on their way out. */
+#define PLACES (2 * LIMIT_AGENTS)
+
+struct place {
+    struct broker_lane *lane; /* NULL: free */
+    bool awake;
+};
+
+struct broker_net {
+    int epoll;
+    char *address, *back;
+    void *control, *returns;
+    unsigned first, last, next; /* ports of lanes; ipc: only `next` */
+    struct place places[PLACES];
+    uint64_t garbage;
+};
+
+/* ---- frames ---- */
+
+const void *
+broker_frame_data(struct broker_frame *self, size_t *n)
+{
+    *n = zmq_msg_size(&self->message);
+    return zmq_msg_data(&self->message);
+}
+
+void
+broker_frame_release(struct broker_frame *self)
+{
+    (void)zmq_msg_close(&self->message);
+}
+
+static bool
+has_more(void *socket)
+{
+    int more = 0;
+    size_t n = sizeof more;
+
+    return zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &n) == 0 && more;
+}
+
+/* False: nothing is there. */
+static bool
+receive(void *socket, zmq_msg_t *message)
+{
+    int rc;
+
+    (void)zmq_msg_init(message);
+    do {
+        rc = zmq_msg_recv(message, socket, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    if (rc >= 0)
+        return true;
+    (void)zmq_msg_close(message);
+    return false;
+}
+
+static void
+skip_rest(struct broker_net *self, void *socket)
+{
+    zmq_msg_t message;
+
+    self->garbage++;
+    while (has_more(socket) && receive(socket, &message))
+        (void)zmq_msg_close(&message);
+}
+
+/* True: it is the last part of a message. */
+static bool
+receive_last(struct broker_net *self, void *socket, zmq_msg_t *message)
+{
+    if (!has_more(socket) || !receive(socket, message)) {
+        self->garbage++;
+        return false;
+    }
+    if (!has_more(socket))
+        return true;
+    (void)zmq_msg_close(message);
+    skip_rest(self, socket);
+    return false;
+}
+
+bool
+broker_net_control(struct broker_net *self, struct broker_client *client,
+                   struct broker_frame *frame)
+{
+    zmq_msg_t name;
+
+    while (receive(self->control, &name)) {
+        size_t n = zmq_msg_size(&name);
+        bool good = n > 0 && n <= CLIENT_NAME;
+
+        if (good) {
+            client->n = (uint8_t)n;
+            memcpy(client->name, zmq_msg_data(&name), n);
+        }
+        (void)zmq_msg_close(&name);
+        if (!good)
+            skip_rest(self, self->control);
+        else if (receive_last(self, self->control, &frame->message))
+            return true;
+    }
+    return false;
+}
+
+bool
+broker_net_return(struct broker_net *self, struct broker_frame *frame)
+{
+    while (receive(self->returns, &frame->message)) {
+        if (!has_more(self->returns))
+            return true;
+        (void)zmq_msg_close(&frame->message);
+        skip_rest(self, self->returns);
+    }
+    return false;
+}
+
+bool
+broker_net_control_waits(struct broker_net *self)
+{
+    return (link_events(self->control) & LINK_IN) != 0;
+}
+
+bool
+broker_net_return_waits(struct broker_net *self)
+{
+    return (link_events(self->returns) & LINK_IN) != 0;
+}
+
+void
+broker_net_send(struct broker_net *self, const struct broker_client *client,
+                const char *frames, size_t n)
+{
+    struct err ignored;
+    size_t size = 0;
+
+    while (n > 0 && wire_frame_bytes(frames, n, &size, &ignored) == 0 &&
+           size > 0 && size <= n) {
+        /* A part that goes is followed by the other: the socket has no bound
+         * between parts. */
+        if (zmq_send(self->control, client->name, client->n,
+                     ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+            zmq_send(self->control, frames, size, ZMQ_DONTWAIT) < 0)
+            return;
+        frames += size;
+        n -= size;
+    }
+}
+
+uint64_t
+broker_net_garbage(struct broker_net *self)
+{
+    uint64_t n = self->garbage;
+
+    self->garbage = 0;
+    return n;
+}
+
+/* ---- lanes ---- */
+
+static bool
+is_ipc(const struct broker_net *self)
+{
+    return strncmp(self->address, "ipc:", 4) == 0;
+}
+
+const char *
+broker_net_back(const struct broker_net *self)
+{
+    return self->back;
+}
+
+static struct place *
+find(struct broker_net *self, broker_session session)
+{
+    /* The core counts places in the low byte: as a rule the first look hits. */
+    for (size_t i = 0; i < PLACES; i++) {
+        struct place *place = &self->places[(session + i) % PLACES];
+
+        if (place->lane && broker_lane_session(place->lane) == session)
+            return place;
+    }
+    return NULL;
+}
+
+struct broker_lane *
+broker_net_lane(struct broker_net *self, broker_session session)
+{
+    const struct place *place = find(self, session);
+
+    return place && !broker_lane_is_retired(place->lane) ? place->lane : NULL;
+}
+
+static struct place *
+free_place(struct broker_net *self, broker_session session)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        struct place *place = &self->places[(session + i) % PLACES];
+
+        if (!place->lane)
+            return place;
+    }
+    return NULL;
+}
+
+/* Ports in turn, so that one is not used again at once. */
+static int
+bind_lane(struct broker_net *self, broker_session session, int64_t now,
+          struct broker_lane **ret, char **told, struct err *err)
+{
+    unsigned n = is_ipc(self) ? 1 : self->last - self->first + 1;
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned port = self->next;
+        char *name = mem_printf("lane-%u", port);
+        char *endpoint = link_beside(self->address, port, name);
+
+        free(name);
+        self->next = self->next >= self->last ? self->first : self->next + 1;
+        *told = is_ipc(self) ? mem_dup(endpoint) : mem_printf(":%u", port);
+        if (broker_lane_new(ret, session, &endpoint, now, err) == 0)
+            return 0;
+        free(*told);
+        *told = NULL;
+    }
+    return err_prefix(err,
+                      "no port from %u to %u is free for a lane: ", self->first,
+                      self->last);
+}
+
+static int
+add_to_epoll(const struct broker_net *self, int fd, uint64_t data,
+             struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
+
+    if (fd < 0 || epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        return err_system(err, "can't wait for a socket");
+    return 0;
+}
+
+int
+broker_net_open(struct broker_net *self, broker_session session, int64_t now,
+                char **told, struct err *err)
+{
+    struct place *place = free_place(self, session);
+    struct broker_lane *lane = NULL;
+
+    if (!place)
+        return err_set(err, ERR_UNAVAILABLE, "too many lanes are closing");
+    if (bind_lane(self, session, now, &lane, told, err) < 0)
+        return -1;
+    if (add_to_epoll(self, broker_lane_fd(lane), session, err) < 0) {
+        broker_lane_destroy(&lane);
+        free(*told);
+        return -1;
+    }
+    place->lane = lane;
+    place->awake = true;
+    return 0;
+}
+
+void
+broker_net_wake(struct broker_net *self, broker_session session)
+{
+    struct place *place = find(self, session);
+
+    if (place)
+        place->awake = true;
+}
+
+void
+broker_net_drop(struct broker_net *self, broker_session session, int64_t now)
+{
+    struct place *place = find(self, session);
+
+    if (!place)
+        return;
+    broker_lane_retire(place->lane, now);
+    place->awake = true;
+}
+
+static void
+close_lane(struct broker_net *self, struct place *place)
+{
+    (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, broker_lane_fd(place->lane),
+                    NULL);
+    broker_lane_destroy(&place->lane);
+    place->awake = false;
+}
+
+void
+broker_net_turn(struct broker_net *self, int64_t now, broker_gone_fn *fn,
+                void *ctx)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        struct place *place = &self->places[i];
+        struct broker_lane *lane = place->lane;
+        enum broker_gone gone;
+
+        if (!lane || (!place->awake && broker_lane_due(lane) > now))
+            continue;
+        place->awake = false;
+        gone = broker_lane_turn(lane, now);
+        if (broker_lane_is_retired(lane)) {
+            if (gone != GONE_LEFT || broker_lane_is_done(lane, now))
+                close_lane(self, place);
+        } else if (gone != GONE_LEFT) {
+            fn(ctx, broker_lane_session(lane), gone);
+            /* The core drops it when it thinks so; this is of no use. */
+            if (place->lane)
+                close_lane(self, place);
+        }
+    }
+}
+
+int64_t
+broker_net_due(const struct broker_net *self)
+{
+    int64_t due = SPAN_NEVER;
+
+    for (size_t i = 0; i < PLACES; i++) {
+        const struct place *place = &self->places[i];
+        int64_t one = SPAN_NEVER;
+
+        if (place->lane)
+            one = place->awake ? 0 : broker_lane_due(place->lane);
+        due = one < due ? one : due;
+    }
+    return due;
+}
+
+/* ---- life ---- */
+
+static unsigned
+port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+
+    return colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+static int
+open_socket(struct broker_net *self, void **socket, enum link_kind kind,
+            const char *endpoint, struct err *err)
+{
+    if (link_socket(socket, kind, err) < 0 ||
+        link_bind(*socket, endpoint, err) < 0)
+        return -1;
+    return add_to_epoll(self, link_fd(*socket), 0, err);
+}
+
+int
+broker_net_new(struct broker_net **ret,
+               const struct broker_net_options *options, struct err *err)
+{
+    struct broker_net *self = mem_alloc(1, sizeof *self);
+    unsigned port = port_of(options->address) + 1;
+    char *back = NULL;
+    int rc = -1;
+
+    self->epoll = options->epoll;
+    self->address = mem_dup(options->address);
+    self->first = self->next = options->first;
+    self->last = options->last;
+    back = link_beside(self->address, port, "return");
+    self->back = is_ipc(self) ? mem_dup(back) : mem_printf(":%u", port);
+    if (open_socket(self, &self->control, LINK_ROUTER, self->address, err) <
+            0 ||
+        open_socket(self, &self->returns, LINK_RETURN_PULL, back, err) < 0)
+        goto out;
+    *ret = self;
+    self = NULL;
+    rc = 0;
+out:
+    free(back);
+    broker_net_destroy(&self);
+    return rc;
+}
+
+void
+broker_net_destroy(struct broker_net **self_p)
+{
+    struct broker_net *self = *self_p;
+
+    if (!self)
+        return;
+    *self_p = NULL;
+    for (size_t i = 0; i < PLACES; i++)
+        broker_lane_destroy(&self->places[i].lane);
+    link_close(&self->control);
+    link_close(&self->returns);
+    free(self->address);
+    free(self->back);
+    free(self);
+}

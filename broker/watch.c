@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/watch.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "proto/limits.h"
+
+#define PATIENCE (5 * SPAN_SECOND)  /* of a look; then it is answered */
+#define STRANGE  (200 * SPAN_MS)    /* of one at a run that is not ours */
+#define ABSENCE  (10 * SPAN_SECOND) /* of an attached run's client */
+
+struct parked {
+    struct broker_question *question;
+    int64_t until;
+};
+
+struct watched {
+    uint64_t run;
+    uint64_t touched; /* the last group with something of it */
+    bool ended;       /* in that group */
+    bool attached;
+    int64_t heard;
+};
+
+struct broker_watch {
+    struct watched *runs;
+    size_t nrun, cap_run, recent;
+    struct parked *parked;
+    size_t nparked, cap_parked;
+    uint64_t committed;
+    bool look; /* something may be due */
+};
+
+struct broker_watch *
+broker_watch_new(void)
+{
+    return mem_alloc(1, sizeof(struct broker_watch));
+}
+
+void
+broker_watch_destroy(struct broker_watch **self_p)
+{
+    struct broker_watch *self = *self_p;
+
+    if (!self)
+        return;
+    *self_p = NULL;
+    for (size_t i = 0; i < self->nparked; i++)
+        broker_question_destroy(&self->parked[i].question);
+    free(self->parked);
+    free(self->runs);
+    free(self);
+}
+
+static struct watched *
+find(struct broker_watch *self, uint64_t run)
+{
+    if (self->recent < self->nrun && self->runs[self->recent].run == run)
+        return &self->runs[self->recent];
+    for (size_t i = 0; i < self->nrun; i++) {
+        if (self->runs[i].run == run) {
+            self->recent = i;
+            return &self->runs[i];
+        }
+    }
+    return NULL;
+}
+
+void
+broker_watch_begin(struct broker_watch *self, uint64_t run, bool attached,
+                   int64_t now)
+{
+    struct watched *watched = find(self, run);
+
+    if (!watched) {
+        self->runs = mem_grow(self->runs, &self->cap_run, self->nrun + 1,
+                              sizeof *self->runs);
+        watched = &self->runs[self->nrun++];
+        *watched = (struct watched){.run = run};
+    }
+    watched->ended = false;
+    watched->attached = attached;
+    watched->heard = now;
+}
+
+void
+broker_watch_touch(struct broker_watch *self, uint64_t run, uint64_t group)
+{
+    struct watched *watched = find(self, run);
+
+    if (watched)
+        watched->touched = group;
+}
+
+void
+broker_watch_end(struct broker_watch *self, uint64_t run, uint64_t group)
+{
+    struct watched *watched = find(self, run);
+
+    if (!watched)
+        return;
+    watched->touched = group;
+    watched->ended = true;
+    watched->attached = false;
+}
+
+void
+broker_watch_heard(struct broker_watch *self, uint64_t run, int64_t now)
+{
+    struct watched *watched = find(self, run);
+
+    if (watched)
+        watched->heard = now;
+}
+
+int
+broker_watch_park(struct broker_watch *self,
+                  struct broker_question **question_p, int64_t now,
+                  struct err *err)
+{
+    struct broker_question *question = *question_p;
+    const struct watched *watched = find(self, question->look.run);
+    struct parked *parked;
+
+    if (self->nparked >= LIMIT_CLIENTS)
+        return err_set(err, ERR_LIMIT,
+                       "the broker has %u questions that wait already",
+                       LIMIT_CLIENTS);
+    self->parked = mem_grow(self->parked, &self->cap_parked, self->nparked + 1,
+                            sizeof *self->parked);
+    parked = &self->parked[self->nparked++];
+    parked->question = question;
+    parked->until = now + (watched ? PATIENCE : STRANGE);
+    *question_p = NULL;
+    /* Its run may have come to something while it was asked. */
+    self->look = self->look || (watched && watched->touched > question->news &&
+                                self->committed > question->news);
+    return 0;
+}
+
+void
+broker_watch_committed(struct broker_watch *self, uint64_t group)
+{
+    self->committed = group;
+    self->look = true;
+}
+
+/* Ended runs that nobody needs to be told of any more. */
+static void
+forget_ended(struct broker_watch *self)
+{
+    for (size_t i = self->nrun; i > 0; i--) {
+        const struct watched *watched = &self->runs[i - 1];
+
+        if (watched->ended && watched->touched <= self->committed)
+            self->runs[i - 1] = self->runs[--self->nrun];
+    }
+}
+
+static bool
+has_news(struct broker_watch *self, const struct broker_question *question)
+{
+    const struct watched *watched = find(self, question->look.run);
+
+    return watched && watched->touched > question->news &&
+           self->committed > question->news;
+}
+
+struct broker_question *
+broker_watch_due(struct broker_watch *self, int64_t now)
+{
+    for (size_t i = self->nparked; i > 0; i--) {
+        struct parked *parked = &self->parked[i - 1];
+        struct broker_question *question = parked->question;
+        bool late = now >= parked->until;
+
+        if (!late && !(self->look && has_news(self, question)))
+            continue;
+        if (late)
+            question->look.wait = false;
+        *parked = self->parked[--self->nparked];
+        return question;
+    }
+    if (self->look)
+        forget_ended(self);
+    self->look = false;
+    return NULL;
+}
+
+static bool
+is_left(const struct watched *watched, int64_t now)
+{
+    return watched->attached && now - watched->heard >= ABSENCE;
+}
+
+uint64_t
+broker_watch_left(struct broker_watch *self, int64_t now)
+{
+    for (size_t i = 0; i < self->nrun; i++) {
+        if (is_left(&self->runs[i], now)) {
+            self->runs[i].attached = false;
+            return self->runs[i].run;
+        }
+    }
+    return 0;
+}
+
+int64_t
+broker_watch_next(const struct broker_watch *self)
+{
+    int64_t next = self->look ? 0 : SPAN_NEVER;
+
+    for (size_t i = 0; i < self->nparked; i++) {
+        if (self->parked[i].until < next)
+            next = self->parked[i].until;
+    }
+    for (size_t i = 0; i < self->nrun; i++) {
+        const struct watched *watched = &self->runs[i];
+
+        if (watched->attached && watched->heard + ABSENCE < next)
+            next = watched->heard + ABSENCE;
+    }
+    return next;
+}
