@@ -312,13 +312,12 @@ go_back(struct story *self, struct inst *inst)
     inst->state = inst->stored;
     inst->attempt = inst->stored_attempt;
     inst->kept = inst->stored_attempt > 0 && plan_state_is_final(inst->stored);
-    if (self->anew) /* ... what had failed anew, and what follows from it */
-        inst->kept = false;
-    self->nfailed += inst->kept && is_failure(inst->stored);
-    if (!inst->kept && plan_state_is_final(inst->state) &&
-        !(self->anew && inst->attempt > 0 &&
-          plan_state_is_success(inst->state)))
+    if (plan_state_is_final(inst->state) &&
+        (!inst->kept || (self->anew && !plan_state_is_success(inst->stored))))
         inst->state = PLAN_WAITING;
+    self->nfailed += inst->kept && !self->anew && is_failure(inst->stored);
+    if (self->again) /* what follows from something new is executed again */
+        inst->kept = false;
     if (inst->kept && inst->ticket != 0)
         sim_fail(self->sim, "%s has a ticket still", story_shown(inst));
 }
