@@ -155,6 +155,7 @@ bool broker_started(struct broker *self, broker_session agent, uint32_t ticket,
  * (too large to travel, cached). result->value is borrowed. */
 bool broker_result(struct broker *self, broker_session agent, uint64_t number,
                    const struct result *result, int64_t now);
+/* One that was not asked to do so is leaving: it is given nothing more. */
 bool broker_given_back(struct broker *self, broker_session agent,
                        uint32_t ticket, int64_t now);
 /* Whose output this is. */

@@ -246,6 +246,9 @@ broker_given_back(struct broker *self, broker_session agent, uint32_t ticket,
 
     if (!t)
         return false;
+    /* Unasked: it is going to leave, and would give everything back. */
+    if (!t->recalled)
+        peer->draining = true;
     self->counts.requeued++;
     take_back(self, peer, t);
     return true;
