@@ -17,7 +17,6 @@
 
 #include "agent/net.h"
 #include "agent/options.h"
-#include "base/notify.h"
 #include "base/version.h"
 #include "proto/link.h"
 
@@ -89,15 +88,12 @@ serve(const struct agent_options *options)
     log_info("start", "name=%s slots=%u broker=%s version=%s",
              options->net.info.name, options->net.info.slots,
              options->net.address, VERSION);
-    /* It goes on looking for a broker that is away: that is its service. */
-    notify_manager("READY=1\n");
     if (agent_net_run(&options->net, &err) < 0) {
         log_error("refused", "broker=%s name=%s", options->net.address,
                   options->net.info.name);
-        status =
-            complain(&err, err.code == ERR_DENIED ? EXIT_DENIED : EXIT_CANT);
+        status = complain(&err,
+                          err.code == ERR_DENIED ? EXIT_DENIED : EXIT_CANT);
     }
-    notify_manager("STOPPING=1\n");
     link_finish();
     log_info("ended", "status=%d", status);
     return status;

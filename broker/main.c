@@ -14,12 +14,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/notify.h"
 #include "base/settings.h"
 #include "base/version.h"
 #include "broker/server.h"
@@ -54,7 +55,8 @@ static const struct setting table[SET_COUNT] = {
                    "$XDG_STATE_HOME/leat-broker unless told"},
     [SET_LANES] = {0, "lane-ports", SETTING_TEXT, "LEAT_BROKER_LANE_PORTS",
                    "FIRST-LAST", "7200-7455", "ports for agents, one each"},
-    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL, NULL,
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL,
+                      NULL,
                       "serve an address that others reach, without keys: "
                       "whoever reaches it can run programs here"},
     [SET_LEVEL] = {'l', "log-level", SETTING_TEXT, "LEAT_BROKER_LOG_LEVEL",
@@ -214,6 +216,29 @@ let_signals_through(int fd)
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* What systemd wants to hear of a service of type notify. */
+static void
+notify_systemd(const char *text)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t n = path ? strlen(path) : 0;
+    int fd;
+
+    if (n == 0 || n >= sizeof to.sun_path || (*path != '/' && *path != '@'))
+        return;
+    memcpy(to.sun_path, path, n);
+    if (*path == '@')
+        to.sun_path[0] = '\0';
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+                 (const struct sockaddr *)&to,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    (void)close(fd);
+}
+
 static void
 tell_ready(const struct settings *settings,
            const struct broker_server_options *options)
@@ -222,7 +247,7 @@ tell_ready(const struct settings *settings,
 
     log_info("ready", "bind=%s store=%s version=%s", options->address,
              log_quote(options->store, text), VERSION);
-    notify_manager("READY=1\n");
+    notify_systemd("READY=1\n");
     if (settings_text(settings, SET_READY)) {
         int fd = (int)settings_number(settings, SET_READY);
 
@@ -267,7 +292,7 @@ serve(const struct settings *settings, struct broker_server_options *options)
     }
     tell_ready(settings, options);
     broker_server_run(server);
-    notify_manager("STOPPING=1\n");
+    notify_systemd("STOPPING=1\n");
     let_signals_through(options->signals);
     if (broker_server_stop(&server, &err) < 0) {
         log_error("not_stored", "text=%s", log_quote(err.msg, text));
