@@ -13,32 +13,39 @@
 #include "base/span.h"
 #include "exec/exec.h"
 
+/* Wait for one to end; false if it has failed. */
+static bool
+wait_for_one(struct exec *exec)
+{
+    struct exec_done done = {0};
+    bool right;
+
+    while (exec_wait(exec, -1, &done) == 0)
+        continue;
+    right = done.end == EXEC_EXITED && done.code == 0;
+    if (!right)
+        (void)fprintf(stderr, "%s\n", done.text);
+    exec_done_release(&done);
+    return right;
+}
+
 /* False if one could not be started, or has failed. */
 static bool
 run_all(struct exec *exec, const struct exec_spec *spec, size_t n, size_t k)
 {
-    size_t started = 0, ended = 0;
-    struct exec_done done;
     struct err err;
 
-    while (ended < n) {
-        bool right;
-
-        if (started < n && exec_running(exec) < k) {
-            if (exec_start(exec, spec, &err) < 0) {
-                (void)fprintf(stderr, "%s\n", err.msg);
+    for (size_t started = 0; started < n || exec_running(exec) > 0;) {
+        if (started == n || exec_running(exec) == k) {
+            if (!wait_for_one(exec))
                 return false;
-            }
-            started++;
-        } else if (exec_wait(exec, -1, &done) > 0) {
-            right = done.end == EXEC_EXITED && done.code == 0;
-            if (!right)
-                (void)fprintf(stderr, "%s\n", done.text);
-            exec_done_release(&done);
-            if (!right)
-                return false;
-            ended++;
+            continue;
         }
+        if (exec_start(exec, spec, &err) < 0) {
+            (void)fprintf(stderr, "%s\n", err.msg);
+            return false;
+        }
+        started++;
     }
     return true;
 }

@@ -6,9 +6,6 @@
 #include "base/mem.h"
 #include "broker/core_impl.h"
 
-#define MEASURED_ENOUGH 3 /* results, before their mean is believed */
-#define SHORT           (100 * SPAN_MS)
-
 /* ---- what there is ---- */
 
 uint32_t
@@ -154,49 +151,61 @@ init_class(struct life *life, struct class *class, const struct flow_task *task)
                    class->nlimit == 0 && o->nwhere == 0 && !o->exclusive;
 }
 
+/* Descriptions of the classes so far, to find them again. */
+struct found {
+    struct names names;
+    char **keys;
+    size_t cap_key, cap;
+    struct buf key;
+};
+
+static uint32_t
+find_class(struct life *life, struct found *found, const struct flow_task *task)
+{
+    uint32_t class;
+
+    describe(life->flow, task, &found->key);
+    class = names_find(&found->names, buf_str(&found->key));
+    if (class != NAMES_NONE)
+        return class;
+    class = life->nclass++;
+    life->classes = mem_grow(life->classes, &found->cap, life->nclass,
+                             sizeof *life->classes);
+    found->keys = mem_grow(found->keys, &found->cap_key, life->nclass,
+                           sizeof *found->keys);
+    found->keys[class] = mem_dup(buf_str(&found->key));
+    (void)names_add(&found->names, found->keys[class], class);
+    init_class(life, &life->classes[class], task);
+    return class;
+}
+
 void
 broker_classes_init(struct life *life)
 {
     const struct flow *flow = life->flow;
     const struct flow_task *last = NULL;
-    struct names names = {0};
-    struct buf key = {0};
-    char **keys = NULL;
-    size_t cap = 0, cap_key = 0;
+    struct found found = {0};
 
     life->class_of = mem_alloc(flow->ntask, sizeof *life->class_of);
     for (size_t t = 0; t < flow->ntask; t++) {
         const struct flow_task *task = &flow->tasks[t];
-        uint32_t class;
 
         /* Most tasks share one block of options: look at it once. */
         if (last && last->options == task->options &&
-            (last->kind == FLOW_CALL) == (task->kind == FLOW_CALL)) {
+            (last->kind == FLOW_CALL) == (task->kind == FLOW_CALL))
             life->class_of[t] = life->class_of[t - 1];
-            continue;
-        }
+        else
+            life->class_of[t] = find_class(life, &found, task);
         last = task;
-        describe(flow, task, &key);
-        class = names_find(&names, buf_str(&key));
-        if (class == NAMES_NONE) {
-            class = life->nclass++;
-            life->classes = mem_grow(life->classes, &cap, life->nclass,
-                                     sizeof *life->classes);
-            keys = mem_grow(keys, &cap_key, life->nclass, sizeof *keys);
-            keys[class] = mem_dup(buf_str(&key));
-            (void)names_add(&names, keys[class], class);
-            init_class(life, &life->classes[class], task);
-        }
-        life->class_of[t] = class;
     }
     if (life->nclass > 0)
         run_set_classes(life->run, life->class_of, life->nclass);
     life->limit_used = mem_alloc(flow->nlimit, sizeof *life->limit_used);
-    names_release(&names);
-    for (uint32_t i = 0; i < life->nclass; i++)
-        free(keys[i]);
-    free(keys);
-    buf_release(&key);
+    names_release(&found.names);
+    for (uint32_t i = 0; found.keys && i < life->nclass; i++)
+        free(found.keys[i]);
+    free(found.keys);
+    buf_release(&found.key);
 }
 
 void
@@ -333,69 +342,4 @@ broker_class_is_limited(const struct life *life, const struct class *class)
             return true;
     }
     return false;
-}
-
-/* ---- how long they take ---- */
-
-void
-broker_class_measure(struct class *class, int64_t took)
-{
-    int64_t weight = class->nmeasured < 7 ? class->nmeasured + 1 : 8;
-
-    if (took < 0)
-        took = 0; /* somebody set that clock */
-    class->mean += (took - class->mean) / weight;
-    class->nmeasured += class->nmeasured < UINT32_MAX;
-}
-
-/* ---- how large they are ---- */
-
-#define LOOKED_AT 64 /* parts of a value: the others will be like them */
-
-/* About how long a value is as JSON, from the first of its parts. */
-static int64_t
-weigh(const json_t *value, int depth)
-{
-    json_t *writable = (json_t *)(uintptr_t)value;
-    size_t n = json_array_size(value) + json_object_size(value);
-    size_t looked = 0;
-    int64_t bytes = 0;
-    const char *key;
-    json_t *part;
-
-    if (!value)
-        return 0;
-    if (n == 0 || depth == 0)
-        return 8 + (int64_t)json_string_length(value) + (int64_t)n * 16;
-    for (; looked < json_array_size(value) && looked < LOOKED_AT; looked++)
-        bytes += 1 + weigh(json_array_get(value, looked), depth - 1);
-    if (json_is_object(value)) {
-        json_object_foreach(writable, key, part) {
-            bytes += 4 + (int64_t)strlen(key) + weigh(part, depth - 1);
-            if (++looked == LOOKED_AT)
-                break;
-        }
-    }
-    return bytes * (int64_t)n / (int64_t)looked;
-}
-
-void
-broker_class_weigh(struct class *class, const struct work *work)
-{
-    int64_t bytes;
-
-    if (class->nsent++ % 16 != 0)
-        return;
-    bytes = weigh(work->own, 3) + weigh(work->argv, 3) + weigh(work->env, 2) +
-            weigh(work->input, 3);
-    if (bytes > class->bytes)
-        class->bytes = bytes;
-    else
-        class->bytes += (bytes - class->bytes) / 8;
-}
-
-bool
-broker_class_is_short(const struct class *class)
-{
-    return class->nmeasured >= MEASURED_ENOUGH && class->mean < SHORT;
 }

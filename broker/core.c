@@ -93,37 +93,33 @@ check_deadlines(struct broker *self, int64_t now)
     }
 }
 
-/* Hand out until nothing comes of it: what ends at once may ready others. */
-static void
-hand_out_all(struct broker *self, int64_t now)
+/* True if there is more to decide. */
+static bool
+look_at_lives(struct broker *self)
 {
-    bool again = true;
+    struct life *life;
+    bool unsettled = false;
 
-    while (again) {
-        struct life *life;
-
-        again = false;
-        broker_schedule(self, now);
-        TAILQ_FOREACH(life, &self->lives, link) {
-            if (life->fell && !life->recalled) {
-                life->recalled = true;
-                broker_life_fell(life);
-            }
-            again = again || life->unsettled;
+    TAILQ_FOREACH(life, &self->lives, link) {
+        if (life->fell && !life->recalled) {
+            life->recalled = true;
+            broker_life_fell(life);
         }
+        unsettled = unsettled || life->unsettled;
     }
+    return unsettled;
 }
 
 /* Ends of runs; when the next of those that are left wants to be seen to. */
 static int64_t
-end_lives(struct broker *self, int64_t now)
+end_lives(struct broker *self)
 {
     int64_t next = SPAN_NEVER;
     struct life *life, *after;
 
     for (life = TAILQ_FIRST(&self->lives); life; life = after) {
         after = TAILQ_NEXT(life, link);
-        if (broker_life_end(life, now))
+        if (broker_life_end(life))
             continue;
         next = sooner(next, sooner(life->wake, life->deadline));
     }
@@ -137,8 +133,11 @@ broker_tick(struct broker *self, int64_t now)
 
     next = sooner(next, broker_leases_tick(self, now));
     check_deadlines(self, now);
-    hand_out_all(self, now);
-    next = sooner(next, end_lives(self, now));
+    /* What ends at once may have readied others. */
+    do
+        broker_schedule(self, now);
+    while (look_at_lives(self));
+    next = sooner(next, end_lives(self));
     next = sooner(next, broker_rebalance(self, now));
     /* Results that nothing had to be recorded for. */
     if (!self->recorded)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * core_impl - what the parts of the broker's core share: core.c turns it all,
- * lives.c has the runs, ledger.c the tickets; hello.c, agents.c, loss.c and
+ * lives.c and attempts.c have the runs, ledger.c the tickets; hello.c, agents.c, loss.c and
  * aside.c have the sessions; classes.c what asks for the same, schedule.c who
- * gets what, why.c the reasons. Nobody else includes this.
+ * gets what, why.c and impossible.c the reasons. Nobody else includes this.
  */
 #ifndef BROKER_CORE_IMPL_H
 #define BROKER_CORE_IMPL_H
@@ -209,10 +209,21 @@ struct broker {
 struct life *broker_life_find(const struct broker *self, uint64_t run);
 void broker_life_destroy(struct life **self_p);
 void broker_life_settle(struct life *self, int64_t now);
-/* Report the end of an attempt; result: what is known of it, or NULL. */
+void broker_life_cancel(struct life *self, bool at_once, int64_t now);
+/* Its end, if it has come: then the life is gone. */
+bool broker_life_end(struct life *self);
+/* Recall what has not started: the run needs it no more. */
+void broker_life_fell(struct life *self);
+
+/* ---- attempts.c ---- */
+
+/* The run tells of a change. */
+void broker_life_changed(void *ctx, const struct run_change *change);
+/* Report the end of an attempt; of the result all but the ticket. */
 void broker_life_report(struct life *self, struct plan_id id,
-                        enum plan_state state, json_t *value, const char *cause,
                         const struct result *result, int64_t now);
+void broker_life_end_as(struct life *self, struct plan_id id,
+                        enum plan_state state, const char *cause, int64_t now);
 /* It was started and its agent is lost; blamed or not. */
 void broker_life_lost(struct life *self, struct plan_id id, const char *agent,
                       bool blame, int64_t now);
@@ -220,11 +231,6 @@ void broker_life_give_back(struct life *self, struct plan_id id);
 /* An attempt has begun: a record, if it is worth one. */
 void broker_life_started(struct life *self, struct plan_id id,
                          uint32_t attempt);
-void broker_life_cancel(struct life *self, bool at_once, int64_t now);
-/* Its end, if it has come: then the life is gone. */
-bool broker_life_end(struct life *self, int64_t now);
-/* Recall what has not started: the run needs it no more. */
-void broker_life_fell(struct life *self);
 /* All that carrying out an attempt takes; false: it has been reported. */
 bool broker_life_work(struct life *self, struct plan_id id, struct work *work,
                       int64_t now);
@@ -293,6 +299,12 @@ void broker_leases_drop(struct broker *self, const struct life *life);
 
 /* ---- classes.c ---- */
 
+uint32_t broker_resource(struct broker *self, const char *name);
+int64_t broker_amount(uint32_t resource, double amount);
+void broker_rooms_init(struct broker *self, struct peer *peer);
+const char *broker_label(const struct agent_info *info, const char *name);
+bool broker_is_refused(const struct life *life, const struct peer *peer);
+bool broker_class_could_run(const struct class *class, const struct peer *peer);
 void broker_classes_init(struct life *life);
 void broker_classes_release(struct life *life);
 /* Count the room of an attempt in (+1) or out (-1). */
@@ -307,22 +319,28 @@ bool broker_class_is_refused(const struct life *life,
 bool broker_class_has_room(const struct class *class, const struct peer *peer);
 bool broker_class_is_limited(const struct life *life,
                              const struct class *class);
+
+/* ---- measure.c ---- */
+
 void broker_class_measure(struct class *class, int64_t took);
 /* Look at what goes along with an attempt, now and then. */
 void broker_class_weigh(struct class *class, const struct work *work);
 /* It is known, and short enough to lie in wait at an agent. */
 bool broker_class_is_short(const struct class *class);
-uint32_t broker_resource(struct broker *self, const char *name);
-int64_t broker_amount(uint32_t resource, double amount);
-void broker_rooms_init(struct broker *self, struct peer *peer);
-const char *broker_label(const struct agent_info *info, const char *name);
-bool broker_is_refused(const struct life *life, const struct peer *peer);
-bool broker_class_could_run(const struct class *class, const struct peer *peer);
 
 /* ---- schedule.c ---- */
 
 void broker_schedule(struct broker *self, int64_t now);
 /* Ask for tickets back that others could begin sooner; when to look again. */
 int64_t broker_rebalance(struct broker *self, int64_t now);
+
+/* ---- impossible.c ---- */
+
+/* "4 gpus", "1.5 GiB of memory"; without what it is of. */
+void broker_say_amount(const struct broker *self, uint32_t resource,
+                       int64_t units, struct buf *out);
+void broker_say_bare(uint32_t resource, int64_t units, struct buf *out);
+bool broker_has_label(const struct peer *peer, const struct flow_bind *where);
+size_t broker_count_agents(const struct broker *self);
 
 #endif

@@ -224,26 +224,34 @@ list_own(const struct peer *old, size_t *n)
     return list;
 }
 
+/* What it says it holds, and what that is called from now on. */
+struct claims {
+    const struct held *held;
+    size_t n;
+    uint32_t *tickets;
+};
+
 static void
 hold_all(struct broker *self, struct peer *peer, struct peer *old,
-         const struct held *held, size_t nheld, uint32_t *tickets, int64_t now)
+         const struct claims *claims, int64_t now)
 {
     size_t n = 0;
     struct own *list = list_own(old, &n);
 
-    for (size_t i = 0; i < nheld; i++) {
-        const struct held *h = &held[i];
+    for (size_t i = 0; i < claims->n; i++) {
+        const struct held *h = &claims->held[i];
         struct own key = {h->run, h->id, h->attempt, 0};
         struct own *own = bsearch(&key, list, n, sizeof *list, by_attempt);
         struct ticket *t = own ? broker_ticket_find(old, own->ticket) : NULL;
+        uint32_t ticket = 0;
 
-        if (t) {
-            tickets[i] = hold_own(self, peer, old, t, h, now);
-            continue;
-        }
-        tickets[i] = hold_lease(self, peer, h, now);
-        if (tickets[i] == 0)
-            tickets[i] = adopt(self, peer, h, now);
+        if (t)
+            ticket = hold_own(self, peer, old, t, h, now);
+        else
+            ticket = hold_lease(self, peer, h, now);
+        if (!t && ticket == 0)
+            ticket = adopt(self, peer, h, now);
+        claims->tickets[i] = ticket;
     }
     free(list);
 }
@@ -275,6 +283,7 @@ broker_hello(struct broker *self, const struct agent_info *info,
              const struct held *held, size_t nheld, int64_t now,
              broker_session *session, uint32_t *tickets, struct err *err)
 {
+    struct claims claims = {.held = held, .n = nheld};
     struct peer *old = find_by_name(self, info->name);
     struct peer *peer;
     int place;
@@ -302,7 +311,8 @@ broker_hello(struct broker *self, const struct agent_info *info,
         self->npeer = (uint32_t)place + 1;
     self->version++;
     self->fit_version++;
-    hold_all(self, peer, old, held, nheld, tickets, now);
+    claims.tickets = tickets;
+    hold_all(self, peer, old, &claims, now);
     if (old) {
         peer->draining = old->draining;
         broker_peer_drop(self, old, "it said hello again");

@@ -296,7 +296,7 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
               const struct result *result, int64_t now)
 {
     struct peer *peer = broker_peer_find(self, agent);
-    enum plan_state state = result->state;
+    struct result known = *result;
     struct ticket *t;
     struct ticket was;
 
@@ -320,10 +320,9 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
                          now);
         return true;
     }
-    if (!plan_state_is_final(state) && state != PLAN_RETRYING)
-        state = PLAN_CRASHED;
-    broker_life_report(was.life, was.id, state, result->value, result->cause,
-                       result, now);
+    if (!plan_state_is_final(known.state) && known.state != PLAN_RETRYING)
+        known.state = PLAN_CRASHED;
+    broker_life_report(was.life, was.id, &known, now);
     return true;
 }
 

@@ -1,203 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "broker/core_impl.h"
-
-/* ---- what is stored ---- */
-
-static void
-send_record(struct life *self, struct store_record *record)
-{
-    struct broker *broker = self->broker;
-
-    record->task = self->flow->tasks[record->id.task].name;
-    buf_clear(&broker->key);
-    if (run_key(self->run, record->id, &broker->key))
-        record->key = buf_str(&broker->key);
-    broker->recorded = true;
-    broker->effects.record(broker->effects.ctx, self->id, record);
-}
-
-static bool
-is_same(struct plan_id a, struct plan_id b)
-{
-    return a.task == b.task && a.child == b.child;
-}
-
-/* That it runs is worth a record only if nobody could tell it from its end. */
-static bool
-is_start_recorded(const struct flow_task *task)
-{
-    return !task->options->at_most_once &&
-           (task->kind != FLOW_CALL || task->options->timeout > 0);
-}
-
-static void
-on_changed(void *ctx, const struct run_change *change)
-{
-    struct life *self = ctx;
-    const struct flow_task *task = &self->flow->tasks[change->id.task];
-    const struct result *result = self->result;
-    struct store_record r = {
-        .id = change->id,
-        .attempt = change->attempt,
-        .state = change->state,
-        .value = change->value,
-        .cause = change->cause,
-        .code = -1,
-    };
-
-    if (change->kept)
-        return;
-    if (change->state == PLAN_RUNNING &&
-        (self->adopting || !task->options->at_most_once))
-        return; /* not before the agent says so */
-    if (change->state == PLAN_CANCELLED && !self->cancelled)
-        self->fell = true;
-    if (result && is_same(change->id, self->reported)) {
-        r.code = result->code;
-        r.started = result->started;
-        r.ended = result->ended;
-        r.cpu = result->cpu;
-        r.memory = result->memory;
-        r.cwd = result->cwd;
-    }
-    if (change->state == PLAN_MAPPED)
-        r.children = plan_children(run_plan(self->run), r.id.task);
-    send_record(self, &r);
-}
-
-void
-broker_life_started(struct life *self, struct plan_id id, uint32_t attempt)
-{
-    struct store_record r = {
-        .id = id,
-        .attempt = attempt,
-        .state = PLAN_RUNNING,
-        .code = -1,
-    };
-
-    if (is_start_recorded(&self->flow->tasks[id.task]))
-        send_record(self, &r);
-}
-
-/* ---- ends of attempts ---- */
-
-void
-broker_life_report(struct life *self, struct plan_id id, enum plan_state state,
-                   json_t *value, const char *cause,
-                   const struct result *result, int64_t now)
-{
-    struct run_outcome outcome = {.state = state, .cause = cause};
-
-    if (plan_state_is_success(state))
-        outcome.value = json_incref(value);
-    self->reported = id;
-    self->result = result;
-    run_report(self->run, id, &outcome, now);
-    self->result = NULL;
-    self->unsettled = true;
-}
-
-void
-broker_life_give_back(struct life *self, struct plan_id id)
-{
-    run_give_back(self->run, id);
-    self->unsettled = true;
-}
-
-static uint32_t
-count_crash(struct life *self, struct plan_id id)
-{
-    for (size_t i = 0; i < self->ncrash; i++) {
-        if (is_same(self->crashes[i].id, id))
-            return ++self->crashes[i].n;
-    }
-    self->crashes = mem_grow(self->crashes, &self->cap_crash, self->ncrash + 1,
-                             sizeof *self->crashes);
-    self->crashes[self->ncrash++] = (struct crash){id, 1};
-    return 1;
-}
-
-void
-broker_life_lost(struct life *self, struct plan_id id, const char *agent,
-                 bool blame, int64_t now)
-{
-    const struct flow_options *o = self->flow->tasks[id.task].options;
-    char cause[LIMIT_AGENT_NAME + 80];
-    uint32_t n = 1;
-
-    (void)snprintf(cause, sizeof cause, "agent %s %s", agent,
-                   blame ? "was lost" : "left");
-    if (self->cancelled) {
-        broker_life_report(self, id, PLAN_CANCELLED, NULL,
-                           "the run was cancelled", NULL, now);
-        return;
-    }
-    if (blame && !o->at_most_once)
-        n = count_crash(self, id);
-    if (n > 1)
-        (void)snprintf(cause, sizeof cause, "agent %s was lost (%u times)",
-                       agent, n);
-    self->broker->counts.requeued++;
-    self->unsettled = true;
-    if (o->at_most_once || n >= LIMIT_CRASHES ||
-        (blame && (o->retry.on & RETRY_LOST) == 0)) {
-        struct run_outcome outcome = {.state = PLAN_CRASHED, .cause = cause};
-
-        run_report_last(self->run, id, &outcome);
-        return;
-    }
-    run_try_again(self->run, id, cause, now);
-}
-
-/* ---- what an attempt takes ---- */
-
-/* Forwarded variables are like the surroundings: a task's own go first. */
-static void
-add_env(const struct life *self, struct work *work)
-{
-    json_t *env;
-
-    if (!self->env)
-        return;
-    if (!work->env) {
-        work->env = json_incref(self->env);
-        return;
-    }
-    env = json_copy(self->env);
-    (void)json_object_update(env, work->env);
-    json_decref(work->env);
-    work->env = env;
-}
-
-bool
-broker_life_work(struct life *self, struct plan_id id, struct work *work,
-                 int64_t now)
-{
-    struct err err;
-
-    if (self->spec.task != id.task || !self->spec.flow) {
-        work_spec_init(&self->spec, self->flow, id.task);
-        self->spec.run = self->id;
-        self->spec.params = self->params;
-        self->spec.home = self->home;
-        self->spec.source_hash = self->source_hash;
-        if (self->spec.kind == FLOW_CALL) {
-            self->spec.program = self->program;
-            self->spec.nprogram = self->nprogram;
-        }
-    }
-    if (work_gather(work, &self->spec, self->run, id, &err) < 0) {
-        broker_life_report(self, id, PLAN_FAILED, NULL, err.msg, NULL, now);
-        return false;
-    }
-    add_env(self, work);
-    return true;
-}
 
 /* ---- life ---- */
 
@@ -242,24 +48,32 @@ broker_life_destroy(struct life **self_p)
  * once, and all else waits, for it may be held by an agent that has not said
  * hello yet though no record tells of it. What must not overlap waits longer.
  */
+static bool
+hold_class(struct life *self, uint32_t class)
+{
+    bool any = false;
+    struct plan_id id;
+
+    while (plan_first_of(run_plan(self->run), class) != PLAN_NONE) {
+        any = true;
+        if (run_take(self->run, class, &id))
+            run_put_off(self->run, id,
+                        self->classes[class].exclusive ? self->lease_until
+                                                       : self->adopt_until);
+    }
+    return any;
+}
+
 static void
 hold_all(struct life *self, int64_t now)
 {
-    struct plan_id id;
     bool more = true;
 
     while (more) {
         more = false;
         broker_life_settle(self, now);
-        for (uint32_t c = 0; c < self->nclass; c++) {
-            while (plan_first_of(run_plan(self->run), c) != PLAN_NONE) {
-                more = true;
-                if (run_take(self->run, c, &id))
-                    run_put_off(self->run, id,
-                                self->classes[c].exclusive ? self->lease_until
-                                                           : self->adopt_until);
-            }
-        }
+        for (uint32_t c = 0; c < self->nclass; c++)
+            more = hold_class(self, c) || more;
     }
 }
 
@@ -282,7 +96,7 @@ broker_run_begin(struct broker *self, const struct broker_run *run, int64_t now,
                  struct err *err)
 {
     struct life *life = mem_alloc(1, sizeof *life);
-    struct run_hooks hooks = {.changed = on_changed, .ctx = life};
+    struct run_hooks hooks = {.changed = broker_life_changed, .ctx = life};
 
     life->broker = self;
     life->id = run->id;
@@ -355,8 +169,8 @@ cancel_ticket(struct life *self, struct peer *peer, struct ticket *t,
         struct plan_id id = t->id;
 
         broker_ticket_remove(broker, peer, t);
-        broker_life_report(self, id, PLAN_CANCELLED, NULL,
-                           "the run was cancelled", NULL, now);
+        broker_life_end_as(self, id, PLAN_CANCELLED, "the run was cancelled",
+                           now);
     } else if (broker_peer_has_lane(peer)) {
         broker->effects.tell(broker->effects.ctx, peer->session,
                              self->killed ? TELL_KILL : TELL_CANCEL,
@@ -397,7 +211,7 @@ broker_life_fell(struct life *self)
 /* ---- the end ---- */
 
 bool
-broker_life_end(struct life *self, int64_t now)
+broker_life_end(struct life *self)
 {
     struct broker *broker = self->broker;
     enum store_run_state state = STORE_PAUSED;
@@ -405,7 +219,6 @@ broker_life_end(struct life *self, int64_t now)
     char *problem = NULL;
     struct err err;
 
-    (void)now;
     if (self->inflight > 0 ||
         (self->step != RUN_ENDED && self->step != RUN_PAUSED))
         return false;

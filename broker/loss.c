@@ -53,8 +53,8 @@ broker_leases_drop(struct broker *self, const struct life *life)
 
         if (lease.life != life)
             continue;
-        broker_life_report(lease.life, lease.id, PLAN_CANCELLED, NULL,
-                           "the run was cancelled", NULL, 0);
+        broker_life_end_as(lease.life, lease.id, PLAN_CANCELLED,
+                           "the run was cancelled", 0);
         broker_lease_remove(self, i);
     }
 }

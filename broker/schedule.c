@@ -29,8 +29,7 @@ fail_refused(struct life *life, uint32_t class, int64_t now)
     struct plan_id id;
 
     while (run_take(life->run, class, &id))
-        broker_life_report(life, id, PLAN_FAILED, NULL, life->refused, NULL,
-                           now);
+        broker_life_end_as(life, id, PLAN_FAILED, life->refused, now);
     life->unsettled = true;
 }
 
@@ -349,6 +348,25 @@ recall_some(struct broker *self, struct peer *peer, int64_t n)
     }
 }
 
+/* Tasks that wait behind others at an agent, and how long they will. */
+static int64_t
+count_waiting(const struct peer *peer, int64_t now, int64_t *wait)
+{
+    int64_t n = -free_cpus(peer) / CPU - peer->nrecalled;
+    const struct ticket *t;
+    int64_t each;
+
+    if (n <= 0 || !broker_peer_has_lane(peer) || peer->last == NO_TICKET)
+        return 0;
+    t = &peer->tickets[peer->last];
+    each = t->life->classes[t->class].mean;
+    /* No result for long says more than what the last ones took. */
+    if (now - peer->progress > each)
+        each = now - peer->progress;
+    *wait = n * each / (peer->info.slots > 0 ? peer->info.slots : 1);
+    return n;
+}
+
 int64_t
 broker_rebalance(struct broker *self, int64_t now)
 {
@@ -357,24 +375,13 @@ broker_rebalance(struct broker *self, int64_t now)
 
     for (uint32_t p = 0; p < self->npeer && idle > 0; p++) {
         struct peer *peer = self->peers[p];
-        int64_t waiting, each, wait;
+        int64_t wait = 0;
+        int64_t waiting = peer ? count_waiting(peer, now, &wait) : 0;
 
-        if (!peer || !broker_peer_has_lane(peer) || peer->last == NO_TICKET)
-            continue;
-        waiting = -free_cpus(peer) / CPU - peer->nrecalled;
-        if (waiting <= 0)
-            continue;
-        /* No result for long says more than what the last ones took. */
-        each = peer->tickets[peer->last]
-                   .life->classes[peer->tickets[peer->last].class]
-                   .mean;
-        if (now - peer->progress > each)
-            each = now - peer->progress;
-        wait = waiting * each / (peer->info.slots > 0 ? peer->info.slots : 1);
-        if (wait > PATIENCE) {
+        if (waiting > 0 && wait > PATIENCE) {
             recall_some(self, peer, waiting < idle ? waiting : idle);
             idle -= waiting;
-        } else if (now + PATIENCE < next) {
+        } else if (waiting > 0) {
             next = now + PATIENCE;
         }
     }

@@ -368,12 +368,15 @@ release(struct broker_server **self_p)
     broker_submit_destroy(&self->submit);
     broker_destroy(&self->core);
     store_close(&self->cache);
+    for (size_t i = 0; i < self->ntaken; i++)
+        broker_submission_destroy(&self->taken[i]);
     for (size_t i = 0; i < self->nunsent; i++) {
         json_decref(self->unsent[i].value);
         free(self->unsent[i].cause);
     }
     if (self->poll >= 0)
         (void)close(self->poll);
+    free(self->taken);
     free(self->unsent);
     free(self->uncached);
     free(self->trouble);

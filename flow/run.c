@@ -229,6 +229,7 @@ take_kept(struct run *self, struct plan_id id)
     run_note_since(self, id, kept->order);
     plan_finish(self->plan, id, kept->state);
     run_announce(self, &change);
+    count_failure(self, change.state);
     return true;
 }
 
@@ -527,7 +528,7 @@ run_report(struct run *self, struct plan_id id,
     enum plan_state state = outcome->state;
 
     if (run_may_retry(self, id, state)) {
-        uint32_t nth = run_attempts(self, id) - run_attempts_before(self, id);
+        uint32_t nth = run_attempts_that_count(self, id);
 
         json_decref(outcome->value);
         start_again_at(self, id, outcome->cause,

@@ -111,9 +111,10 @@ void run_give_back(struct run *self, struct plan_id id);
 bool run_adopt(struct run *self, struct plan_id id, uint32_t attempt);
 
 /*
- * Before anything was handed out: until `until` nothing that an earlier session
- * has started, and that is not kept, is handed out: it may still be going on
- * elsewhere. run_adopt ends that for one instance.
+ * Before anything was handed out: whoever drives the run has lost it, and goes
+ * on with the same session. What had failed stays so, and retries count on.
+ * Until `until` nothing that was started, and that is not kept, is handed out:
+ * it may still be going on elsewhere. run_adopt ends that for one instance.
  */
 void run_hold_started(struct run *self, int64_t until);
 

@@ -56,12 +56,17 @@ struct run {
     uint64_t failures;
     struct run_resume *resume; /* NULL: a run from the start */
     char *cancelled;           /* why, or NULL */
-    int64_t hold_until;        /* run_hold_started; 0: not so */
+    int64_t hold_until;        /* run_hold_started; 0: not so (any more) */
+    bool goes_on;              /* ... was called: it is the same session */
 };
 
 /* Whether an attempt that ended so is followed by another one. */
 bool run_may_retry(const struct run *self, struct plan_id id,
                    enum plan_state state);
+
+/* Attempts that use up retries: of this session, or of all if it only goes on
+ * with one that its driver has lost. */
+uint32_t run_attempts_that_count(const struct run *self, struct plan_id id);
 
 /* How long to wait after the attempt that is the nth of this session. */
 int64_t run_retry_delay(struct run *self, const struct flow_retry *retry,
@@ -82,7 +87,8 @@ json_t *run_each_value(const struct run *self, uint32_t task, uint32_t key,
 json_t *run_merge(struct run *self, struct plan_id id);
 
 /*
- * What is kept of an instance if it succeeded and nothing that it depends on
+ * What is kept of an instance if it succeeded (or, see run_hold_started, has
+ * failed) and nothing that it depends on
  * has come to something new since; else NULL.
  */
 const struct run_kept *run_kept(const struct run *self, struct plan_id id);

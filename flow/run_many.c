@@ -55,6 +55,7 @@ void
 run_hold_started(struct run *self, int64_t until)
 {
     self->hold_until = until;
+    self->goes_on = true;
 }
 
 /* Is this attempt one whose end an earlier session has not heard of? */

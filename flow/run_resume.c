@@ -77,12 +77,22 @@ upstream_since(const struct run *self, struct plan_id id)
     return since;
 }
 
+/* A session that somebody asked for tries failures again; one that only goes
+ * on with what its driver has lost does not. */
+static bool
+is_kept_state(const struct run *self, enum plan_state state)
+{
+    return plan_state_is_success(state) ||
+           (self->goes_on && (state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
+                              state == PLAN_CRASHED));
+}
+
 const struct run_kept *
 run_kept(const struct run *self, struct plan_id id)
 {
     const struct run_kept *kept = find_kept(self, id);
 
-    if (!kept || !plan_state_is_success(kept->state) ||
+    if (!kept || !is_kept_state(self, (enum plan_state)kept->state) ||
         upstream_since(self, id) > kept->order)
         return NULL;
     return kept;

@@ -43,12 +43,20 @@ retry_class(enum plan_state state)
     return state == PLAN_CRASHED ? RETRY_LOST : 0;
 }
 
+uint32_t
+run_attempts_that_count(const struct run *self, struct plan_id id)
+{
+    uint32_t n = run_attempts(self, id);
+
+    return self->goes_on ? n : n - run_attempts_before(self, id);
+}
+
 bool
 run_may_retry(const struct run *self, struct plan_id id, enum plan_state state)
 {
     const struct flow_options *options = self->flow->tasks[id.task].options;
     const struct flow_retry *retry = &options->retry;
-    uint32_t attempt = run_attempts(self, id) - run_attempts_before(self, id);
+    uint32_t attempt = run_attempts_that_count(self, id);
 
     if (self->cancelled || options->at_most_once || attempt > retry->times)
         return false;

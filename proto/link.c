@@ -35,7 +35,8 @@ struct setting {
  * is gone.
  */
 static const struct setting settings[LINK_COUNT] = {
-    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, 64, 16, LIMIT_FRAME_BYTES, false},
+    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, LINK_RETURN_FRAMES, 16,
+                     LIMIT_FRAME_BYTES, false},
     [LINK_DEALER] = {ZMQ_DEALER, LINGER_MS, 64, 64, LIMIT_FRAME_BYTES, true},
     [LINK_LANE_PUSH] = {ZMQ_PUSH, 0, LINK_LANE_FRAMES, 1, SMALL_BYTES, false},
     [LINK_LANE_PULL] = {ZMQ_PULL, 0, 1, 64, LIMIT_FRAME_BYTES, false},
@@ -99,8 +100,10 @@ set_all(void *socket, enum link_kind kind)
     set(socket, ZMQ_TCP_KEEPALIVE_INTVL, 10);
     set(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
     set(socket, ZMQ_CONNECT_TIMEOUT, 3000);
-    set(socket, ZMQ_RECONNECT_IVL, 100);
-    set(socket, ZMQ_RECONNECT_IVL_MAX, 500);
+    /* A lane that was lost is never gone back to: what listens there by then is
+     * another agent's. */
+    set(socket, ZMQ_RECONNECT_IVL, kind == LINK_LANE_PULL ? -1 : 100);
+    set(socket, ZMQ_RECONNECT_IVL_MAX, kind == LINK_LANE_PULL ? 0 : 500);
     set(socket, ZMQ_BACKLOG, 1024);
     if (kind == LINK_ROUTER)
         set(socket, ZMQ_ROUTER_MANDATORY, 1);

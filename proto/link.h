@@ -52,6 +52,8 @@ int link_socket(void **ret, enum link_kind kind, struct err *err);
  * endpoint a moment later, in the background.
  */
 int link_bind(void *socket, const char *endpoint, struct err *err);
+/* In the background, again and again; but a LINK_LANE_PULL once, and it does not
+ * come back to a lane that it has lost. */
 int link_connect(void *socket, const char *endpoint, struct err *err);
 void link_close(void **socket_p);
 

@@ -259,6 +259,10 @@ heal(struct sim *s, void *what, uint64_t a, uint64_t b)
         host_turn(host);
     }
     s->hub.paused_until = 0;
+    for (uint32_t i = 0; i < s->nhost; i++) {
+        for (int way = 0; way < WAY_COUNT; way++)
+            wire_wake(s, &s->hosts[i], (enum way)way);
+    }
     if (!s->hub.alive)
         hub_start(s);
     join_new(s, true);

@@ -19,6 +19,36 @@ find_slip(struct hub *hub, uint64_t session, uint32_t ticket)
     return NULL;
 }
 
+static void lose_slip(struct sim *s, struct slip *slip);
+
+/* Whether a session is over for a reason that is known here. */
+static bool
+is_current(const struct sim *s, uint64_t session)
+{
+    for (uint32_t i = 0; i < s->nhost; i++) {
+        if (s->hosts[i].given == session)
+            return true;
+    }
+    return false;
+}
+
+void
+hub_look_at(struct sim *s, struct inst *inst)
+{
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+
+    if (inst->ticket == 0 ||
+        (s->hub.core && broker_find(s->hub.core, inst->session, inst->ticket,
+                                    &run, &id, &attempt)))
+        return;
+    if (is_current(s, inst->session))
+        sim_fail(s, "ticket %u of session %llx has vanished", inst->ticket,
+                 (unsigned long long)inst->session);
+    lose_slip(s, find_slip(&s->hub, inst->session, inst->ticket));
+}
+
 static void
 add_slip(struct sim *s, uint64_t session, uint32_t ticket, struct inst *inst,
          uint32_t attempt)
@@ -28,6 +58,7 @@ add_slip(struct sim *s, uint64_t session, uint32_t ticket, struct inst *inst,
     if (ticket == 0 || find_slip(hub, session, ticket))
         sim_fail(s, "ticket %u of session %llx is given out twice", ticket,
                  (unsigned long long)session);
+    hub_look_at(s, inst);
     if (inst->ticket != 0)
         sim_fail(s, "run %llu task %u[%d] has two tickets at once: %u, %u",
                  (unsigned long long)inst->story->run, inst->id.task,
@@ -62,12 +93,10 @@ lose_slip(struct sim *s, struct slip *slip)
 }
 
 static void
-lose_session(struct sim *s, uint64_t session)
+look_at_all(struct sim *s)
 {
-    for (size_t i = s->hub.nslip; i-- > 0;) {
-        if (session == 0 || s->hub.slips[i].session == session)
-            lose_slip(s, &s->hub.slips[i]);
-    }
+    for (size_t i = s->hub.nslip; i-- > 0;)
+        hub_look_at(s, s->hub.slips[i].inst);
 }
 
 /* ---- sessions ---- */
@@ -184,7 +213,6 @@ on_drop(void *ctx, broker_session session, const char *why)
     struct host *host = host_of(s, session);
 
     sim_say(s, "  %s is dropped: %s", host ? host->name : "somebody", why);
-    lose_session(s, session);
     if (!host)
         return;
     host->given = 0;
@@ -224,6 +252,7 @@ on_ended(void *ctx, uint64_t run, enum store_run_state state,
     if (story->ended)
         sim_fail(s, "run %llu ends twice", (unsigned long long)run);
     story->ended = true;
+    look_at_all(s);
     for (size_t i = 0; i < s->hub.nslip; i++) {
         if (s->hub.slips[i].inst->story == story)
             sim_fail(s, "run %llu ends with tickets out",
@@ -320,6 +349,7 @@ hub_turn(struct sim *s)
         return;
     }
     due = broker_tick(hub->core, s->now);
+    look_at_all(s);
     if (hub->dirty)
         seal(s);
     if (due <= s->now)
@@ -339,7 +369,6 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     uint32_t *tickets = mem_alloc(message->n, sizeof *tickets);
     struct message *answer;
     broker_session session;
-    uint64_t old = host->given_to == message->incarnation ? host->given : 0;
     struct err err;
 
     info.incarnation = message->incarnation;
@@ -351,13 +380,12 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     }
     sim_say(s, "  %s said hello, session %llx", host->name,
             (unsigned long long)session);
-    if (old != 0)
-        lose_session(s, old);
     host->given = session;
     host->given_to = message->incarnation;
-    host->wires[WAY_DOWN].life++;
-    host->wires[WAY_DOWN].last = 0;
-    host->wires[WAY_DOWN].cut = -1;
+    wire_release(&host->wires[WAY_DOWN]);
+    host->wires[WAY_DOWN] =
+        (struct wire){.stalled = host->wires[WAY_DOWN].stalled};
+    look_at_all(s);
     for (size_t i = 0; i < message->n; i++) {
         const struct held *held = &message->held[i];
 
@@ -544,8 +572,13 @@ hub_start(struct sim *s)
     hub->core = broker_new(&effects, ++hub->epoch);
     sim_say(s, "the broker starts, epoch %u", hub->epoch);
     for (uint32_t i = 0; i < s->nstory && !first; i++) {
-        if (s->stories[i]->phase == STORY_RUNS)
-            story_begin(s->stories[i], s->now + MS(LIMIT_ADOPT_MS));
+        struct story *story = s->stories[i];
+
+        if (story->phase != STORY_RUNS)
+            continue;
+        story_begin(story, s->now + MS(LIMIT_ADOPT_MS));
+        if (story->cancelled) /* that is stored */
+            broker_run_cancel(hub->core, story->run, false, s->now);
     }
     hub_turn(s);
 }
@@ -586,7 +619,8 @@ hub_crash(struct sim *s)
     }
     hub->ngroup = 0;
     group_release(&hub->filling);
-    lose_session(s, 0);
+    while (hub->nslip > 0)
+        lose_slip(s, &hub->slips[0]);
     broker_destroy(&hub->core);
     hub->alive = false;
     hub->life++;

@@ -191,8 +191,8 @@ struct message {
     struct host *host;
     uint64_t incarnation;
     uint64_t session;
-    uint64_t life; /* of the wire */
     enum way way;
+    int64_t when; /* it arrives, unless it is held up */
     enum broker_tell what;
     uint64_t number; /* of a result, a tell; a hello's tag */
     uint32_t ticket, epoch;
@@ -206,9 +206,8 @@ struct message {
 
 /* One direction of a connection. */
 struct wire {
-    uint64_t life;   /* one more each time it breaks */
-    int64_t last;    /* when what was sent last arrives */
-    int64_t cut;     /* what was sent before it broke arrives until then */
+    struct message **queue; /* in order */
+    size_t n, cap;
     int64_t stalled; /* nothing arrives before */
 };
 
@@ -221,6 +220,9 @@ struct parcel *parcel_new(const struct work *work);
 void wire_send(struct sim *s, struct message *message);
 /* What is on its way is lost, but for the first of it. */
 void wire_break(struct sim *s, struct host *host, enum way way);
+/* What held it up is over. */
+void wire_wake(struct sim *s, struct host *host, enum way way);
+void wire_release(struct wire *self);
 
 /* ---- an agent: host.c ---- */
 
@@ -328,6 +330,8 @@ void hub_release(struct sim *s);
 void hub_arrived(struct sim *s, struct message *message);
 void hub_gone(struct sim *s, struct host *host, enum broker_gone why);
 void hub_turn(struct sim *s);
+/* The broker may have taken back what is out. */
+void hub_look_at(struct sim *s, struct inst *inst);
 
 /* ---- the world ---- */
 

@@ -163,6 +163,13 @@ shown(const struct inst *inst)
     return at;
 }
 
+static bool
+is_failure(enum plan_state state)
+{
+    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
+           state == PLAN_CRASHED;
+}
+
 /* ---- life ---- */
 
 struct story *
@@ -300,12 +307,17 @@ go_back(struct story *self, struct inst *inst)
     if (inst->begun &&
         (inst->state != inst->stored || inst->attempt != inst->stored_attempt))
         inst->touched = true;
+    if (options_of(inst)->at_most_once && inst->stored == PLAN_RUNNING)
+        inst->touched = true; /* nobody knows whether it began */
     inst->state = inst->stored;
     inst->attempt = inst->stored_attempt;
     inst->kept = inst->stored_attempt > 0 && plan_state_is_final(inst->stored);
-    if (inst->kept && !plan_state_is_success(inst->stored) && self->again)
+    if (self->again) /* ... what had failed anew, and what follows from it */
         inst->kept = false;
-    if (!inst->kept && plan_state_is_final(inst->state))
+    self->nfailed += inst->kept && is_failure(inst->stored);
+    if (!inst->kept && plan_state_is_final(inst->state) &&
+        !(self->again && inst->attempt > 0 &&
+          plan_state_is_success(inst->state)))
         inst->state = PLAN_WAITING;
     if (inst->kept && inst->ticket != 0)
         sim_fail(self->sim, "%s has a ticket still", shown(inst));
@@ -388,13 +400,6 @@ set_strange(struct story *self, const struct inst *inst)
     self->strange = mem_grow(self->strange, &self->cap_strange,
                              self->nstrange + 1, sizeof *self->strange);
     self->strange[self->nstrange++] = inst->id;
-}
-
-static bool
-is_failure(enum plan_state state)
-{
-    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
-           state == PLAN_CRASHED;
 }
 
 /* Against the reference: only what a fault has touched may differ. */
@@ -490,10 +495,16 @@ story_recorded(struct story *self, const struct store_record *record)
                  plan_state_names[record->state]);
     if (strcmp(record->task, self->flow->tasks[record->id.task].name) != 0)
         sim_fail(s, "%s is called %s", shown(inst), record->task);
-    if (record->attempt < inst->attempt)
+    if (record->attempt < inst->attempt &&
+        (inst->begun >> (inst->attempt % 64) & 1))
         sim_fail(s, "%s goes back from attempt %u to %u", shown(inst),
                  inst->attempt, record->attempt);
+    if (record->state != PLAN_RUNNING) /* a hello: it is renamed right now */
+        hub_look_at(s, inst);
     check_blame(self, inst, record);
+    /* Nobody who was there could run its program. */
+    if (record->cause && strcmp(record->cause, "it can't be run here") == 0)
+        inst->touched = true;
     if (plan_state_is_final(record->state))
         note_end(self, inst, record);
     inst->state = record->state;

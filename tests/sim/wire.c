@@ -103,31 +103,46 @@ goes_up(enum way way)
     return way == WAY_UP || way == WAY_CONTROL_UP;
 }
 
-static void
-arrive(struct sim *s, void *what, uint64_t a, uint64_t b)
+static int64_t
+opens_at(const struct sim *s, const struct host *host, enum way way)
 {
-    struct message *message = what;
-    struct host *host = message->host;
-    struct wire *wire = &host->wires[message->way];
-    int64_t late = wire->stalled;
+    int64_t pause = host->paused_until;
 
-    (void)a;
+    if (goes_up(way))
+        pause = s->hub.alive ? s->hub.paused_until : 0;
+    return host->wires[way].stalled > pause ? host->wires[way].stalled : pause;
+}
+
+static struct message *
+take_first(struct wire *wire)
+{
+    struct message *first = wire->queue[0];
+
+    wire->n--;
+    memmove(wire->queue, wire->queue + 1, wire->n * sizeof(struct message *));
+    return first;
+}
+
+/* One after another, whatever holds them up. */
+static void
+arrive(struct sim *s, void *what, uint64_t way, uint64_t b)
+{
+    struct host *host = what;
+    struct wire *wire = &host->wires[way];
+    int64_t opens = opens_at(s, host, (enum way)way);
+    struct message *message;
+
     (void)b;
-    if (message->life != wire->life &&
-        (message->life + 1 != wire->life || s->now > wire->cut)) {
-        message_free(message);
+    if (wire->n == 0 || wire->queue[0]->when > s->now)
+        return;
+    if (opens > s->now) {
+        sim_at(s, opens, arrive, host, way, 0);
         return;
     }
-    if (goes_up(message->way) && s->hub.alive && s->hub.paused_until > late)
-        late = s->hub.paused_until;
-    if (!goes_up(message->way) && host->paused_until > late)
-        late = host->paused_until;
-    if (late > s->now) {
-        /* All that waits is put off in its order. */
-        sim_at_owned(s, late, arrive, message, message_free, 0);
-        return;
-    }
-    if (goes_up(message->way))
+    message = take_first(wire);
+    if (wire->n > 0)
+        sim_at(s, wire->queue[0]->when, arrive, host, way, 0);
+    if (goes_up((enum way)way))
         hub_arrived(s, message);
     else
         host_arrived(host, message);
@@ -137,21 +152,42 @@ void
 wire_send(struct sim *s, struct message *message)
 {
     struct wire *wire = &message->host->wires[message->way];
-    int64_t when = s->now + sim_span(s, 20, s->weather.delay);
 
-    if (when < wire->last)
-        when = wire->last;
-    wire->last = when;
-    message->life = wire->life;
-    sim_at_owned(s, when, arrive, message, message_free, 0);
+    message->when = s->now + sim_span(s, 20, s->weather.delay);
+    if (wire->n > 0 && message->when < wire->queue[wire->n - 1]->when)
+        message->when = wire->queue[wire->n - 1]->when;
+    wire->queue = mem_grow(wire->queue, &wire->cap, wire->n + 1,
+                           sizeof(struct message *));
+    wire->queue[wire->n++] = message;
+    if (wire->n == 1)
+        sim_at(s, message->when, arrive, message->host, message->way, 0);
+}
+
+void
+wire_wake(struct sim *s, struct host *host, enum way way)
+{
+    struct wire *wire = &host->wires[way];
+
+    if (wire->n > 0)
+        sim_at(s, wire->queue[0]->when, arrive, host, way, 0);
 }
 
 void
 wire_break(struct sim *s, struct host *host, enum way way)
 {
     struct wire *wire = &host->wires[way];
+    int64_t cut = sim_chance(s, 50) ? s->now + sim_span(s, 0, 20000) : -1;
 
-    wire->life++;
-    wire->last = 0;
-    wire->cut = s->now + (sim_chance(s, 50) ? sim_span(s, 0, 20000) : -1);
+    if (wire->stalled > s->now)
+        cut = -1;
+    while (wire->n > 0 && wire->queue[wire->n - 1]->when > cut)
+        message_free(wire->queue[--wire->n]);
+}
+
+void
+wire_release(struct wire *self)
+{
+    while (self->n > 0)
+        message_free(self->queue[--self->n]);
+    free(self->queue);
 }

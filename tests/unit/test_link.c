@@ -441,6 +441,34 @@ frames_go_down_a_lane(void **state)
 }
 
 static void
+a_lost_lane_is_not_gone_back_to(void **state)
+{
+    struct place *place = *state;
+    void *push = NULL, *pull = NULL;
+    int64_t start = span_mono();
+    struct pollfd fd = {.events = POLLIN};
+    struct err err;
+
+    assert_int_equal(link_socket(&push, LINK_LANE_PUSH, &err), 0);
+    assert_int_equal(link_socket(&pull, LINK_LANE_PULL, &err), 0);
+    assert_int_equal(link_bind(push, place->ipc, &err), 0);
+    assert_int_equal(link_connect(pull, place->ipc, &err), 0);
+    assert_in_range(wait_out(push, true), 0, SOON);
+    link_close(&push);
+    assert_int_equal(link_socket(&push, LINK_LANE_PUSH, &err), 0);
+    while (link_bind(push, place->ipc, &err) < 0)
+        assert_true(span_mono() - start < SOON); /* until it is closed */
+    /* longer than others take to come back */
+    for (start = span_mono(); span_mono() - start < 300 * SPAN_MS;) {
+        fd.fd = link_fd(push);
+        (void)poll(&fd, 1, 20);
+        assert_int_equal(link_events(push), 0);
+    }
+    link_close(&push);
+    link_close(&pull);
+}
+
+static void
 what_was_sent_last_still_goes_when_all_is_over(void **state)
 {
     struct place *place = *state;
@@ -526,6 +554,7 @@ main(void)
         WITH_SOCKET(a_lane_is_known_to_have_lost_its_peer_at_once),
         WITH_SOCKET(an_agent_knows_at_once_that_its_broker_is_gone),
         WITH_SOCKET(frames_go_down_a_lane),
+        WITH_SOCKET(a_lost_lane_is_not_gone_back_to),
         WITH_SOCKET(what_was_sent_last_still_goes_when_all_is_over),
         WITH_SOCKET(a_place_that_is_taken_is_not_taken_away),
         WITH_SOCKET(a_broker_that_is_away_is_known_at_once),

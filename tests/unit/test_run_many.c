@@ -180,7 +180,7 @@ only_what_can_still_be_going_on_is_adopted(void **state)
 
     (void)state;
     begin(&w, two, NULL);
-    run_keep(w.run, TASK(0), PLAN_FAILED, NULL, 2);
+    run_keep(w.run, TASK(0), PLAN_RETRYING, NULL, 2);
     run_hold_started(w.run, 5000);
     (void)run_settle(w.run, 0, &until);
     assert_false(run_adopt(w.run, TASK(0), 1)); /* ended before */

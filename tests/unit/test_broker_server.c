@@ -1,0 +1,850 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The whole broker but its main, in a thread; the test plays its clients and
+ * its agents, over ipc in a folder of its own.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <sys/eventfd.h>
+
+#include <wire.pb-c.h>
+#include <zmq.h>
+
+#include "broker/server.h"
+#include "flow/value.h"
+#include "proto/convert.h"
+#include "proto/limits.h"
+#include "proto/link.h"
+#include "proto/wire.h"
+#include "tests/unit/store_box.h"
+
+#define SOON    (10 * SPAN_SECOND)
+#define TICKETS 64
+
+struct served {
+    struct box *box;
+    char *address, *folder;
+    struct broker_server *server;
+    pthread_t thread;
+    int end; /* an eventfd */
+    void *control;
+    uint64_t tag;
+    /* as an agent */
+    void *lane, *back;
+    struct return_out *out;
+    uint64_t session, number, acked;
+    uint32_t epoch;
+    uint32_t tickets[TICKETS]; /* of tasks that came */
+    struct held held[TICKETS];
+    size_t ntask;
+    char *first_script;
+};
+
+/* ---- the broker ---- */
+
+static void *
+serve(void *arg)
+{
+    struct served *s = arg;
+
+    broker_server_run(s->server);
+    return NULL;
+}
+
+static void
+start_broker(struct served *s)
+{
+    struct broker_server_options options = {.address = s->address,
+                                            .first = 7200,
+                                            .last = 7209,
+                                            .store = s->folder,
+                                            .lifeline = -1};
+
+    s->end = eventfd(0, EFD_CLOEXEC);
+    options.signals = s->end;
+    if (broker_server_new(&s->server, &options, &s->box->err) < 0)
+        fail_msg("%s", s->box->err.msg);
+    assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+    assert_int_equal(link_socket(&s->control, LINK_DEALER, &s->box->err), 0);
+    assert_int_equal(link_connect(s->control, s->address, &s->box->err), 0);
+}
+
+static void
+leave(struct served *s)
+{
+    link_close(&s->lane);
+    link_close(&s->back);
+    return_out_destroy(&s->out);
+}
+
+static void
+stop_broker(struct served *s)
+{
+    uint64_t one = 1;
+
+    leave(s);
+    assert_int_equal(write(s->end, &one, sizeof one), sizeof one);
+    (void)pthread_join(s->thread, NULL);
+    assert_int_equal(broker_server_stop(&s->server, &s->box->err), 0);
+    (void)close(s->end);
+    link_close(&s->control);
+}
+
+static int
+serve_up(void **state)
+{
+    struct served *s = mem_alloc(1, sizeof *s);
+    void *box = NULL;
+
+    (void)set_up(&box);
+    s->box = box;
+    store_close(&s->box->store);
+    s->folder = mem_printf("%s/broker", s->box->folder);
+    s->address = mem_printf("ipc://%s/control", s->box->folder);
+    start_broker(s);
+    *state = s;
+    return 0;
+}
+
+static int
+serve_down(void **state)
+{
+    struct served *s = *state;
+    void *box = s->box;
+
+    stop_broker(s);
+    free(s->first_script);
+    free(s->address);
+    free(s->folder);
+    free(s);
+    return tear_down(&box);
+}
+
+/* ---- frames ---- */
+
+static void
+wait_until(void *socket, int what)
+{
+    int64_t until = span_mono() + SOON;
+
+    while (!(link_events(socket) & what)) {
+        struct pollfd wait = {.fd = link_fd(socket), .events = POLLIN};
+
+        if (span_mono() > until)
+            fail_msg("nothing came");
+        (void)poll(&wait, 1, 100);
+    }
+}
+
+static void
+send_frame(struct served *s, void *socket, const void *data, size_t n)
+{
+    wait_until(socket, LINK_OUT);
+    assert_int_equal(link_send(socket, data, n, &s->box->err), 1);
+}
+
+static void
+ask_frame(struct served *s, enum wire_type type, const ProtobufCMessage *base)
+{
+    struct buf out = {0};
+
+    if (wire_encode(&out, type, base, &s->box->err) < 0)
+        fail_msg("%s", s->box->err.msg);
+    send_frame(s, s->control, out.data, out.len);
+    buf_release(&out);
+}
+
+static void
+next_frame(struct served *s, void *socket, struct wire *ret)
+{
+    zmq_msg_t message;
+
+    wait_until(socket, LINK_IN);
+    (void)zmq_msg_init(&message);
+    assert_true(zmq_msg_recv(&message, socket, ZMQ_DONTWAIT) >= 0);
+    if (wire_decode(ret, zmq_msg_data(&message), zmq_msg_size(&message),
+                    &s->box->err) < 0)
+        fail_msg("%s", s->box->err.msg);
+    (void)zmq_msg_close(&message);
+}
+
+/* ---- as a client ---- */
+
+/* The answer's code; its text and document go to *text, if not NULL. */
+static enum err_code
+answer_of(struct served *s, uint64_t *number, struct buf *text)
+{
+    struct wire wire;
+    enum err_code code;
+
+    next_frame(s, s->control, &wire);
+    assert_int_equal(wire.type, WIRE_ANSWER);
+    while (wire.as.answer->tag == 0) { /* not understood: nobody asked */
+        wire_release(&wire);
+        next_frame(s, s->control, &wire);
+        assert_int_equal(wire.type, WIRE_ANSWER);
+    }
+    assert_int_equal(wire.as.answer->tag, s->tag);
+    code = (enum err_code)wire.as.answer->code;
+    if (number)
+        *number = wire.as.answer->number;
+    if (text) {
+        buf_clear(text);
+        buf_text(text, wire.as.answer->text);
+        buf_add(text, wire.as.answer->document.data,
+                wire.as.answer->document.len);
+    }
+    wire_release(&wire);
+    return code;
+}
+
+static enum err_code
+ask(struct served *s, enum ask_what what, uint64_t run, const char *text,
+    struct buf *ret)
+{
+    Wire__Ask message = WIRE__ASK__INIT;
+
+    message.tag = ++s->tag;
+    message.what = (uint32_t)what;
+    message.run = run;
+    message.text = (char *)(uintptr_t)text;
+    ask_frame(s, WIRE_ASK, &message.base);
+    return answer_of(s, NULL, ret);
+}
+
+static void
+send_pieces(struct served *s, const char *data, size_t n, size_t most)
+{
+    for (size_t at = 0; at < n; at += most) {
+        Wire__Chunk chunk = WIRE__CHUNK__INIT;
+
+        chunk.tag = s->tag;
+        chunk.offset = at;
+        chunk.data.data = (uint8_t *)(uintptr_t)(data + at);
+        chunk.data.len = n - at < most ? n - at : most;
+        ask_frame(s, WIRE_CHUNK, &chunk.base);
+    }
+}
+
+static enum err_code
+submit_with(struct served *s, const char *flow, const char *params,
+            uint64_t *run, struct buf *text)
+{
+    Wire__Submit message = WIRE__SUBMIT__INIT;
+    unsigned char hash[32];
+
+    (void)crypto_generichash(hash, sizeof hash, (const unsigned char *)flow,
+                             strlen(flow), NULL, 0);
+    message.tag = ++s->tag;
+    message.file = (char *)(uintptr_t) "test.yaml";
+    message.cwd = (char *)(uintptr_t) "/tmp";
+    message.params.data = (uint8_t *)(uintptr_t)params;
+    message.params.len = strlen(params);
+    message.source_bytes = strlen(flow);
+    message.source_hash.data = hash;
+    message.source_hash.len = sizeof hash;
+    ask_frame(s, WIRE_SUBMIT, &message.base);
+    send_pieces(s, flow, strlen(flow), 10);
+    return answer_of(s, run, text);
+}
+
+static uint64_t
+submit(struct served *s, const char *flow)
+{
+    struct buf text = {0};
+    uint64_t run = 0;
+
+    if (submit_with(s, flow, "", &run, &text) != ERR_NONE)
+        fail_msg("%s", buf_str(&text));
+    buf_release(&text);
+    return run;
+}
+
+struct looked {
+    struct buf text; /* records and output */
+    enum store_run_state state;
+    json_t *output;
+};
+
+static bool
+take_record(void *ctx, const struct store_record *record)
+{
+    struct looked *looked = ctx;
+
+    buf_printf(&looked->text, "%s=%s ", record->task,
+               plan_state_names[record->state]);
+    if (record->cause)
+        buf_printf(&looked->text, "(%s) ", record->cause);
+    return true;
+}
+
+static bool
+take_piece(void *ctx, const struct store_piece *piece)
+{
+    struct looked *looked = ctx;
+
+    buf_printf(&looked->text, "[%.*s] ", (int)piece->n, piece->data);
+    return true;
+}
+
+static void
+take_seen(struct served *s, const Wire__Seen *seen, struct looked *ret)
+{
+    struct store_run row = {0};
+    json_t *json = NULL;
+
+    assert_int_equal(value_parse(VALUE_JSON, (const char *)seen->run.data,
+                                 seen->run.len, &json, &s->box->err),
+                     0);
+    assert_int_equal(store_run_from_json(&row, json, &s->box->err), 0);
+    json_decref(json);
+    ret->state = row.state;
+    json_decref(ret->output);
+    ret->output = json_incref(row.output);
+    store_run_release(&row);
+    for (size_t i = 0; i < seen->n_batches; i++)
+        assert_int_equal(
+            store_batch_records((const char *)seen->batches[i]->text.data,
+                                seen->batches[i]->text.len, take_record, ret,
+                                &s->box->err),
+            0);
+    assert_int_equal(store_output_pieces((const char *)seen->output.data,
+                                         seen->output.len, take_piece, ret,
+                                         &s->box->err),
+                     0);
+}
+
+/* Look from question to question until the run is at its end. */
+static void
+follow(struct served *s, uint64_t run, struct looked *ret)
+{
+    uint64_t batch = 0, offset = 0;
+    bool more = true;
+
+    *ret = (struct looked){0};
+    while (more || ret->state == STORE_RUNNING) {
+        Wire__Look look = WIRE__LOOK__INIT;
+        struct wire wire;
+
+        look.tag = ++s->tag;
+        look.run = run;
+        look.batch = batch;
+        look.offset = offset;
+        look.records = look.output = look.wait = true;
+        ask_frame(s, WIRE_LOOK, &look.base);
+        next_frame(s, s->control, &wire);
+        assert_int_equal(wire.type, WIRE_SEEN);
+        assert_int_equal(wire.as.seen->tag, s->tag);
+        take_seen(s, wire.as.seen, ret);
+        if (wire.as.seen->n_batches > 0)
+            batch = wire.as.seen->batches[wire.as.seen->n_batches - 1]->number;
+        offset = wire.as.seen->offset;
+        more = wire.as.seen->more;
+        wire_release(&wire);
+    }
+}
+
+static void
+release_looked(struct looked *looked)
+{
+    buf_release(&looked->text);
+    json_decref(looked->output);
+}
+
+/* ---- as an agent ---- */
+
+static void
+flush_back(struct served *s)
+{
+    const struct buf *frame;
+
+    while ((frame = return_out_next(s->out))) {
+        send_frame(s, s->back, frame->data, frame->len);
+        return_out_sent(s->out);
+    }
+}
+
+static void
+hello(struct served *s, const char *name, uint64_t incarnation,
+      const struct held *held, size_t nheld)
+{
+    struct agent_info info = {.name = name,
+                              .host = "here",
+                              .version = "0.1.0",
+                              .pid = 1,
+                              .incarnation = incarnation,
+                              .slots = 4};
+    struct buf out = {0};
+    struct wire wire;
+
+    leave(s);
+    assert_int_equal(
+        hello_write(&out, ++s->tag, &info, held, nheld, &s->box->err), 0);
+    send_frame(s, s->control, out.data, out.len);
+    buf_release(&out);
+    next_frame(s, s->control, &wire);
+    if (wire.type == WIRE_ANSWER)
+        fail_msg("%s", wire.as.answer->text);
+    assert_int_equal(wire.type, WIRE_WELCOME);
+    assert_int_equal(wire.as.welcome->n_tickets, nheld);
+    for (size_t i = 0; i < nheld; i++)
+        s->tickets[i] = wire.as.welcome->tickets[i];
+    s->session = wire.as.welcome->session;
+    s->epoch = wire.as.welcome->epoch;
+    s->number = 0;
+    s->ntask = nheld;
+    assert_int_equal(link_socket(&s->lane, LINK_LANE_PULL, &s->box->err), 0);
+    assert_int_equal(link_socket(&s->back, LINK_RETURN_PUSH, &s->box->err), 0);
+    assert_int_equal(link_connect(s->lane, wire.as.welcome->lane, &s->box->err),
+                     0);
+    assert_int_equal(link_connect(s->back, wire.as.welcome->back, &s->box->err),
+                     0);
+    wire_release(&wire);
+    s->out = return_out_new(s->session);
+    return_out_beat(s->out, &(struct beat){.number = 1});
+    flush_back(s);
+}
+
+static void
+on_task(void *ctx, const struct lane_task *task)
+{
+    struct served *s = ctx;
+
+    assert_true(s->ntask < TICKETS);
+    s->held[s->ntask] = (struct held){.run = task->work->spec->run,
+                                      .id = task->work->id,
+                                      .attempt = task->work->attempt,
+                                      .epoch = s->epoch,
+                                      .phase = HELD_RUNNING};
+    s->tickets[s->ntask++] = task->ticket;
+    free(s->first_script);
+    s->first_script = mem_dup(task->work->spec->script);
+    lane_work_free(task->work);
+}
+
+static void
+on_ack(void *ctx, uint64_t number)
+{
+    struct served *s = ctx;
+
+    s->acked = number;
+}
+
+static void
+read_lane(struct served *s)
+{
+    static const struct lane_calls calls = {.task = on_task, .ack = on_ack};
+    struct wire wire;
+
+    next_frame(s, s->lane, &wire);
+    if (lane_read(&wire, &calls, s, &s->box->err) < 0)
+        fail_msg("%s", s->box->err.msg);
+    wire_release(&wire);
+}
+
+static void
+wait_for_tasks(struct served *s, size_t n)
+{
+    while (s->ntask < n)
+        read_lane(s);
+    assert_int_equal(s->ntask, n);
+}
+
+static void
+wait_for_ack(struct served *s)
+{
+    while (s->acked < s->number)
+        read_lane(s);
+}
+
+static void
+report(struct served *s, size_t i, enum plan_state state, json_t *value)
+{
+    struct result result = {.ticket = s->tickets[i],
+                            .state = state,
+                            .value = value,
+                            .code = 0,
+                            .started = span_wall() - 1000,
+                            .ended = span_wall()};
+
+    return_out_result(s->out, ++s->number, &result);
+    flush_back(s);
+    json_decref(value);
+}
+
+/* ---- tests ---- */
+
+static const char two_tasks[] = "leat: 1\n"
+                                "name: two\n"
+                                "tasks:\n"
+                                "  a:\n"
+                                "    run: echo a\n"
+                                "    value: json\n"
+                                "  b:\n"
+                                "    run: echo\n"
+                                "    with: {x: '${a}'}\n"
+                                "    value: json\n"
+                                "output: '${b}'\n";
+
+static void
+a_run_goes_from_client_to_agent_and_back(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    assert_int_equal(run, 1);
+    wait_for_tasks(s, 1);
+    return_out_started(s->out, s->tickets[0]);
+    return_out_output(s->out, s->tickets[0], 1, span_wall(), "hi", 2);
+    report(s, 0, PLAN_SUCCEEDED, json_integer(5));
+    wait_for_tasks(s, 2);
+    assert_string_equal(s->first_script, "echo");
+    report(s, 1, PLAN_SUCCEEDED, json_integer(6));
+    wait_for_ack(s);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    assert_int_equal(json_integer_value(looked.output), 6);
+    assert_non_null(strstr(buf_str(&looked.text), "a=succeeded "));
+    assert_non_null(strstr(buf_str(&looked.text), "b=succeeded "));
+    assert_non_null(strstr(buf_str(&looked.text), "[hi] "));
+    release_looked(&looked);
+}
+
+static void
+a_bad_flow_is_refused_with_all_that_is_wrong(void **state)
+{
+    struct served *s = *state;
+    struct buf text = {0};
+    uint64_t run = 0;
+
+    assert_int_equal(submit_with(s,
+                                 "leat: 1\nname: x\ntasks:\n"
+                                 "  a: {rum: x}\n  b: {run: x, tiemout: 1}\n",
+                                 "", &run, &text),
+                     ERR_INVALID);
+    assert_non_null(strstr(buf_str(&text), "test.yaml:4:7: "));
+    assert_non_null(strstr(buf_str(&text), "test.yaml:5:"));
+    assert_int_equal(submit_with(s, two_tasks, "{\"x\": 1}", &run, &text),
+                     ERR_INVALID);
+    assert_int_equal(submit_with(s, two_tasks, "[", &run, &text), ERR_INVALID);
+    /* None has become a run. */
+    assert_int_equal(ask(s, ASK_FIND, 0, "last", &text), ERR_NOT_FOUND);
+    buf_release(&text);
+}
+
+static void
+garbage_is_dropped(void **state)
+{
+    struct served *s = *state;
+    struct buf text = {0};
+    unsigned char junk[64];
+    void *back = NULL;
+    char *to = mem_printf("%s-return", s->address);
+
+    assert_int_equal(link_socket(&back, LINK_RETURN_PUSH, &s->box->err), 0);
+    assert_int_equal(link_connect(back, to, &s->box->err), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        randombytes_buf(junk, sizeof junk);
+        if (i % 2)
+            memcpy(junk, "lT", 2);
+        send_frame(s, s->control, junk, i % sizeof junk);
+        send_frame(s, back, junk, i % sizeof junk);
+    }
+    /* Several parts; and a message that belongs elsewhere. */
+    wait_until(s->control, LINK_OUT);
+    (void)zmq_send(s->control, "a", 1, ZMQ_SNDMORE);
+    (void)zmq_send(s->control, "b", 1, 0);
+    (void)zmq_send(back, "a", 1, ZMQ_SNDMORE);
+    (void)zmq_send(back, "b", 1, 0);
+    ask_frame(s, WIRE_SEEN, &((Wire__Seen)WIRE__SEEN__INIT).base);
+    ask_frame(s, WIRE_CHUNK,
+              &((Wire__Chunk){
+                    .base = PROTOBUF_C_MESSAGE_INIT(&wire__chunk__descriptor),
+                    .data = {1, junk}})
+                   .base);
+    s->tag = 77;
+    assert_int_equal(ask(s, ASK_VERSION, 0, "", &text), ERR_NONE);
+    assert_non_null(strstr(buf_str(&text), "\"epoch\""));
+    buf_release(&text);
+    link_close(&back);
+    free(to);
+}
+
+static void
+a_restarted_broker_adopts_what_agents_hold(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    struct held held;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    return_out_started(s->out, s->tickets[0]);
+    flush_back(s);
+    held = s->held[0];
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_equal(s->epoch, held.epoch + 1);
+    assert_true(s->tickets[0] != 0);
+    report(s, 0, PLAN_SUCCEEDED, json_integer(5));
+    wait_for_tasks(s, 2);
+    report(s, 1, PLAN_SUCCEEDED, json_integer(7));
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    assert_int_equal(json_integer_value(looked.output), 7);
+    release_looked(&looked);
+}
+
+static void
+what_a_dead_agent_had_goes_to_another(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    leave(s); /* its connections are gone */
+    hello(s, "two", 2, NULL, 0);
+    wait_for_tasks(s, 1);
+    report(s, 0, PLAN_SUCCEEDED, json_integer(1));
+    wait_for_tasks(s, 2);
+    report(s, 1, PLAN_SUCCEEDED, json_integer(2));
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    release_looked(&looked);
+}
+
+static void
+values_that_are_too_long_to_travel_fail_the_task(void **state)
+{
+    struct served *s = *state;
+    size_t n = LIMIT_TRAVEL_BYTES - 100;
+    char *long_text = mem_alloc(n + 1, 1);
+    struct looked looked;
+    uint64_t run;
+
+    memset(long_text, 'x', n);
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, "leat: 1\nname: long\ntasks:\n"
+                    "  a: {run: x, value: json}\n"
+                    "  b:\n    argv: [echo, '${a}', '${a}']\n");
+    wait_for_tasks(s, 1);
+    report(s, 0, PLAN_SUCCEEDED, json_string(long_text));
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_FAILED);
+    if (!strstr(buf_str(&looked.text), "b=failed (its values have"))
+        fail_msg("%.2000s", buf_str(&looked.text));
+    release_looked(&looked);
+    free(long_text);
+}
+
+static void
+a_cached_value_is_not_sent_again(void **state)
+{
+    static const char flow[] = "leat: 1\nname: kept\ntasks:\n"
+                               "  a: {run: x, value: json, cache: {for: 1h}}\n"
+                               "output: '${a}'\n";
+    struct served *s = *state;
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, flow);
+    wait_for_tasks(s, 1);
+    report(s, 0, PLAN_SUCCEEDED, json_integer(41));
+    follow(s, run, &looked);
+    release_looked(&looked);
+    run = submit(s, flow);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    assert_int_equal(json_integer_value(looked.output), 41);
+    assert_non_null(
+        strstr(buf_str(&looked.text), "a=cached (from an earlier run)"));
+    assert_int_equal(s->ntask, 1);
+    release_looked(&looked);
+}
+
+static void
+a_program_comes_in_pieces_and_goes_in_pieces(void **state)
+{
+    struct served *s = *state;
+    size_t n = ((size_t)3 << 18) + 7;
+    char *program = mem_alloc(n, 1);
+    Wire__Blob blob = WIRE__BLOB__INIT;
+    unsigned char hash[32];
+    struct buf got = {0};
+    uint64_t number = 1;
+
+    randombytes_buf(program, n);
+    (void)crypto_generichash(hash, sizeof hash, (unsigned char *)program, n,
+                             NULL, 0);
+    blob.hash.data = hash;
+    blob.hash.len = sizeof hash;
+    blob.tag = ++s->tag; /* nobody has it */
+    ask_frame(s, WIRE_BLOB, &blob.base);
+    assert_int_equal(answer_of(s, NULL, NULL), ERR_NOT_FOUND);
+    blob.bytes = n;
+    blob.tag = ++s->tag;
+    ask_frame(s, WIRE_BLOB, &blob.base);
+    assert_int_equal(answer_of(s, &number, NULL), ERR_NONE);
+    assert_int_equal(number, 0);
+    send_pieces(s, program, n, LIMIT_CHUNK_BYTES);
+    assert_int_equal(answer_of(s, &number, NULL), ERR_NONE);
+    assert_int_equal(number, n);
+    blob.tag = ++s->tag; /* once is enough */
+    ask_frame(s, WIRE_BLOB, &blob.base);
+    assert_int_equal(answer_of(s, &number, NULL), ERR_NONE);
+    assert_int_equal(number, n);
+    blob.bytes = 0;
+    while (got.len < n) {
+        struct wire wire;
+
+        blob.tag = ++s->tag;
+        blob.offset = got.len;
+        ask_frame(s, WIRE_BLOB, &blob.base);
+        next_frame(s, s->control, &wire);
+        assert_int_equal(wire.type, WIRE_CHUNK);
+        assert_int_equal(wire.as.chunk->offset, got.len);
+        buf_add(&got, wire.as.chunk->data.data, wire.as.chunk->data.len);
+        wire_release(&wire);
+    }
+    assert_memory_equal(got.data, program, n);
+    blob.tag = ++s->tag;
+    blob.offset = n;
+    ask_frame(s, WIRE_BLOB, &blob.base);
+    assert_int_equal(answer_of(s, &number, NULL), ERR_NONE);
+    assert_int_equal(number, n);
+    buf_release(&got);
+    free(program);
+}
+
+static void
+a_program_that_is_another_one_is_refused(void **state)
+{
+    struct served *s = *state;
+    Wire__Blob blob = WIRE__BLOB__INIT;
+    unsigned char hash[32] = {1};
+
+    blob.hash.data = hash;
+    blob.hash.len = sizeof hash;
+    blob.bytes = 10;
+    blob.tag = ++s->tag;
+    ask_frame(s, WIRE_BLOB, &blob.base);
+    assert_int_equal(answer_of(s, NULL, NULL), ERR_NONE);
+    send_pieces(s, "0123456789", 10, 10);
+    assert_int_equal(answer_of(s, NULL, NULL), ERR_INVALID);
+    blob.bytes = 0;
+    blob.tag = ++s->tag;
+    ask_frame(s, WIRE_BLOB, &blob.base);
+    assert_int_equal(answer_of(s, NULL, NULL), ERR_NOT_FOUND);
+}
+
+static void
+people_get_answers(void **state)
+{
+    struct served *s = *state;
+    struct buf text = {0};
+    struct looked looked;
+    uint64_t run;
+
+    assert_int_equal(ask(s, ASK_CANCEL, 9, "", &text), ERR_NOT_FOUND);
+    assert_int_equal(ask(s, ASK_WHY, 9, "a", &text), ERR_NOT_FOUND);
+    run = submit(s, two_tasks);
+    assert_int_equal(ask(s, ASK_WHY, run, "a", &text), ERR_NONE);
+    assert_non_null(strstr(buf_str(&text), "agent"));
+    assert_int_equal(ask(s, ASK_WHY, run, "zzz", &text), ERR_NOT_FOUND);
+    assert_int_equal(ask(s, ASK_WHY, run, "a[0]", &text), ERR_NOT_FOUND);
+    assert_int_equal(ask(s, ASK_REMOVE, run, "", &text), ERR_UNAVAILABLE);
+    assert_int_equal(ask(s, ASK_RETRY, run, "", &text), ERR_UNAVAILABLE);
+    assert_int_equal(ask(s, ASK_DRAIN, 0, "nobody", &text), ERR_NOT_FOUND);
+    hello(s, "one", 1, NULL, 0);
+    assert_int_equal(ask(s, ASK_AGENTS, 0, "", &text), ERR_NONE);
+    assert_non_null(strstr(buf_str(&text), "\"name\":\"one\""));
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", &text), ERR_NONE);
+    leave(s);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_CANCELLED);
+    release_looked(&looked);
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", &text), ERR_INVALID);
+    assert_int_equal(ask(s, ASK_RUNS, 0, "", &text), ERR_NONE);
+    assert_non_null(strstr(buf_str(&text), "\"cancelled\""));
+    assert_int_equal(ask(s, ASK_REMOVE, run, "", &text), ERR_NONE);
+    assert_int_equal(ask(s, ASK_FIND, 0, "1", &text), ERR_NOT_FOUND);
+    buf_release(&text);
+}
+
+static void
+a_cancelled_run_is_gone_on_with(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    report(s, 0, PLAN_SUCCEEDED, json_integer(5));
+    wait_for_tasks(s, 2);
+    report(s, 1, PLAN_FAILED, NULL);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_FAILED);
+    release_looked(&looked);
+    assert_int_equal(ask(s, ASK_RETRY, run, "", NULL), ERR_NONE);
+    wait_for_tasks(s, 3); /* only b */
+    report(s, 2, PLAN_SUCCEEDED, json_integer(8));
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    assert_int_equal(json_integer_value(looked.output), 8);
+    release_looked(&looked);
+}
+
+static void
+two_brokers_can_not_have_one_store(void **state)
+{
+    struct served *s = *state;
+    struct broker_server *other = NULL;
+    struct broker_server_options options = {.address = "ipc:///tmp/x",
+                                            .first = 7200,
+                                            .last = 7209,
+                                            .store = s->folder,
+                                            .signals = -1,
+                                            .lifeline = -1};
+
+    assert_int_equal(broker_server_new(&other, &options, &s->box->err), -1);
+    assert_int_equal(s->box->err.code, ERR_UNAVAILABLE);
+    assert_non_null(strstr(s->box->err.msg, "belongs to another broker"));
+}
+
+#define SERVED(f) cmocka_unit_test_setup_teardown(f, serve_up, serve_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SERVED(a_run_goes_from_client_to_agent_and_back),
+        SERVED(a_bad_flow_is_refused_with_all_that_is_wrong),
+        SERVED(garbage_is_dropped),
+        SERVED(a_restarted_broker_adopts_what_agents_hold),
+        SERVED(what_a_dead_agent_had_goes_to_another),
+        SERVED(values_that_are_too_long_to_travel_fail_the_task),
+        SERVED(a_cached_value_is_not_sent_again),
+        SERVED(a_program_comes_in_pieces_and_goes_in_pieces),
+        SERVED(a_program_that_is_another_one_is_refused),
+        SERVED(people_get_answers),
+        SERVED(a_cancelled_run_is_gone_on_with),
+        SERVED(two_brokers_can_not_have_one_store),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
