@@ -55,7 +55,7 @@ static const struct setting table[SET_COUNT] = {
                    "$XDG_STATE_HOME/leat-broker unless told"},
     [SET_LANES] = {0, "lane-ports", SETTING_TEXT, "LEAT_BROKER_LANE_PORTS",
                    "FIRST-LAST", "7200-7455", "ports for agents, one each"},
-    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_BROKER_INSECURE", NULL,
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL,
                       NULL,
                       "serve an address that others reach, without keys: "
                       "whoever reaches it can run programs here"},
