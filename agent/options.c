@@ -65,7 +65,7 @@ static const struct setting table[SET_COUNT] = {
                       NULL,
                       "where programs of C flows are kept; "
                       "$XDG_CACHE_HOME/leat/programs unless told"},
-    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_AGENT_INSECURE", NULL,
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL,
                       NULL,
                       "join a broker over a network without keys: whoever is "
                       "on it can run programs here"},

@@ -55,7 +55,7 @@ static const struct setting table[SET_COUNT] = {
                    "$XDG_STATE_HOME/leat-broker unless told"},
     [SET_LANES] = {0, "lane-ports", SETTING_TEXT, "LEAT_BROKER_LANE_PORTS",
                    "FIRST-LAST", "7200-7455", "ports for agents, one each"},
-    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_BROKER_INSECURE", NULL,
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL,
                       NULL,
                       "serve an address that others reach, without keys: "
                       "whoever reaches it can run programs here"},
@@ -193,7 +193,9 @@ catch_signals(int *ret, struct err *err)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    /* A file that can't grow is an error like a full disk. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
         sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return err_system(err, "can't block signals");
     *ret = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

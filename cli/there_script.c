@@ -55,13 +55,14 @@ static const char script_start[] =
     "rm -f \"$file\"\n"
     "answer ended\n";
 
-/* Ours to wait for 40 s: less than ssh is given. */
+/* An agent has 30 s for what it has begun, and tasks their grace. Less than ssh
+ * is given. */
 static const char script_stop[] =
     "if ! alive; then rm -f \"$file\"; answer absent; fi\n"
     "kill -TERM \"$pid\" || exit 1\n"
     "n=0\n"
     "while alive; do\n"
-    "    [ $n -lt 400 ] || answer still \"$pid\"\n"
+    "    [ $n -lt 450 ] || answer still \"$pid\"\n"
     "    sleep 0.1\n"
     "    n=$((n + 1))\n"
     "done\n"

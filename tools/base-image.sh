@@ -17,6 +17,11 @@ command -v mmdebstrap >/dev/null || {
 }
 echo "tools/base-image.sh: making $image from Debian's packages" >&2
 
-mmdebstrap --quiet --variant=apt --include=ca-certificates \
-    --dpkgopt='path-exclude=/usr/share/{doc,man,locale}/*' \
+mmdebstrap --quiet --variant=apt --include=usr-is-merged \
+    --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+    --aptopt='APT::Install-Recommends "false"' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/man/*' \
     "$suite" - | docker import - "$image" >/dev/null

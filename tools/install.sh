@@ -17,7 +17,7 @@ put() { # MODE FOLDER FILE...
     install -m "$mode" "$@" "$folder"
 }
 
-put 755 bin "$build/bin/leat"
+put 755 bin "$build"/bin/{leat,leat-broker,leat-agent}
 put 755 lib "$build/lib/libleat.so.0"
 ln -sf libleat.so.0 "$dest/lib/libleat.so"
 put 644 lib "$build/lib/libleat.a"
@@ -25,6 +25,7 @@ put 644 include lib/leat.h
 put 644 share/man/man1 docs/leat.1
 put 644 share/man/man3 docs/leat.3
 put 644 share/man/man5 docs/leat-flow.5
+put 644 share/man/man8 docs/leat-broker.8 docs/leat-agent.8
 put 644 share/leat docs/leat-flow.schema.json
 
 mkdir -p "$dest/lib/pkgconfig" "$dest/share/bash-completion/completions" \
@@ -32,6 +33,12 @@ mkdir -p "$dest/lib/pkgconfig" "$dest/share/bash-completion/completions" \
 "$build/bin/leat" completion bash \
     >"$dest/share/bash-completion/completions/leat"
 "$build/bin/leat" completion zsh >"$dest/share/zsh/site-functions/_leat"
+for unit in leat-broker leat-agent; do
+    sed "s|@bin@|$prefix/bin|" "dist/$unit.service" >"$build/$unit.service"
+    put 644 lib/systemd/system "$build/$unit.service"
+done
+# That of libzmq names what only a static libzmq takes, and nobody has: so its
+# library is named here.
 cat >"$dest/lib/pkgconfig/leat.pc" <<END
 prefix=$prefix
 includedir=\${prefix}/include
@@ -43,6 +50,6 @@ Version: $version
 Requires: jansson
 Requires.private: yaml-0.1 sqlite3 libsodium
 Libs: -L\${libdir} -lleat
-Libs.private: -lm
+Libs.private: -lczmq -lzmq -lprotobuf-c -lxxhash -lm
 Cflags: -I\${includedir}
 END
