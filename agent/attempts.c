@@ -199,7 +199,8 @@ static void
 make_call(struct attempts *self, struct attempt *attempt)
 {
     const struct work_spec *spec = attempt->work->spec;
-    char *program;
+    const char *program;
+    char *own = NULL;
 
     if (!spec->program || spec->nprogram == 0) {
         fail_call(self, attempt, PLAN_CRASHED, REFUSED_PROGRAM,
@@ -209,11 +210,11 @@ make_call(struct attempts *self, struct attempt *attempt)
     if (agent_programs_is_hash(spec->program, spec->nprogram))
         program = agent_programs_get(self->programs, spec->program);
     else
-        program = mem_text(spec->program, spec->nprogram);
+        program = own = mem_text(spec->program, spec->nprogram);
     attempt->stage = FETCHING;
     if (program)
         hand_to_worker(self, attempt, program);
-    free(program);
+    free(own);
 }
 
 void

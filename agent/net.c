@@ -46,9 +46,9 @@ struct agent_net {
     uint64_t beat;
     int64_t beat_at;
     int64_t now;
-    bool held;     /* commands' output is not read */
-    bool leaving;  /* was told to */
-    bool forced;   /* ... and what ran is being ended */
+    bool held;    /* commands' output is not read */
+    bool leaving; /* was told to */
+    bool forced;  /* ... and what ran is being ended */
     int64_t force_at, gone_at;
     unsigned terms;
     bool over; /* left, or ended at once */
@@ -222,6 +222,7 @@ static const struct lane_calls lane_calls = {
     .ack = on_ack,
     .drain = on_drain,
     .leave = on_leave,
+    .passes_on = true,
 };
 
 static void
@@ -242,8 +243,7 @@ on_held(void *ctx, size_t *n)
     struct agent_net *self = ctx;
     const struct held *held = agent_held(self->core, n);
 
-    self->said =
-        mem_grow(self->said, &self->cap_said, *n, sizeof *self->said);
+    self->said = mem_grow(self->said, &self->cap_said, *n, sizeof *self->said);
     if (*n > 0)
         memcpy(self->said, held, *n * sizeof *held);
     self->nsaid = *n;
@@ -336,9 +336,9 @@ on_control(void *ctx, const struct wire *wire)
     if (wire->type == WIRE_CHUNK) {
         const Wire__Chunk *chunk = wire->as.chunk;
 
-        step = agent_programs_chunk(self->programs, chunk->tag, chunk->offset,
-                                    chunk->data.data, chunk->data.len, hash,
-                                    &err);
+        step =
+            agent_programs_chunk(self->programs, chunk->tag, chunk->offset,
+                                 chunk->data.data, chunk->data.len, hash, &err);
     } else {
         const Wire__Answer *answer = wire->as.answer;
 
@@ -578,9 +578,8 @@ open_core(struct agent_net *self)
     };
     const struct agent_effects effects = {
         start, stop, forget, tell_started, tell_result, tell_given_back, self};
-    const struct session_calls calls = {on_held,    on_joined, on_lane,
-                                        on_control, on_lost,   on_refused,
-                                        self};
+    const struct session_calls calls = {
+        on_held, on_joined, on_lane, on_control, on_lost, on_refused, self};
 
     self->core = agent_new(&rules, &effects, self->now);
     self->session =

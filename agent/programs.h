@@ -33,9 +33,9 @@ char *agent_programs_folder(void);
 /* Is it a hash, or the path of a program that is here anyway? */
 bool agent_programs_is_hash(const void *program, size_t n);
 
-/* Its file, a heap string, if it is here; else NULL, and it is wanted now. */
-char *agent_programs_get(struct agent_programs *self,
-                         const unsigned char hash[AGENT_PROGRAM_HASH]);
+/* Its file, until the next call, if it is here; else NULL, and it is wanted. */
+const char *agent_programs_get(struct agent_programs *self,
+                               const unsigned char hash[AGENT_PROGRAM_HASH]);
 
 /* ---- for the edge ---- */
 
@@ -52,8 +52,8 @@ bool agent_programs_next(struct agent_programs *self, int64_t now,
 void agent_programs_again(struct agent_programs *self);
 
 enum agent_programs_step {
-    PROGRAMS_NONE, /* not for us, or more of it is to come */
-    PROGRAMS_HERE, /* `hash` is here now */
+    PROGRAMS_NONE,   /* not for us, or more of it is to come */
+    PROGRAMS_HERE,   /* `hash` is here now */
     PROGRAMS_FAILED, /* it can't be had: *err */
 };
 

@@ -151,9 +151,11 @@ bool broker_beat(struct broker *self, broker_session agent,
                  const struct beat *beat, int64_t now);
 bool broker_started(struct broker *self, broker_session agent, uint32_t ticket,
                     int64_t now);
-/* number: of the result, for the acknowledgement. result->value is borrowed. */
+/* number: of the result, for the acknowledgement; 0: it is the edge's own word
+ * (too large to travel, cached). result->value is borrowed. */
 bool broker_result(struct broker *self, broker_session agent, uint64_t number,
                    const struct result *result, int64_t now);
+/* One that was not asked to do so is leaving: it is given nothing more. */
 bool broker_given_back(struct broker *self, broker_session agent,
                        uint32_t ticket, int64_t now);
 /* Whose output this is. */

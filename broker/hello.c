@@ -176,6 +176,10 @@ adopt(struct broker *self, struct peer *peer, const struct held *h, int64_t now)
     if (h->attempt < attempts ||
         (h->attempt == attempts && h->epoch == self->epoch))
         return 0;
+    /* Its place may be taken: then it ends there, and waits for another. */
+    if (broker_class_is_limited(life,
+                                &life->classes[life->class_of[h->id.task]]))
+        return 0;
     life->adopting = true;
     adopted = run_adopt(life->run, h->id, h->attempt);
     life->adopting = false;

@@ -246,6 +246,9 @@ broker_given_back(struct broker *self, broker_session agent, uint32_t ticket,
 
     if (!t)
         return false;
+    /* Unasked: it is going to leave, and would give everything back. */
+    if (!t->recalled)
+        peer->draining = true;
     self->counts.requeued++;
     take_back(self, peer, t);
     return true;
@@ -311,8 +314,10 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
         refuse(self, peer, t, result, now);
         return true;
     }
-    measure(peer, t, result);
-    broker_peer_judge(self, peer, t, result, now);
+    if (number > 0) {
+        measure(peer, t, result);
+        broker_peer_judge(self, peer, t, result, now);
+    }
     was = *t;
     broker_ticket_remove(self, peer, t);
     if (is_ended_by_agent(&was, result)) {

@@ -193,7 +193,9 @@ catch_signals(int *ret, struct err *err)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    /* A file that can't grow is an error like a full disk. */
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
         sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return err_system(err, "can't block signals");
     *ret = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

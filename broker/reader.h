@@ -66,7 +66,9 @@ struct broker_question {
     enum broker_question_kind kind;
     struct broker_client client;
     uint64_t tag;
-    uint64_t news; /* the asker's */
+    /* For whoever asks: when, and what was committed then. */
+    int64_t asked;
+    uint64_t news;
     struct broker_look look;
     /* ASK, HISTORY */
     enum ask_what what;

@@ -49,6 +49,7 @@ void
 broker_server_put(struct broker_server *self, struct broker_question *question)
 {
     question->news = self->committed;
+    question->asked = self->now;
     broker_reader_put(self->reader, question);
 }
 

@@ -7,8 +7,9 @@
 #include "base/span.h"
 #include "proto/limits.h"
 
-#define PATIENCE (5 * SPAN_SECOND)  /* of a look; then it is answered */
-#define STRANGE  (200 * SPAN_MS)    /* of one at a run that is not ours */
+#define PATIENCE (5 * SPAN_SECOND) /* of a look; then it is answered */
+#define STRANGE  (200 * SPAN_MS)   /* of one at a run that is not ours */
+#define PACE     (10 * SPAN_MS) /* from look to look while news keep coming */
 #define ABSENCE  (10 * SPAN_SECOND) /* of an attached run's client */
 
 struct parked {
@@ -30,13 +31,17 @@ struct broker_watch {
     struct parked *parked;
     size_t nparked, cap_parked;
     uint64_t committed;
-    bool look; /* something may be due */
+    bool look;     /* something may be due */
+    int64_t again; /* when something will be that came too soon */
 };
 
 struct broker_watch *
 broker_watch_new(void)
 {
-    return mem_alloc(1, sizeof(struct broker_watch));
+    struct broker_watch *self = mem_alloc(1, sizeof *self);
+
+    self->again = SPAN_NEVER;
+    return self;
 }
 
 void
@@ -159,26 +164,46 @@ forget_ended(struct broker_watch *self)
     }
 }
 
-static bool
-has_news(struct broker_watch *self, const struct broker_question *question)
+/* When its run's news are to be told: at once, if they are its last or nothing
+ * was told for a while. */
+static int64_t
+news_due(struct broker_watch *self, const struct broker_question *question)
 {
     const struct watched *watched = find(self, question->look.run);
 
-    return watched && watched->touched > question->news &&
-           self->committed > question->news;
+    if (!watched || watched->touched <= question->news ||
+        self->committed <= question->news)
+        return SPAN_NEVER;
+    return watched->ended ? 0 : question->asked + PACE;
+}
+
+static bool
+is_due(struct broker_watch *self, const struct parked *parked, int64_t now)
+{
+    int64_t due;
+
+    if (now >= parked->until)
+        return true;
+    due = self->look ? news_due(self, parked->question) : SPAN_NEVER;
+    if (due > now && due < self->again)
+        self->again = due;
+    return due <= now;
 }
 
 struct broker_question *
 broker_watch_due(struct broker_watch *self, int64_t now)
 {
+    if (now >= self->again) {
+        self->again = SPAN_NEVER;
+        self->look = true;
+    }
     for (size_t i = self->nparked; i > 0; i--) {
         struct parked *parked = &self->parked[i - 1];
         struct broker_question *question = parked->question;
-        bool late = now >= parked->until;
 
-        if (!late && !(self->look && has_news(self, question)))
+        if (!is_due(self, parked, now))
             continue;
-        if (late)
+        if (now >= parked->until)
             question->look.wait = false;
         *parked = self->parked[--self->nparked];
         return question;
@@ -210,7 +235,7 @@ broker_watch_left(struct broker_watch *self, int64_t now)
 int64_t
 broker_watch_next(const struct broker_watch *self)
 {
-    int64_t next = self->look ? 0 : SPAN_NEVER;
+    int64_t next = self->look ? 0 : self->again;
 
     for (size_t i = 0; i < self->nparked; i++) {
         if (self->parked[i].until < next)

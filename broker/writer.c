@@ -54,6 +54,8 @@ add(struct broker_writer *self, enum op_kind kind, uint64_t run, size_t bytes)
         mem_grow(group->ops, &group->cap, group->n + 1, sizeof *group->ops);
     op = &group->ops[group->n++];
     *op = (struct op){.kind = kind, .run = run};
+    group->urgent = group->urgent || (kind != OP_RECORD && kind != OP_OUTPUT &&
+                                      kind != OP_CACHE);
     group->bytes += sizeof *op + bytes;
     self->behind += sizeof *op + bytes;
     return op;
@@ -251,7 +253,7 @@ broker_writer_stop(struct broker_writer **self_p, int64_t patience)
     atomic_store(&self->give_up, span_mono() + patience);
     broker_writer_destroy_group(self->open);
     last = mem_alloc(1, sizeof *last);
-    last->last = true;
+    last->last = last->urgent = true;
     broker_queue_put(self->in, &last->item);
     (void)pthread_join(self->thread, &good);
     while ((said = broker_writer_next(self)))

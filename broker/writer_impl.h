@@ -62,6 +62,7 @@ struct group {
     struct broker_arena texts;
     size_t bytes;
     uint64_t number; /* 0: nothing is to be said */
+    bool urgent;     /* somebody waits for it */
     bool last;       /* the thread ends after it */
 };
 
@@ -74,6 +75,7 @@ struct broker_writer {
     /* the writer's */
     struct store *store;
     bool trouble;
+    int64_t committed; /* when it did that last */
     /* between them */
     struct broker_queue *in, *out;
     atomic_int_fast64_t give_up; /* monotonic: no more trying; 0: never */

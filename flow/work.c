@@ -30,6 +30,7 @@ work_spec_init(struct work_spec *ret, const struct flow *flow, uint32_t task)
         .cache_for = options->cache_for,
         .exclusive = options->exclusive,
         .at_most_once = options->at_most_once,
+        .creates = from->creates != NULL,
         .resources = options->resources,
         .nresource = options->nresource,
     };

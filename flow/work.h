@@ -33,6 +33,7 @@ struct work_spec {
     int64_t timeout, grace; /* microseconds */
     int64_t cache_for;      /* 0: not cached; is seen to before it travels */
     bool exclusive, at_most_once;
+    bool creates; /* attempts of it have a path there */
     const struct flow_resource *resources;
     uint32_t nresource;
     json_t *params;   /* of the run: an object */
@@ -54,6 +55,10 @@ struct work {
     json_t *input; /* of stdin:, or NULL */
     char *cwd;     /* of cwd:, or NULL */
     char *creates; /* or NULL */
+    /* What work_item gives, as text, instead of the six before: one that is
+     * passed on unread. Borrowed from whoever made it; else NULL. */
+    const char *item;
+    size_t nitem;
 };
 
 /* The spec of a task of a flow (borrowed): all but run, params, home, program.

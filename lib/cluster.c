@@ -456,13 +456,18 @@ cluster_start(struct cluster **ret, uint32_t slots, const char *store,
         goto out;
     self->lifeline = lifeline[1];
     lifeline[1] = -1;
-    if (start_broker(self, store, lifeline[0], ready[1], err) < 0 ||
-        start_agent(self, slots > 0 ? slots : cluster_cores(), request,
-                    lifeline[0], err) < 0)
+    if (start_broker(self, store, lifeline[0], ready[1], err) < 0)
         goto out;
     (void)close(ready[1]);
     ready[1] = -1;
-    rc = await_ready(self, ready[0], err);
+    /*
+     * An agent that finds no broker yet tries again only after 100 ms or more;
+     * if it comes when there is one, the run is submitted meanwhile.
+     */
+    if (await_ready(self, ready[0], err) < 0)
+        goto out;
+    rc = start_agent(self, slots > 0 ? slots : cluster_cores(), request,
+                     lifeline[0], err);
 out:
     close_pipe(lifeline);
     close_pipe(ready);

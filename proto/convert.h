@@ -66,6 +66,9 @@ struct lane_calls {
     void (*drain)(void *ctx);
     void (*beat)(void *ctx, uint64_t number);
     void (*leave)(void *ctx);
+    /* Calls without `when` and `creates` go on to a worker: what is their own
+     * comes as text, work.item, which nobody has looked at. */
+    bool passes_on;
 };
 
 /*

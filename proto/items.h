@@ -23,6 +23,7 @@
 enum spec_flag {
     SPEC_EXCLUSIVE = 1 << 0,
     SPEC_AT_MOST_ONCE = 1 << 1,
+    SPEC_CREATES = 1 << 2,
 };
 
 /* A task on its way to an agent. */

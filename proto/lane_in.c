@@ -25,6 +25,7 @@ struct shared_spec {
 struct lane_work {
     struct work work; /* first: it is what others see */
     struct shared_spec *spec;
+    char item[]; /* work.item */
 };
 
 struct reader {
@@ -77,6 +78,14 @@ load_with(const char *data, size_t n)
     if (n <= skip + 2 || memcmp(data, head, sizeof head - 1) != 0)
         return NULL;
     return load(data + skip, n - skip - 1);
+}
+
+/* A call that its worker makes alone: nobody on the way has to read it. */
+static bool
+is_passed_on(const struct reader *self, const struct work_spec *spec)
+{
+    return self->calls->passes_on && spec->kind == FLOW_CALL && !spec->when &&
+           !spec->creates;
 }
 
 static int
@@ -177,6 +186,7 @@ new_spec(const Wire__Spec *from)
                  .grace = from->grace,
                  .exclusive = (from->flags & SPEC_EXCLUSIVE) != 0,
                  .at_most_once = (from->flags & SPEC_AT_MOST_ONCE) != 0,
+                 .creates = (from->flags & SPEC_CREATES) != 0,
                  .nresource = (uint32_t)from->n_resources}};
     put_codes(&self->spec.exit_skip, from->exit_skip, from->n_exit_skip);
     put_codes(&self->spec.exit_retry, from->exit_retry, from->n_exit_retry);
@@ -278,13 +288,22 @@ static int
 read_task(struct reader *self, size_t i, struct err *err)
 {
     const Wire__Lane *lane = self->lane;
-    struct lane_work *made = mem_alloc(1, sizeof *made);
+    const ProtobufCBinaryData none = {0};
+    const ProtobufCBinaryData *item = lane->n_item > 0 ? &lane->item[i] : &none;
+    struct shared_spec *spec = self->specs[lane->spec[i]];
+    bool passes_on = is_passed_on(self, &spec->spec);
+    struct lane_work *made =
+        mem_alloc(1, sizeof *made + (passes_on ? item->len : 0));
     struct work *work = &made->work;
     struct lane_task task = {.ticket = lane->ticket[i], .work = work};
 
-    made->spec = self->specs[lane->spec[i]];
+    made->spec = spec;
     made->spec->users++;
-    if (lane->n_item > 0 && load_item(work, &lane->item[i], err) < 0) {
+    if (passes_on && item->len > 0) {
+        memcpy(made->item, item->data, item->len);
+        work->item = made->item;
+        work->nitem = item->len;
+    } else if (item->len > 0 && load_item(work, item, err) < 0) {
         lane_work_free(work);
         return -1;
     }

@@ -325,7 +325,8 @@ pack_spec(struct lane_out *self, const struct work_spec *spec, struct err *err)
 {
     struct buf *out = &self->one_spec;
     unsigned flags = (spec->exclusive ? SPEC_EXCLUSIVE : 0u) |
-                     (spec->at_most_once ? SPEC_AT_MOST_ONCE : 0u);
+                     (spec->at_most_once ? SPEC_AT_MOST_ONCE : 0u) |
+                     (spec->creates ? SPEC_CREATES : 0u);
 
     buf_clear(out);
     pack_unsigned(out, 1, spec->run);
@@ -393,6 +394,10 @@ pack_item(struct lane_out *self, const struct work *work, struct err *err)
     struct buf *out = &self->one_item;
 
     buf_clear(out);
+    if (work->item) {
+        buf_add(out, work->item, work->nitem);
+        return 0;
+    }
     add_member(out, "with", work->own);
     add_member(out, "env", work->env);
     add_member(out, "argv", work->argv);

@@ -34,38 +34,38 @@
 #define LIMIT_KILL_MS         30000 /* for what was sent KILL to be gone */
 
 /* between broker, agents and clients */
-#define LIMIT_FRAME_BYTES    (1u << 20)   /* of one frame, with its envelope */
-#define LIMIT_DECODE_BYTES   (16u << 20)  /* of memory for one decoded frame */
-#define LIMIT_DECODE_COUNT   65536u       /* of allocations for it */
-#define LIMIT_ITEM_BYTES     (896u << 10) /* values that travel with a task */
-#define LIMIT_TRAVEL_BYTES   (896u << 10) /* a task's value on its way back */
-#define LIMIT_CHUNK_BYTES    (256u << 10) /* a piece of a flow, program, output */
-#define LIMIT_PROGRAM_BYTES  (256u << 20) /* of a C flow's program */
-#define LIMIT_PROGRAMS_BYTES (2ull << 30) /* kept by an agent, all together */
-#define LIMIT_SHOWN_BYTES    256u         /* of a child's name as it is shown */
-#define LIMIT_PATH_BYTES     4096u        /* PATH_MAX */
-#define LIMIT_HOST_BYTES     255u         /* of a machine's name */
-#define LIMIT_AGENTS         256u         /* of a broker: a lane each */
-#define LIMIT_SLOTS          4096u        /* of an agent */
-#define LIMIT_WINDOW         8192u        /* tickets of an agent at once */
-#define LIMIT_HELD           (1u << 20) /* attempts that an agent has, spool too */
-#define LIMIT_AHEAD          1024u      /* C calls handed to one worker ... */
-#define LIMIT_AHEAD_US       1000       /* ... of so much work altogether */
-#define LIMIT_AGENT_NAME     64u        /* bytes */
-#define LIMIT_LABELS         64u        /* of an agent; and named resources */
-#define LIMIT_ACTIVE_RUNS    1000u      /* of a broker, not at their end yet */
-#define LIMIT_CLIENTS        1024u      /* questions that wait, in all */
-#define LIMIT_CRASHES        3u    /* of one task, by agents lost under it */
-#define LIMIT_BEAT_MS        1000  /* between beats, both ways */
-#define LIMIT_SUSPECT_MS     3000  /* silent: nothing new is sent */
-#define LIMIT_LOST_MS        10000 /* silent: given up */
-#define LIMIT_AWAY_MS        1000 /* connection gone: time to say hello again */
-#define LIMIT_ADOPT_MS       3000 /* broker restarted: agents come back */
+#define LIMIT_FRAME_BYTES     (1u << 20)   /* of one frame, with its envelope */
+#define LIMIT_DECODE_BYTES    (16u << 20)  /* of memory for one decoded frame */
+#define LIMIT_DECODE_COUNT    65536u       /* of allocations for it */
+#define LIMIT_ITEM_BYTES      (896u << 10) /* values that travel with a task */
+#define LIMIT_TRAVEL_BYTES    (896u << 10) /* a task's value on its way back */
+#define LIMIT_CHUNK_BYTES     (256u << 10) /* a piece of a flow, program, output */
+#define LIMIT_PROGRAM_BYTES   (256u << 20) /* of a C flow's program */
+#define LIMIT_PROGRAMS_BYTES  (2ull << 30) /* kept by an agent, all together */
+#define LIMIT_SHOWN_BYTES     256u       /* of a child's name as it is shown */
+#define LIMIT_PATH_BYTES      4096u      /* PATH_MAX */
+#define LIMIT_HOST_BYTES      255u       /* of a machine's name */
+#define LIMIT_AGENTS          256u       /* of a broker: a lane each */
+#define LIMIT_SLOTS           4096u      /* of an agent */
+#define LIMIT_WINDOW          8192u      /* tickets of an agent at once */
+#define LIMIT_HELD            (1u << 20) /* attempts that an agent has, spool too */
+#define LIMIT_AHEAD           1024u      /* C calls handed to one worker ... */
+#define LIMIT_AHEAD_US        1000       /* ... of so much work altogether */
+#define LIMIT_AGENT_NAME      64u        /* bytes */
+#define LIMIT_LABELS          64u        /* of an agent; and named resources */
+#define LIMIT_ACTIVE_RUNS     1000u      /* of a broker, not at their end yet */
+#define LIMIT_CLIENTS         1024u      /* questions that wait, in all */
+#define LIMIT_CRASHES         3u    /* of one task, by agents lost under it */
+#define LIMIT_BEAT_MS         1000  /* between beats, both ways */
+#define LIMIT_SUSPECT_MS      3000  /* silent: nothing new is sent */
+#define LIMIT_LOST_MS         10000 /* silent: given up */
+#define LIMIT_AWAY_MS         1000 /* connection gone: time to say hello again */
+#define LIMIT_ADOPT_MS        3000  /* broker restarted: agents come back */
 #define LIMIT_WORKER_START_MS 60000 /* for a C flow's program to serve */
 #define LIMIT_WORKER_IDLE_MS  60000 /* without a call; then its worker ends */
-#define LIMIT_STUCK_MS       1000 /* a lane that takes nothing is destroyed */
-#define LIMIT_LEASE_MS       60000 /* exclusive: given up no sooner */
-#define LIMIT_FENCE_MS       45000 /* exclusive: ended by an agent alone */
+#define LIMIT_STUCK_MS        1000  /* a lane that takes nothing is destroyed */
+#define LIMIT_LEASE_MS        60000 /* exclusive: given up no sooner */
+#define LIMIT_FENCE_MS        45000 /* exclusive: ended by an agent alone */
 #define LIMIT_UNSTORED_BYTES \
     (64u << 20)                        /* on the way to the store: then wait */
 #define LIMIT_UNSENT_BYTES (16u << 20) /* output an agent could not send yet */

@@ -13,7 +13,8 @@
 #include "proto/items.h"
 #include "proto/limits.h"
 
-#define SPEC_FLAGS ((unsigned)(SPEC_EXCLUSIVE | SPEC_AT_MOST_ONCE))
+#define SPEC_FLAGS \
+    ((unsigned)(SPEC_EXCLUSIVE | SPEC_AT_MOST_ONCE | SPEC_CREATES))
 
 /* The first rule that does not hold is what is wrong. */
 struct rule {

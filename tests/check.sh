@@ -31,7 +31,9 @@ stage() {
 san=SAN=address,undefined
 stage gcc make all
 stage tests make test
+stage sim make sim SEEDS=10000
 stage gcc-sanitized make "$san" unit replay
+stage sim-sanitized make "$san" sim SEEDS=1000
 stage clang make CC=clang programs
 stage clang-sanitized make CC=clang "$san" unit replay
 stage lint make -k lint

@@ -29,6 +29,12 @@ join_new(struct sim *s, bool fine)
         host_join(s, &s->hosts[s->nhost++], fine);
 }
 
+static int64_t
+later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void
 fault_kill(struct sim *s)
 {
@@ -94,21 +100,23 @@ fault_break_all(struct sim *s)
            host->session);
 }
 
-/* Nobody notices: it was connected again at once. */
+/* It was connected again at once: only their numbers tell. */
 static void
 fault_lose_some(struct sim *s)
 {
     struct host *host = pick(s);
 
     sim_say(s, "something of %s is lost", host->name);
-    wire_break(s, host, WAY_UP);
+    wire_break(s, host, sim_chance(s, 50) ? WAY_UP : WAY_DOWN);
 }
 
 static void
 fault_stall(struct sim *s)
 {
     struct host *host = pick(s);
-    int64_t until = s->now + sim_span(s, 1000, SECONDS(16));
+    int64_t until =
+        s->now +
+        sim_span(s, 1000, SECONDS(dice_one_in(&s->dice, 3) ? 120 : 16));
     uint32_t which = dice_roll(&s->dice, 3);
 
     sim_say(s, "%s %s until %.6f", host->name,
@@ -140,7 +148,8 @@ fault_pause(struct sim *s)
 
     if (!host->alive)
         return;
-    host->paused_until = s->now + sim_span(s, 1000, SECONDS(14));
+    host->paused_until =
+        later(host->paused_until, s->now + sim_span(s, 1000, SECONDS(14)));
     sim_say(s, "%s is paused until %.6f", host->name,
             (double)host->paused_until / SPAN_SECOND);
     sim_at(s, host->paused_until, resume, host, 0, 0);
@@ -202,7 +211,8 @@ fault_hub_pause(struct sim *s)
 {
     if (!s->hub.alive)
         return;
-    s->hub.paused_until = s->now + sim_span(s, 1000, SECONDS(14));
+    s->hub.paused_until =
+        later(s->hub.paused_until, s->now + sim_span(s, 1000, SECONDS(14)));
     sim_say(s, "the broker is paused until %.6f",
             (double)s->hub.paused_until / SPAN_SECOND);
     hub_turn(s);
@@ -313,14 +323,15 @@ static void
 draw_weather(struct sim *s)
 {
     static const int64_t delays[] = {100, 1000, 20000};
-    static const int64_t lengths[] = {2000, 300000, 12000000};
+    static const int64_t lengths[] = {2000, 300000, 12000000, 150000000};
     struct weather *w = &s->weather;
 
     w->calm = dice_one_in(&s->dice, 6);
     w->delay = delays[dice_roll(&s->dice, 3)];
-    w->length = lengths[dice_roll(&s->dice, 3)];
+    w->length = lengths[dice_roll(&s->dice, 4)];
     w->commit = dice_one_in(&s->dice, 4) ? 800000 : 6000;
-    w->until = SECONDS(dice_roll(&s->dice, 40));
+    w->until =
+        SECONDS(dice_roll(&s->dice, dice_one_in(&s->dice, 3) ? 300 : 40));
     if (w->calm) {
         w->until = 0;
         return;

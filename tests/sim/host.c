@@ -396,6 +396,7 @@ back(struct host *self, enum message_kind kind)
     if (self->session == 0)
         sim_fail(self->sim, "%s speaks outside a session", self->name);
     message->session = self->session;
+    message->nth = ++self->up_sent;
     return message;
 }
 
@@ -593,7 +594,7 @@ take_welcome(struct host *self, const struct message *message)
             (unsigned long long)message->session);
     for (size_t i = 0; i < message->n; i++)
         self->sim->counts.adopted += message->tickets[i] != 0;
-    self->nsent = 0;
+    self->nsent = self->up_sent = self->down_got = 0;
     self->tag = 0;
     self->session = message->session;
     self->heard = self->beat_due = self->sim->now;
@@ -611,7 +612,10 @@ host_arrived(struct host *self, struct message *message)
     if (message->kind == MESSAGE_WELCOME) {
         take_welcome(self, message);
     } else if (message->kind == MESSAGE_TASK || message->kind == MESSAGE_TELL) {
-        if (message->session == self->session) {
+        if (message->session == self->session &&
+            message->nth != ++self->down_got) {
+            host_lost_broker(self, self->sim->now);
+        } else if (message->session == self->session) {
             self->heard = self->sim->now;
             if (message->kind == MESSAGE_TASK)
                 take_task(self, message);

@@ -142,6 +142,7 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
     message = message_new(host, MESSAGE_TASK, WAY_DOWN);
     message->incarnation = host->given_to;
     message->session = session;
+    message->nth = ++host->down_sent;
     message->ticket = task->ticket;
     message->parcel = parcel_new(task->work);
     wire_send(s, message);
@@ -201,6 +202,7 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
     message = message_new(host, MESSAGE_TELL, WAY_DOWN);
     message->incarnation = host->given_to;
     message->session = session;
+    message->nth = ++host->down_sent;
     message->what = what;
     message->number = number;
     wire_send(s, message);
@@ -277,19 +279,17 @@ group_release(struct group *group)
 }
 
 static void
-write_down(struct sim *s, struct group *group)
+write_down(struct group *group)
 {
     for (size_t i = 0; i < group->n; i++)
         story_committed(group->notes[i].story, &group->notes[i]);
     group_release(group);
-    (void)s;
 }
 
 static void
 commit(struct sim *s, void *what, uint64_t number, uint64_t life)
 {
     struct hub *hub = &s->hub;
-    struct group *group = &hub->groups[0];
 
     (void)what;
     if (life != hub->life || !hub->alive)
@@ -298,9 +298,13 @@ commit(struct sim *s, void *what, uint64_t number, uint64_t life)
         sim_at(s, hub->paused_until, commit, NULL, number, life);
         return;
     }
-    write_down(s, group);
-    hub->ngroup--;
-    memmove(group, group + 1, hub->ngroup * sizeof *group);
+    while (hub->ngroup > 0 && hub->groups[0].number <= number) {
+        write_down(&hub->groups[0]);
+        hub->ngroup--;
+        memmove(hub->groups, hub->groups + 1,
+                hub->ngroup * sizeof *hub->groups);
+    }
+    sim_say(s, "  group %d is on disk", (int)number);
     broker_committed(hub->core, number, s->now);
     hub_turn(s);
 }
@@ -322,6 +326,7 @@ seal(struct sim *s)
     if (group->when < hub->commit_last)
         group->when = hub->commit_last;
     hub->commit_last = group->when;
+    sim_say(s, "  group %d of %zu is sealed", (int)group->number, group->n);
     sim_at(s, group->when, commit, NULL, group->number, hub->life);
 }
 
@@ -382,6 +387,7 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
             (unsigned long long)session);
     host->given = session;
     host->given_to = message->incarnation;
+    host->down_sent = host->up_got = 0;
     wire_release(&host->wires[WAY_DOWN]);
     host->wires[WAY_DOWN] =
         (struct wire){.stalled = host->wires[WAY_DOWN].stalled};
@@ -463,8 +469,11 @@ take_given_back(struct sim *s, const struct message *message)
     struct hub *hub = &s->hub;
     struct slip *slip = find_slip(hub, message->session, message->ticket);
 
-    if (slip)
+    if (slip) {
+        if (++slip->inst->given_back > 30)
+            sim_fail(s, "%s is sent to and fro", story_shown(slip->inst));
         remove_slip(hub, slip);
+    }
     if (broker_given_back(hub->core, message->session, message->ticket,
                           s->now) != (slip != NULL))
         sim_fail(s, "ticket %u given back: known to one only", message->ticket);
@@ -482,6 +491,7 @@ come_again(struct sim *s, const struct message *message)
     copy->incarnation = message->incarnation;
     copy->session = message->session;
     copy->number = message->number;
+    copy->nth = message->nth;
     copy->ticket = message->ticket;
     copy->result = message->result;
     json_incref(copy->result.value);
@@ -490,12 +500,31 @@ come_again(struct sim *s, const struct message *message)
     wire_send(s, copy);
 }
 
+/* Something before it is missing: the edge ends the session. */
+static bool
+is_gap(struct sim *s, const struct message *message)
+{
+    struct host *host = message->host;
+
+    if (message->way != WAY_UP || message->session != host->given ||
+        message->nth <= host->up_got)
+        return false;
+    if (message->nth == host->up_got + 1) {
+        host->up_got++;
+        return false;
+    }
+    sim_say(s, "  something of %s is missing", host->name);
+    on_tell(s, host->given, TELL_LEAVE, 0);
+    broker_gone(s->hub.core, host->given, GONE_CONNECTION, s->now);
+    return true;
+}
+
 void
 hub_arrived(struct sim *s, struct message *message)
 {
     struct hub *hub = &s->hub;
 
-    if (!hub->alive) {
+    if (!hub->alive || is_gap(s, message)) {
         message_free(message);
         return;
     }
@@ -613,7 +642,7 @@ hub_crash(struct sim *s)
             hub->ngroup);
     for (size_t i = 0; i < hub->ngroup; i++) {
         if (i < kept)
-            write_down(s, &hub->groups[i]);
+            write_down(&hub->groups[i]);
         else
             group_release(&hub->groups[i]);
     }

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "tests/sim/sim.h"
 
-#define PATIENCE (250 * SPAN_SECOND) /* leases, waits before retries */
+#define PATIENCE (400 * SPAN_SECOND) /* attempts, leases, waits to retry */
 #define EVENTS   3000000             /* of one world */
 
 /* ---- one world ---- */

@@ -92,7 +92,7 @@ struct inst {
     /* What agents really do. */
     uint64_t begun;   /* attempts that have begun, by number */
     uint64_t genuine; /* ... and came to their own end */
-    uint32_t starts, accepted, losses;
+    uint32_t starts, accepted, losses, given_back;
     uint32_t live; /* are being carried out now */
     bool touched;  /* a fault may have changed what becomes of it */
 };
@@ -137,7 +137,8 @@ struct story {
     size_t nnote, cap_note;
     bool cancelled;
     bool fell;  /* more failed than may */
-    bool again; /* what had failed may have been executed again */
+    bool anew;  /* what had failed is executed again, in this session */
+    bool again; /* ... or was, in one before it */
     uint32_t nfailed;
     struct plan_id *strange; /* came to another end than the reference's */
     size_t nstrange, cap_strange;
@@ -145,6 +146,7 @@ struct story {
 
 struct story *story_new(struct sim *s, uint64_t run);
 void story_destroy(struct story **self_p);
+const char *story_shown(const struct inst *inst);
 struct inst *story_inst(struct story *self, struct plan_id id);
 /* Hand it to the broker; resume: from what is committed. */
 void story_begin(struct story *self, int64_t adopt_until);
@@ -192,6 +194,7 @@ struct message {
     uint64_t incarnation;
     uint64_t session;
     enum way way;
+    uint64_t nth; /* of its session and way, as frames are numbered */
     int64_t when; /* it arrives, unless it is held up */
     enum broker_tell what;
     uint64_t number; /* of a result, a tell; a hello's tag */
@@ -268,6 +271,8 @@ struct host {
     /* what the broker has given it last */
     uint64_t given;    /* session; 0: it was dropped */
     uint64_t given_to; /* incarnation */
+    /* messages in this session, that both sides count */
+    uint64_t down_sent, down_got, up_sent, up_got;
     struct wire wires[WAY_COUNT];
 };
 

@@ -149,8 +149,8 @@ options_of(const struct inst *inst)
 }
 
 /* "#2 t3[7]" */
-static const char *
-shown(const struct inst *inst)
+const char *
+story_shown(const struct inst *inst)
 {
     static char text[4][80];
     static unsigned n;
@@ -312,15 +312,14 @@ go_back(struct story *self, struct inst *inst)
     inst->state = inst->stored;
     inst->attempt = inst->stored_attempt;
     inst->kept = inst->stored_attempt > 0 && plan_state_is_final(inst->stored);
-    if (self->again) /* ... what had failed anew, and what follows from it */
-        inst->kept = false;
-    self->nfailed += inst->kept && is_failure(inst->stored);
-    if (!inst->kept && plan_state_is_final(inst->state) &&
-        !(self->again && inst->attempt > 0 &&
-          plan_state_is_success(inst->state)))
+    if (plan_state_is_final(inst->state) &&
+        (!inst->kept || (self->anew && !plan_state_is_success(inst->stored))))
         inst->state = PLAN_WAITING;
+    self->nfailed += inst->kept && !self->anew && is_failure(inst->stored);
+    if (self->again) /* what follows from something new is executed again */
+        inst->kept = false;
     if (inst->kept && inst->ticket != 0)
-        sim_fail(self->sim, "%s has a ticket still", shown(inst));
+        sim_fail(self->sim, "%s has a ticket still", story_shown(inst));
 }
 
 void
@@ -345,8 +344,8 @@ story_begin(struct story *self, int64_t adopt_until)
     self->phase = STORY_RUNS;
     self->ended = false;
     self->nfailed = 0;
-    if (history && adopt_until == 0)
-        self->again = true;
+    self->anew = history && adopt_until == 0;
+    self->again |= self->anew;
     each_inst(self, go_back);
     if (broker_run_begin(s->hub.core, &run, s->now, &err) < 0)
         sim_fail(s, "run %llu: %s", (unsigned long long)self->run, err.msg);
@@ -422,15 +421,15 @@ check_end_of(struct story *self, struct inst *inst,
     json_decref(value);
     if (same && !inst->touched && !self->again &&
         record->attempt != want->attempts)
-        sim_fail(s, "%s took %u attempts, not %u", shown(inst), record->attempt,
-                 want->attempts);
+        sim_fail(s, "%s took %u attempts, not %u", story_shown(inst),
+                 record->attempt, want->attempts);
     if (same)
         return;
     if (!inst->touched && !self->again) {
         char *got = json_dumps(record->value, JSON_ENCODE_ANY);
 
         sim_fail(s, "%s is %s with %s (%s), not %s; nothing happened to it",
-                 shown(inst), plan_state_names[record->state],
+                 story_shown(inst), plan_state_names[record->state],
                  got ? got : "nothing", record->cause ? record->cause : "",
                  plan_state_names[want->state]);
     }
@@ -444,21 +443,21 @@ note_end(struct story *self, struct inst *inst,
     struct sim *s = self->sim;
 
     if (inst->final_in == self->session)
-        sim_fail(s, "%s is recorded %s, but it had ended already", shown(inst),
-                 plan_state_names[record->state]);
+        sim_fail(s, "%s is recorded %s, but it had ended already",
+                 story_shown(inst), plan_state_names[record->state]);
     if (inst->kept && record->attempt > 0 && !is_exempt(self, inst->id))
-        sim_fail(s, "%s is recorded %s, but its end had been kept", shown(inst),
-                 plan_state_names[record->state]);
+        sim_fail(s, "%s is recorded %s, but its end had been kept",
+                 story_shown(inst), plan_state_names[record->state]);
     inst->final_in = self->session;
     self->nfailed += is_failure(record->state);
     if (self->flow->has_max_fails && self->nfailed > self->flow->max_fails)
         self->fell = true;
     if (record->state == PLAN_CANCELLED && !self->cancelled && !self->fell &&
         !self->again)
-        sim_fail(s, "%s is cancelled, but nobody did that (%s)", shown(inst),
-                 record->cause ? record->cause : "");
+        sim_fail(s, "%s is cancelled, but nobody did that (%s)",
+                 story_shown(inst), record->cause ? record->cause : "");
     if (inst->ticket != 0)
-        sim_fail(s, "%s ends %s while its ticket is out", shown(inst),
+        sim_fail(s, "%s ends %s while its ticket is out", story_shown(inst),
                  plan_state_names[record->state]);
     check_end_of(self, inst, record);
 }
@@ -473,8 +472,8 @@ check_blame(struct story *self, struct inst *inst,
     if (!record->cause || strncmp(record->cause, "agent ", 6) != 0)
         return;
     if (!o->at_most_once && (inst->begun >> (record->attempt % 64) & 1) == 0)
-        sim_fail(self->sim, "%s is blamed (%s), but never began", shown(inst),
-                 record->cause);
+        sim_fail(self->sim, "%s is blamed (%s), but never began",
+                 story_shown(inst), record->cause);
     self->sim->counts.crashes++;
 }
 
@@ -484,20 +483,21 @@ story_recorded(struct story *self, const struct store_record *record)
     struct sim *s = self->sim;
     struct inst *inst = story_inst(self, record->id);
 
-    sim_say(s, "  record %s #%u %s %s", shown(inst), record->attempt,
+    sim_say(s, "  record %s #%u %s %s", story_shown(inst), record->attempt,
             plan_state_names[record->state],
             record->cause ? record->cause : "");
     s->progress = s->now;
     if (self->ended)
-        sim_fail(s, "%s is recorded after the end of its run", shown(inst));
+        sim_fail(s, "%s is recorded after the end of its run",
+                 story_shown(inst));
     if (inst->final_in == self->session)
-        sim_fail(s, "%s is recorded %s after its end", shown(inst),
+        sim_fail(s, "%s is recorded %s after its end", story_shown(inst),
                  plan_state_names[record->state]);
     if (strcmp(record->task, self->flow->tasks[record->id.task].name) != 0)
-        sim_fail(s, "%s is called %s", shown(inst), record->task);
+        sim_fail(s, "%s is called %s", story_shown(inst), record->task);
     if (record->attempt < inst->attempt &&
         (inst->begun >> (inst->attempt % 64) & 1))
-        sim_fail(s, "%s goes back from attempt %u to %u", shown(inst),
+        sim_fail(s, "%s goes back from attempt %u to %u", story_shown(inst),
                  inst->attempt, record->attempt);
     if (record->state != PLAN_RUNNING) /* a hello: it is renamed right now */
         hub_look_at(s, inst);
@@ -526,8 +526,8 @@ check_inputs(struct story *self, const struct inst *inst)
         const struct inst *other = story_inst(self, ids[i]);
 
         if (!plan_state_is_final(other->state) && other->state != PLAN_MAPPED)
-            sim_fail(self->sim, "%s is sent while %s is %s", shown(inst),
-                     shown(other), plan_state_names[other->state]);
+            sim_fail(self->sim, "%s is sent while %s is %s", story_shown(inst),
+                     story_shown(other), plan_state_names[other->state]);
     }
     free(ids);
 }
@@ -538,6 +538,8 @@ count_out(struct story *self, const char *tag, uint32_t task)
     struct hub *hub = &self->sim->hub;
     uint32_t n = 0;
 
+    for (size_t i = hub->nslip; i-- > 0;)
+        hub_look_at(self->sim, hub->slips[i].inst);
     for (size_t i = 0; i < hub->nslip; i++) {
         const struct inst *inst = hub->slips[i].inst;
         const struct flow_options *o = options_of(inst);
@@ -564,13 +566,13 @@ check_limits(struct story *self, const struct inst *inst)
             if (strcmp(o->tags[k], limit->tag) == 0 &&
                 count_out(self, limit->tag, UINT32_MAX) > limit->most)
                 sim_fail(self->sim, "%s is sent past the limit of %u",
-                         shown(inst), limit->most);
+                         story_shown(inst), limit->most);
         }
     }
     if (task->mapped && o->max_parallel > 0 &&
         count_out(self, NULL, inst->id.task) > o->max_parallel)
-        sim_fail(self->sim, "%s is sent past max-parallel %u", shown(inst),
-                 o->max_parallel);
+        sim_fail(self->sim, "%s is sent past max-parallel %u",
+                 story_shown(inst), o->max_parallel);
 }
 
 void
@@ -581,21 +583,22 @@ story_sent(struct story *self, const struct lane_task *task)
     const struct flow_options *o = options_of(inst);
 
     if (self->phase != STORY_RUNS || self->ended)
-        sim_fail(s, "%s is sent, but the run does not run", shown(inst));
+        sim_fail(s, "%s is sent, but the run does not run", story_shown(inst));
     if (inst->final_in == self->session)
-        sim_fail(s, "%s is sent, but it is %s", shown(inst),
+        sim_fail(s, "%s is sent, but it is %s", story_shown(inst),
                  plan_state_names[inst->state]);
     if (inst->kept && !is_exempt(self, inst->id))
-        sim_fail(s, "%s is sent, but was %s in an earlier session", shown(inst),
-                 plan_state_names[inst->state]);
+        sim_fail(s, "%s is sent, but was %s in an earlier session",
+                 story_shown(inst), plan_state_names[inst->state]);
     if (task->work->attempt < inst->attempt ||
         (task->work->attempt == inst->attempt && inst->state == PLAN_RETRYING))
-        sim_fail(s, "%s is sent as attempt %u after %u", shown(inst),
+        sim_fail(s, "%s is sent as attempt %u after %u", story_shown(inst),
                  task->work->attempt, inst->attempt);
     if (o->at_most_once && inst->running_stored != task->work->attempt)
-        sim_fail(s, "%s is sent before that is on disk", shown(inst));
+        sim_fail(s, "%s is sent before that is on disk", story_shown(inst));
     if (self->cancelled)
-        sim_fail(s, "%s is sent after the run was cancelled", shown(inst));
+        sim_fail(s, "%s is sent after the run was cancelled",
+                 story_shown(inst));
     check_inputs(self, inst);
     check_limits(self, inst);
 }
@@ -640,17 +643,17 @@ story_begins(struct story *self, const struct work *work)
     inst->starts++;
     if (!is_exempt(self, inst->id) &&
         !is_equal(given, ref_run_instance(self->want, inst->id)->given))
-        sim_fail(s, "%s is given %s, not %s", shown(inst),
+        sim_fail(s, "%s is given %s, not %s", story_shown(inst),
                  json_dumps(given, JSON_COMPACT),
                  json_dumps(ref_run_instance(self->want, inst->id)->given,
                             JSON_COMPACT));
     if (o->at_most_once && inst->starts > 1)
-        sim_fail(s, "%s begins %u times", shown(inst), inst->starts);
+        sim_fail(s, "%s begins %u times", story_shown(inst), inst->starts);
     if (inst->live > 0 && (o->exclusive || inst->losses == 0))
-        sim_fail(s, "%s begins while it runs already", shown(inst));
+        sim_fail(s, "%s begins while it runs already", story_shown(inst));
     if (inst->starts > inst->accepted + inst->losses + 1 && !self->again)
         sim_fail(s, "%s begins %u times: %u came back, %u were lost",
-                 shown(inst), inst->starts, inst->accepted, inst->losses);
+                 story_shown(inst), inst->starts, inst->accepted, inst->losses);
     inst->begun |= bit;
     outcome = fate_try(&self->fate, inst->id,
                        count_bits(inst->genuine & ~bit) + 1, given);
@@ -666,13 +669,13 @@ check_over(struct story *self, struct inst *inst)
     struct sim *s = self->sim;
 
     if (inst->ticket != 0)
-        sim_fail(s, "the run is over, but %s has a ticket", shown(inst));
+        sim_fail(s, "the run is over, but %s has a ticket", story_shown(inst));
     if (!is_known(self, inst->id) && self->nstrange == 0)
-        sim_fail(s, "%s should not be", shown(inst));
+        sim_fail(s, "%s should not be", story_shown(inst));
     if (is_exempt(self, inst->id) || inst->stored == PLAN_MAPPED)
         return;
     if (!plan_state_is_final(inst->stored))
-        sim_fail(s, "the run is over, but %s is %s on disk", shown(inst),
+        sim_fail(s, "the run is over, but %s is %s on disk", story_shown(inst),
                  plan_state_names[inst->stored]);
 }
 

@@ -4,7 +4,7 @@
 # shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=tests/support/cluster.sh
-source "$(dirname "$0")/../support/cluster.sh"
+source "$root/tests/support/cluster.sh"
 export LEAT_BIN=$bin LEAT_STORE=$work/store
 
 sums() {
@@ -26,7 +26,7 @@ for _ in 1 2; do
     holds 'The sum is' err
     remote show --json last | sums
 done
-exits 0 "$EXAMPLES/parallel" run -d --broker "$broker"
+exits 0 "$EXAMPLES/parallel" run -p stop=5 -d --broker "$broker"
 exits 0 remote wait "$(cat out)"
 remote show --json last | jq -e '.state == "succeeded"' >/dev/null ||
     fail "it did not succeed"

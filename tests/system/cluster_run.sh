@@ -5,7 +5,7 @@
 # shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=tests/support/cluster.sh
-source "$(dirname "$0")/../support/cluster.sh"
+source "$root/tests/support/cluster.sh"
 set -m # background jobs must not ignore SIGINT
 export XDG_RUNTIME_DIR=$work/runtime
 mkdir runtime
@@ -21,7 +21,7 @@ nothing_left() {
 # plain FILE: without what is never the same twice
 plain() {
     sed -E 's/[0-9.]+ (us|ms|s)$/TIME/; s/ in [0-9.]+ (us|ms|s)/ in TIME/;
-        s/run [0-9]+/run N/; s/(logs|retry|watch) [0-9]+/\1 N/' "$1" | sort
+        s/run [0-9]+/run N/; s/(logs|retry|watch) [0-9]+/\1 N/' "$1" | tr -s ' ' | sort
 }
 
 # alike STATUS ARG...: run here and with -j: same status, output and words

@@ -21,8 +21,9 @@
 #include "flow/file.h"
 #include "flow/params.h"
 
-#define HEAD "leat: 1\nname: test\ntasks:\n"
-#define MS   SPAN_MS
+#define HEAD          "leat: 1\nname: test\ntasks:\n"
+#define MS            SPAN_MS
+#define COUNT_MEMBERS 64
 
 /* Something that an agent was given and has not given back or ended. */
 struct given {
@@ -46,7 +47,7 @@ struct broker_world {
     struct buf journal;
     struct given given[4096];
     size_t ngiven;
-    struct member members[8];
+    struct member members[COUNT_MEMBERS];
     size_t nmember;
     int64_t now, next, wall;
     uint64_t nrun;

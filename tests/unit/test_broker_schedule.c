@@ -238,6 +238,29 @@ windows_are_no_deeper_than_a_frame_of_what_goes_along(void **state)
 }
 
 static void
+ends_that_no_agent_told_measure_nothing(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, MAP("2000", ""));
+    join(w, "box", 1);
+    tick(w);
+    for (int i = 0; i < 10; i++) {
+        struct given g = w->given[0];
+        struct result result = {.ticket = g.ticket,
+                                .state = PLAN_CACHED,
+                                .code = -1,
+                                .started = w->wall,
+                                .ended = w->wall};
+
+        w->ngiven = 0;
+        assert_true(broker_result(w->broker, g.session, 0, &result, w->now));
+        tick(w);
+        assert_int_equal(count_given(w, "box"), 1);
+    }
+}
+
+static void
 one_waits_for_each_slot_below_a_tenth_of_a_second_and_none_above(void **state)
 {
     struct broker_world *w = *state;
@@ -442,6 +465,7 @@ main(void)
         TEST(windows_hold_two_milliseconds_of_work),
         TEST(windows_are_deep_for_microseconds_and_have_an_end),
         TEST(windows_are_no_deeper_than_a_frame_of_what_goes_along),
+        TEST(ends_that_no_agent_told_measure_nothing),
         TEST(one_waits_for_each_slot_below_a_tenth_of_a_second_and_none_above),
         TEST(only_plain_tasks_lie_in_wait),
         TEST(what_waits_too_long_is_recalled_for_an_idle_agent),

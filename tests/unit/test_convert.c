@@ -117,7 +117,8 @@ on_leave(void *ctx)
 }
 
 static const struct lane_calls lane_calls = {
-    on_task, on_cancel, on_recall, on_ack, on_drain, on_lane_beat, on_leave,
+    on_task,  on_cancel,    on_recall, on_ack,
+    on_drain, on_lane_beat, on_leave,  false,
 };
 
 static void
@@ -302,6 +303,87 @@ nothing_to_say_is_no_frame(void **state)
     return_out_destroy(&back);
     lane_out_destroy(&lane);
     return_out_destroy(&back);
+}
+
+static void
+forward(void *ctx, const struct lane_task *task)
+{
+    struct lane_out *to = ctx;
+    struct err err;
+
+    assert_int_equal(task->work->item != NULL,
+                     task->work->id.child != PLAN_WHOLE);
+    assert_null(task->work->own);
+    assert_int_equal(lane_out_task(to, task, &err), 0);
+    lane_work_free(task->work);
+}
+
+/* An agent hands calls to its workers as it was given them. */
+static void
+calls_can_be_passed_on_unread(void **state)
+{
+    static const struct lane_calls calls = {.task = forward, .passes_on = true};
+    struct lane_out *from = lane_out_new(), *to = lane_out_new();
+    struct work_spec spec = spec_of(0, "noop");
+    struct work work = work_of(&spec, 5);
+    struct told direct = {0}, hop = {0};
+    const struct buf *frame;
+    struct wire wire;
+    struct err err;
+
+    (void)state;
+    work.own = json_pack("{s:i}", "i", 5);
+    put_task(from, 1, &work);
+    work_release(&work);
+    work = work_of(&spec, PLAN_WHOLE);
+    put_task(from, 2, &work);
+    frame = lane_out_next(from);
+    decode(&wire, frame);
+    assert_int_equal(lane_read(&wire, &lane_calls, &direct, &err), 0);
+    assert_int_equal(lane_read(&wire, &calls, to, &err), 0);
+    wire_release(&wire);
+    lane_out_sent(from);
+    assert_int_equal(pass_lane(to, &hop), 1);
+    assert_string_equal(buf_str(&direct.text), buf_str(&hop.text));
+    assert_non_null(strstr(buf_str(&hop.text), "with={\"i\":5}"));
+    told_release(&direct);
+    told_release(&hop);
+    lane_out_destroy(&from);
+    lane_out_destroy(&to);
+}
+
+/* ... but not those of which something has to be known on the way. */
+static void
+calls_with_more_to_them_are_read(void **state)
+{
+    static const struct lane_calls calls = {.task = on_task, .passes_on = true};
+    struct lane_out *out = lane_out_new();
+    struct work_spec when = spec_of(0, "a"), creates = spec_of(1, "b");
+    struct told told = {0};
+    struct wire wire;
+    struct err err;
+
+    (void)state;
+    when.when = "true";
+    creates.creates = true;
+    for (int i = 0; i < 2; i++) {
+        struct work work = work_of(i == 0 ? &when : &creates, 1);
+
+        work.own = json_pack("{s:i}", "i", i);
+        put_task(out, (uint32_t)i + 1, &work);
+        work_release(&work);
+    }
+    decode(&wire, lane_out_next(out));
+    assert_int_equal(lane_read(&wire, &calls, &told, &err), 0);
+    wire_release(&wire);
+    lane_out_sent(out);
+    for (size_t i = 0; i < told.ntask; i++) {
+        assert_null(told.tasks[i].work->item);
+        assert_non_null(told.tasks[i].work->own);
+    }
+    assert_int_equal(told.ntask, 2);
+    told_release(&told);
+    lane_out_destroy(&out);
 }
 
 static void
@@ -1140,6 +1222,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_to_say_is_no_frame),
+        cmocka_unit_test(calls_can_be_passed_on_unread),
+        cmocka_unit_test(calls_with_more_to_them_are_read),
         cmocka_unit_test(a_lane_says_it_all_in_one_frame),
         cmocka_unit_test(a_spec_comes_back_as_it_was),
         cmocka_unit_test(tasks_of_a_frame_share_specs_and_parameters),

@@ -513,7 +513,7 @@ lanes_are_checked(void **state)
            s->spec.exit_retry = s->codes, s->spec.n_exit_retry = 1);
     BREAKS(WIRE_LANE, "Spec.timeout: negative", s->spec.timeout = -1);
     BREAKS(WIRE_LANE, "Spec.timeout: negative", s->spec.grace = -1);
-    BREAKS(WIRE_LANE, "Spec.flags: out of range", s->spec.flags = 4);
+    BREAKS(WIRE_LANE, "Spec.flags: out of range", s->spec.flags = 8);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.amount = -1);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.name = text(""));
     BREAKS(WIRE_LANE, "Spec.program: neither hash nor path",
