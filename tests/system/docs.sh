@@ -50,7 +50,7 @@ done
 number() {
     printf '#include "proto/limits.h"\n%s\n' "$1" |
         gcc -E -P -I"$root" - | tail -n 1 >expression
-    printf '%s\n' $(($(tr -d u <expression))) >out
+    printf '%s\n' $(($(tr -d ul <expression))) >out
     expect "$2" out
     tr '\n' ' ' <"$docs/$4" | holds "$3" /dev/stdin
 }
