@@ -126,6 +126,8 @@ wait $job || status=$?
 wait_for 10 gone "$task"
 exits 7 remote wait last
 exits 2 remote cancel last/soft
+exits 1 remote cancel last
+holds 'ended already' err
 
 # a client that is killed leaves the run alone
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &
