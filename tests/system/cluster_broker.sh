@@ -185,6 +185,15 @@ wait $job || fail "the run did not survive: $(cat err.long)"
 holds 'is there again' err.long
 holds 'last words' err.long
 
+# a run in its store that is nobody's any more
+LEAT_STORE=$work/broker-store "$LEAT" run long.yaml 2>err.long &
+job=$!
+read -r task <ready
+kill -KILL $job
+wait $job || :
+exits 1 remote watch last
+holds 'interrupted: 1 task' err
+
 exits 0 remote rm 1
 exits 4 remote show 1
 exits 0 remote drain one
