@@ -285,7 +285,7 @@ const struct command cli_commands[] = {
         .examples = "@ agent start rack1 rack2 --broker tcp://10.0.0.41 "
                     "--insecure\n"
                     "@ agent ls\n",
-        .options = OPTIONS(OPT_HOSTS, OPT_COPY, OPT_AGENT_SLOTS, OPT_LABEL,
+        .options = OPTIONS(OPT_HOSTS, OPT_COPY, OPT_SLOTS, OPT_LABEL,
                            OPT_RESOURCE, OPT_INSECURE, OPT_JSON, OPT_BROKER),
         .words = KIND_VERB,
         .least = 1,

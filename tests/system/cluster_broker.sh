@@ -164,6 +164,10 @@ touch fixed
 exits 0 remote retry last
 holds '1 kept from before' err
 expect x firsts
+exits 0 remote retry last --from first
+lacks 'kept from before' err
+exits 0 remote watch last
+lacks 'second failed' <(sed -n '/^run /,$p' err)
 
 # the broker away for a moment: the watcher goes on by itself
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &
