@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/cluster.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -257,6 +258,7 @@ start(struct cluster *self, int which, char **argv, int lifeline, int ready,
 
     if (cluster_program(&path, names[which], err) < 0)
         return -1;
+    assert(path);
     daemon->log = open_log(self, err);
     if (daemon->log < 0) {
         free(path);

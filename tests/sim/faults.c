@@ -114,11 +114,11 @@ static void
 fault_stall(struct sim *s)
 {
     struct host *host = pick(s);
-    int64_t until =
-        s->now +
-        sim_span(s, 1000, SECONDS(dice_one_in(&s->dice, 3) ? 120 : 16));
+    int64_t until = s->now + sim_span(s, 1000, SECONDS(16));
     uint32_t which = dice_roll(&s->dice, 3);
 
+    if (s->weather.length > SECONDS(20) && sim_chance(s, 50))
+        until = s->now + SECONDS(30 + dice_roll(&s->dice, 90));
     sim_say(s, "%s %s until %.6f", host->name,
             which == 0   ? "hears nothing"
             : which == 1 ? "is not heard"
