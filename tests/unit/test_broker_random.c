@@ -124,9 +124,9 @@ leave(struct chaos *c, uint32_t agent, enum broker_gone why, bool dies)
     c->incarnation[agent] = 0;
 }
 
-/* What gives back unasked is on its way out. */
+/* Unasked, as an agent does that is going to leave. */
 static void
-give_back_and_leave(struct chaos *c, const struct given *g)
+gives_back(struct chaos *c, const struct given *g)
 {
     (void)broker_given_back(c->w->broker, g->session, g->ticket, c->w->now);
     for (uint32_t a = 0; a < AGENTS; a++) {
@@ -158,7 +158,7 @@ answer(struct chaos *c, uint32_t i)
     memmove(&w->given[i], &w->given[i + 1],
             (w->ngiven - i) * sizeof w->given[0]);
     if (draw(c, 16) == 0) {
-        give_back_and_leave(c, &g);
+        gives_back(c, &g);
         return;
     }
     if (draw(c, 20) == 0)
