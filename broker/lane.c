@@ -240,11 +240,12 @@ broker_lane_is_done(const struct broker_lane *self, int64_t now)
 /* ---- keys ---- */
 
 void
-broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char *key)
+broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char **key_p)
 {
     self->noted = mem_grow(self->noted, &self->cap_noted, self->nnoted + 1,
                            sizeof *self->noted);
-    self->noted[self->nnoted++] = (struct noted){ticket, key};
+    self->noted[self->nnoted++] = (struct noted){ticket, *key_p};
+    *key_p = NULL;
 }
 
 char *

@@ -54,7 +54,8 @@ bool broker_lane_is_done(const struct broker_lane *self, int64_t now);
 /* ---- values to be kept when the attempt succeeds ---- */
 
 /* Takes the key over. */
-void broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char *key);
+void broker_lane_note_key(struct broker_lane *self, uint32_t ticket,
+                          char **key_p);
 /* A heap string, or NULL. */
 char *broker_lane_take_key(struct broker_lane *self, uint32_t ticket);
 

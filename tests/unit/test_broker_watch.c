@@ -192,9 +192,10 @@ static int
 announce(struct broker_submit *submit, uint64_t tag, uint64_t bytes,
          struct err *err)
 {
-    Wire__Submit message = WIRE__SUBMIT__INIT;
+    Wire__Submit message;
     unsigned char hash[32] = {0};
 
+    wire__submit__init(&message);
     message.tag = tag;
     message.source_bytes = bytes;
     message.source_hash.data = hash;
