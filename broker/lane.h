@@ -25,6 +25,9 @@ int broker_lane_new(struct broker_lane **ret, broker_session session,
                     char **endpoint_p, int64_t now, struct err *err);
 void broker_lane_destroy(struct broker_lane **self_p);
 
+/* Close a socket that is bound there, and remove what libzmq leaves of it. */
+void broker_lane_unbind(void **socket_p, const char *endpoint);
+
 broker_session broker_lane_session(const struct broker_lane *self);
 const char *broker_lane_endpoint(const struct broker_lane *self);
 int broker_lane_fd(const struct broker_lane *self);
@@ -51,7 +54,8 @@ bool broker_lane_is_done(const struct broker_lane *self, int64_t now);
 /* ---- values to be kept when the attempt succeeds ---- */
 
 /* Takes the key over. */
-void broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char *key);
+void broker_lane_note_key(struct broker_lane *self, uint32_t ticket,
+                          char **key_p);
 /* A heap string, or NULL. */
 char *broker_lane_take_key(struct broker_lane *self, uint32_t ticket);
 
