@@ -53,6 +53,13 @@ while read -r line; do
 done <commands
 [[ -s run.svg ]] || fail "no picture"
 
+# A cluster for one run; the others need machines (hosts.sh, docker.sh).
+line=$(block sh 3 | grep -e ' -j 8')
+exits 0 eval "$line"
+block sh 3 | grep '^docker-compose ' | while read -r line; do
+    holds "${line%%  *}" "$root/docker-compose.yml"
+done
+
 # The bounds it names.
 bound() {
     grep -Eq "^#define $1 +\\(?$2\\)?( |$)" "$root/proto/limits.h" ||
