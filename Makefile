@@ -5,6 +5,7 @@
 # make sim SEEDS= SEED= V=1   simulated clusters: many seeds, or just one
 # make cover      coverage of `make test`     make valgrind   units under it
 # make install PREFIX= DESTDIR=               make clean
+# make docker-check   the cluster in containers: some minutes, no part of check
 # make peers PYTHON=   compare with Prefect 1.4, which that python has
 # Variants: CC=clang, SAN=address,undefined, WERROR= (packagers), V=1 (commands)
 
@@ -85,6 +86,8 @@ demo:
 	+$(ECHO)$(MAKE) all
 	build/bin/leat run examples/parallel.yaml -p stop=5
 	build/bin/leat graph last
+docker-check:
+	$(ECHO)tests/docker.sh
 fuzz:
 	+$(ECHO)$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined \
 	    BUILD=build/clang-fuzz $(FUZZ:%=build/fuzz/%)
@@ -110,7 +113,7 @@ clean:
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
 .PHONY: all programs unit test sim replay valgrind check demo fuzz cover bench \
-    peers lint lint-files format install clean help
+    peers lint lint-files format install clean help docker-check
 .SECONDARY:
 
 $(BUILD)/headers: Makefile

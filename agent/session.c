@@ -13,12 +13,12 @@
 #include "proto/limits.h"
 #include "proto/link.h"
 
-#define BATCH   64                       /* frames a turn from one socket */
-#define ANSWER  (3 * SPAN_SECOND)        /* for a Welcome; then a new socket */
-#define RETRY   (250 * SPAN_MS)          /* between hellos */
-#define REMIND  (60 * SPAN_SECOND)       /* between lines about being away */
-#define GONE    (300 * SPAN_MS)          /* without connection, after joining */
-#define CONNECT (5 * SPAN_SECOND)        /* for lane and return to connect */
+#define BATCH   64                 /* frames a turn from one socket */
+#define ANSWER  (3 * SPAN_SECOND)  /* for a Welcome; then a new socket */
+#define RETRY   (250 * SPAN_MS)    /* between hellos */
+#define REMIND  (60 * SPAN_SECOND) /* between lines about being away */
+#define GONE    (300 * SPAN_MS)    /* without connection, after joining */
+#define CONNECT (5 * SPAN_SECOND)  /* for lane and return to connect */
 #define NAME    (LIMIT_SUSPECT_MS * SPAN_MS + SPAN_SECOND)
 #define SILENT  (LIMIT_LOST_MS * SPAN_MS)
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/span.h"
@@ -26,6 +27,7 @@ struct broker_lane {
     char *endpoint;
     void *socket;
     struct lane_out *out;
+    bool bound;
     bool open; /* its peer was there */
     int64_t join_by;
     int64_t shut;      /* since when it takes nothing; 0: it does */
@@ -51,9 +53,21 @@ broker_lane_new(struct broker_lane **ret, broker_session session,
         broker_lane_destroy(&self);
         return -1;
     }
+    self->bound = true;
     self->out = lane_out_new();
     *ret = self;
     return 0;
+}
+
+void
+broker_lane_unbind(void **socket_p, const char *endpoint)
+{
+    const char *path = endpoint + strlen("ipc://");
+
+    /* Before: afterwards it may be somebody else's. */
+    if (strncmp(endpoint, "ipc://", strlen("ipc://")) == 0 && *path != '@')
+        (void)unlink(path);
+    link_close(socket_p);
 }
 
 void
@@ -64,7 +78,10 @@ broker_lane_destroy(struct broker_lane **self_p)
     if (!self)
         return;
     *self_p = NULL;
-    link_close(&self->socket);
+    if (self->bound)
+        broker_lane_unbind(&self->socket, self->endpoint);
+    else
+        link_close(&self->socket);
     lane_out_destroy(&self->out);
     for (size_t i = 0; i < self->nnoted; i++) {
         free(self->noted[i].key);
@@ -225,12 +242,13 @@ broker_lane_is_done(const struct broker_lane *self, int64_t now)
 /* ---- keys ---- */
 
 void
-broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char *key,
-                     char *folder)
+broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char **key_p,
+                     char **folder_p)
 {
     self->noted = mem_grow(self->noted, &self->cap_noted, self->nnoted + 1,
                            sizeof *self->noted);
-    self->noted[self->nnoted++] = (struct noted){ticket, key, folder};
+    self->noted[self->nnoted++] = (struct noted){ticket, *key_p, *folder_p};
+    *key_p = *folder_p = NULL;
 }
 
 static bool

@@ -25,6 +25,9 @@ int broker_lane_new(struct broker_lane **ret, broker_session session,
                     char **endpoint_p, int64_t now, struct err *err);
 void broker_lane_destroy(struct broker_lane **self_p);
 
+/* Close a socket that is bound there, and remove what libzmq leaves of it. */
+void broker_lane_unbind(void **socket_p, const char *endpoint);
+
 broker_session broker_lane_session(const struct broker_lane *self);
 const char *broker_lane_endpoint(const struct broker_lane *self);
 int broker_lane_fd(const struct broker_lane *self);
@@ -50,9 +53,9 @@ bool broker_lane_is_done(const struct broker_lane *self, int64_t now);
 
 /* ---- values to be kept when the attempt succeeds ---- */
 
-/* Takes both over; folder: where it is to run, may be NULL. */
-void broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char *key,
-                          char *folder);
+/* Takes both over; folder: where it is to run, *folder_p may be NULL. */
+void broker_lane_note_key(struct broker_lane *self, uint32_t ticket,
+                          char **key_p, char **folder_p);
 /* A heap string; NULL: there is none, or it ran elsewhere than it was to, in
  * `cwd` (NULL: not told), and nobody should get its value for the key. */
 char *broker_lane_take_key(struct broker_lane *self, uint32_t ticket,

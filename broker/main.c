@@ -55,8 +55,7 @@ static const struct setting table[SET_COUNT] = {
                    "$XDG_STATE_HOME/leat-broker unless told"},
     [SET_LANES] = {0, "lane-ports", SETTING_TEXT, "LEAT_BROKER_LANE_PORTS",
                    "FIRST-LAST", "7200-7455", "ports for agents, one each"},
-    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL,
-                      NULL,
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL, NULL,
                       "serve an address that others reach, without keys: "
                       "whoever reaches it can run programs here"},
     [SET_LEVEL] = {'l', "log-level", SETTING_TEXT, "LEAT_BROKER_LOG_LEVEL",
@@ -126,17 +125,18 @@ read_lanes(const struct settings *settings,
            struct broker_server_options *options, struct err *err)
 {
     const char *text = settings_text(settings, SET_LANES);
-    unsigned first = 0, last = 0;
-    int n = 0;
+    char *end = NULL;
+    unsigned long first = strtoul(text, &end, 10), last = 0;
 
-    if (sscanf(text, "%5u-%5u%n", &first, &last, &n) != 2 || text[n] ||
-        first == 0 || last < first || last > 65535)
+    if (*end == '-')
+        last = strtoul(end + 1, &end, 10);
+    if (*end || first == 0 || last < first || last > 65535)
         return err_set(err, ERR_INVALID,
                        "--lane-ports: `%s` is no range of ports, such as "
                        "7200-7455",
                        text);
-    options->first = first;
-    options->last = last;
+    options->first = (unsigned)first;
+    options->last = (unsigned)last;
     return 0;
 }
 

@@ -22,8 +22,8 @@ struct place {
 
 struct broker_net {
     int epoll;
-    char *address, *back;
-    void *control, *returns;
+    char *address, *back, *back_endpoint;
+    void *control, *returns;    /* NULL: not bound */
     unsigned first, last, next; /* ports of lanes; ipc: only `next` */
     struct place places[PLACES];
     uint64_t garbage;
@@ -355,13 +355,19 @@ port_of(const char *address)
 }
 
 static int
-open_socket(struct broker_net *self, void **socket, enum link_kind kind,
+open_socket(struct broker_net *self, void **ret, enum link_kind kind,
             const char *endpoint, struct err *err)
 {
-    if (link_socket(socket, kind, err) < 0 ||
-        link_bind(*socket, endpoint, err) < 0)
+    void *socket = NULL;
+
+    if (link_socket(&socket, kind, err) < 0)
         return -1;
-    return add_to_epoll(self, link_fd(*socket), 0, err);
+    if (link_bind(socket, endpoint, err) < 0) {
+        link_close(&socket);
+        return -1;
+    }
+    *ret = socket;
+    return add_to_epoll(self, link_fd(socket), 0, err);
 }
 
 int
@@ -370,26 +376,23 @@ broker_net_new(struct broker_net **ret,
 {
     struct broker_net *self = mem_alloc(1, sizeof *self);
     unsigned port = port_of(options->address) + 1;
-    char *back = NULL;
-    int rc = -1;
 
     self->epoll = options->epoll;
     self->address = mem_dup(options->address);
     self->first = self->next = options->first;
     self->last = options->last;
-    back = link_beside(self->address, port, "return");
-    self->back = is_ipc(self) ? mem_dup(back) : mem_printf(":%u", port);
+    self->back_endpoint = link_beside(self->address, port, "return");
+    self->back =
+        is_ipc(self) ? mem_dup(self->back_endpoint) : mem_printf(":%u", port);
     if (open_socket(self, &self->control, LINK_ROUTER, self->address, err) <
             0 ||
-        open_socket(self, &self->returns, LINK_RETURN_PULL, back, err) < 0)
-        goto out;
+        open_socket(self, &self->returns, LINK_RETURN_PULL, self->back_endpoint,
+                    err) < 0) {
+        broker_net_destroy(&self);
+        return -1;
+    }
     *ret = self;
-    self = NULL;
-    rc = 0;
-out:
-    free(back);
-    broker_net_destroy(&self);
-    return rc;
+    return 0;
 }
 
 void
@@ -402,9 +405,12 @@ broker_net_destroy(struct broker_net **self_p)
     *self_p = NULL;
     for (size_t i = 0; i < PLACES; i++)
         broker_lane_destroy(&self->places[i].lane);
-    link_close(&self->control);
-    link_close(&self->returns);
+    if (self->control)
+        broker_lane_unbind(&self->control, self->address);
+    if (self->returns)
+        broker_lane_unbind(&self->returns, self->back_endpoint);
     free(self->address);
+    free(self->back_endpoint);
     free(self->back);
     free(self);
 }

@@ -55,27 +55,28 @@ broker_question_destroy(struct broker_question **self_p)
     free(self);
 }
 
-/* Any bytes as text that can be in a message. */
 static void
-write_answer(struct buf *out, Wire__Answer *answer)
+write_answer(struct buf *out, const Wire__Answer *answer)
 {
+    Wire__Answer plain = *answer;
     struct err err;
 
     if (wire_encode(out, WIRE_ANSWER, &answer->base, &err) == 0)
         return;
     /* Not UTF-8, or too long for a frame. */
-    answer->code = ERR_SYSTEM;
-    answer->text = err.msg;
-    answer->document.len = 0;
-    (void)wire_encode(out, WIRE_ANSWER, &answer->base, &err);
+    plain.code = ERR_SYSTEM;
+    plain.text = err.msg;
+    plain.document.len = 0;
+    (void)wire_encode(out, WIRE_ANSWER, &plain.base, &err);
 }
 
 void
 broker_question_refuse(struct broker_question *self, enum err_code code,
                        char *text)
 {
-    Wire__Answer answer = WIRE__ANSWER__INIT;
+    Wire__Answer answer;
 
+    wire__answer__init(&answer);
     answer.tag = self->tag;
     answer.code = (uint32_t)code;
     answer.text = text;
@@ -94,9 +95,10 @@ void
 broker_question_answer(struct broker_question *self, uint64_t number,
                        const json_t *document, bool more)
 {
-    Wire__Answer answer = WIRE__ANSWER__INIT;
+    Wire__Answer answer;
     struct buf text = {0};
 
+    wire__answer__init(&answer);
     if (document)
         value_json(document, &text);
     answer.tag = self->tag;

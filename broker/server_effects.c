@@ -52,7 +52,9 @@ is_cached(struct broker_server *self, struct broker_lane *lane,
     if (!may_look_up(self, spec->run) ||
         store_cache_get(self->cache, key, spec->cache_for, &value, &ignored) <
             0) {
-        broker_lane_note_key(lane, task->ticket, key, carry_folder(task->work));
+        char *folder = carry_folder(task->work);
+
+        broker_lane_note_key(lane, task->ticket, &key, &folder);
         return false;
     }
     free(key);

@@ -44,26 +44,35 @@ broker_submit_new(void)
 }
 
 static void
+free_upload(struct upload *upload)
+{
+    broker_submission_destroy(&upload->submission);
+    free(upload);
+}
+
+static void
 remove_upload(struct broker_submit *self, struct upload *upload)
 {
     TAILQ_REMOVE(&self->uploads, upload, link);
     self->n--;
     if (upload->submission)
         self->bytes -= upload->bytes;
-    broker_submission_destroy(&upload->submission);
-    free(upload);
+    free_upload(upload);
 }
 
 void
 broker_submit_destroy(struct broker_submit **self_p)
 {
     struct broker_submit *self = *self_p;
+    struct upload *upload, *after;
 
     if (!self)
         return;
     *self_p = NULL;
-    while (!TAILQ_EMPTY(&self->uploads))
-        remove_upload(self, TAILQ_FIRST(&self->uploads));
+    for (upload = TAILQ_FIRST(&self->uploads); upload; upload = after) {
+        after = TAILQ_NEXT(upload, link);
+        free_upload(upload);
+    }
     free(self);
 }
 
@@ -160,25 +169,27 @@ read_submit(const Wire__Submit *message, struct broker_submission *in,
     return 0;
 }
 
-static int
+/* NULL: there are too many. */
+static struct upload *
 add(struct broker_submit *self, const struct broker_client *client,
-    uint64_t tag, int64_t now, struct upload **ret, struct err *err)
+    uint64_t tag, int64_t now, struct err *err)
 {
     struct upload *upload = find(self, client, tag);
 
     if (upload)
         remove_upload(self, upload);
-    if (self->n >= UPLOADS)
-        return err_set(err, ERR_LIMIT,
-                       "the broker is being sent %zu things already", self->n);
+    if (self->n >= UPLOADS) {
+        (void)err_set(err, ERR_LIMIT,
+                      "the broker is being sent %zu things already", self->n);
+        return NULL;
+    }
     upload = mem_alloc(1, sizeof *upload);
     upload->client = *client;
     upload->tag = tag;
     upload->heard = now;
     TAILQ_INSERT_TAIL(&self->uploads, upload, link);
     self->n++;
-    *ret = upload;
-    return 0;
+    return upload;
 }
 
 int
@@ -193,8 +204,9 @@ broker_submit_begin(struct broker_submit *self,
         return err_set(err, ERR_UNAVAILABLE,
                        "the broker is being sent too much: try again later");
     in = mem_alloc(1, sizeof *in);
-    if (read_submit(message, in, err) < 0 ||
-        add(self, client, message->tag, now, &upload, err) < 0) {
+    if (read_submit(message, in, err) == 0)
+        upload = add(self, client, message->tag, now, err);
+    if (!upload) {
         broker_submission_destroy(&in);
         return -1;
     }
@@ -235,9 +247,9 @@ broker_submit_offered(struct broker_submit *self,
                       const struct broker_question *offer, int64_t now,
                       struct err *err)
 {
-    struct upload *upload = NULL;
+    struct upload *upload = add(self, &offer->client, offer->tag, now, err);
 
-    if (add(self, &offer->client, offer->tag, now, &upload, err) < 0)
+    if (!upload)
         return -1;
     upload->bytes = offer->bytes;
     upload->offset = offer->offset;

@@ -83,6 +83,6 @@ struct broker_writer {
 
 void broker_writer_destroy_group(struct group *group);
 /* The thread: NULL if it had to give up. */
-void *broker_writer_thread(void *self);
+void *broker_writer_thread(void *arg);
 
 #endif

@@ -79,7 +79,7 @@ run_script(struct agents *self, const char *shell, const struct buf *input)
 static void
 put_words(const struct agents *self, struct buf *out)
 {
-    static const enum opt passed[] = {OPT_AGENT_SLOTS, OPT_LABEL, OPT_RESOURCE};
+    static const enum opt passed[] = {OPT_SLOTS, OPT_LABEL, OPT_RESOURCE};
     const struct args *args = self->args;
 
     which_quote(out, self->broker);
@@ -87,8 +87,8 @@ put_words(const struct agents *self, struct buf *out)
         buf_text(out, " --insecure");
     for (size_t i = 0; i < args->n; i++) {
         for (size_t k = 0; k < sizeof passed / sizeof passed[0]; k++) {
-            if (args->list[i].opt != passed[k])
-                continue;
+            if (args->list[i].opt != passed[k] || !args->list[i].text)
+                continue; /* -j alone: as many as there are cores */
             buf_printf(out, " --%s ", opt_specs[passed[k]].name);
             which_quote(out, args->list[i].text);
         }

@@ -81,8 +81,6 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
                  "kill what runs, without the time that it has to end"},
     [OPT_WAIT] = {0, "wait", KIND_NUMBER, "N",
                   "until so many are ready for work"},
-    [OPT_AGENT_SLOTS] = {0, "slots", KIND_NUMBER, "N",
-                         "tasks at a time (as many as it has cores)"},
     [OPT_HOSTS] = {0, "hosts-file", KIND_FILE, "FILE",
                    "read hosts from a file, one a line"},
     [OPT_COPY] = {0, "copy", KIND_NONE, NULL,

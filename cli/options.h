@@ -53,7 +53,6 @@ enum opt {
     OPT_DETACH,
     OPT_NOW,
     OPT_WAIT,
-    OPT_AGENT_SLOTS,
     OPT_HOSTS,
     OPT_COPY,
     OPT_INSECURE,

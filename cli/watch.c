@@ -320,6 +320,25 @@ count_child(struct watch *self, const struct run *run,
         put_map(self, run, change->id.task);
 }
 
+/* A later session has come to something new. */
+static void
+forget_failure(struct watch *self, struct plan_id id)
+{
+    size_t i = 0;
+
+    while (i < self->nfailure && (self->failures[i].id.task != id.task ||
+                                  self->failures[i].id.child != id.child))
+        i++;
+    if (i == self->nfailure)
+        return;
+    while (self->failures[i].ntail > 0)
+        free(self->failures[i].tail[--self->failures[i].ntail]);
+    self->nfailure--;
+    memmove(&self->failures[i], &self->failures[i + 1],
+            (self->nfailure - i) * sizeof *self->failures);
+    self->failures[self->nfailure] = (struct watch_failure){0};
+}
+
 static void
 remember_failure(struct watch *self, const struct run_change *change)
 {
@@ -394,6 +413,8 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
     if (change->state != PLAN_RUNNING)
         complete(self, run, change->id);
     self->kept += change->kept;
+    if (self->nfailure > 0)
+        forget_failure(self, change->id);
     if (is_told(self, change))
         put_outcome(self, run, change);
     if (is_failure(change->state))

@@ -272,17 +272,21 @@ static json_t *
 param_json(const struct flow_param *param)
 {
     json_t *json = json_object();
+    /* Of the C API, without a type: files have none that may be a number or a
+     * text, with the bounds of both. */
+    bool any = param->type == PARAM_ANY;
 
-    set_text(json, "type", param_type_names[param->type]);
+    set_text(json, "type", param_type_names[any ? PARAM_JSON : param->type]);
     if (param->fallback)
         set(json, "default", json_incref(param->fallback));
-    if (param->has_min)
+    if (param->has_min && !any)
         set(json, "min", json_real(param->min));
-    if (param->has_max)
+    if (param->has_max && !any)
         set(json, "max", json_real(param->max));
     if (param->choices)
         set(json, "choices", json_incref(param->choices));
-    set_text(json, "pattern", param->pattern);
+    if (!any)
+        set_text(json, "pattern", param->pattern);
     set_text(json, "help", param->help);
     return json;
 }

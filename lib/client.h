@@ -66,6 +66,7 @@ struct client_follow {
     json_t *params;
     uint64_t run;
     const struct history *resume; /* earlier sessions, not to be told again */
+    uint32_t from; /* with resume: executed again from here; or PLAN_NONE */
     const struct local_watch *watch; /* NULL: no output is fetched */
     /* Only the end is waited for: records and output are fetched afterwards, if
      * it did not succeed. Without a watch, records in any case. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -209,6 +210,53 @@ mirror_settle(struct mirror *self, struct err *err)
 
 /* ---- going on with an earlier session ---- */
 
+/* What is executed again, as something it depends on is: run_keep's rule. */
+struct again {
+    const struct plan *plan;
+    struct bits tasks;
+    uint32_t *list; /* of those, in the order found */
+    size_t n;
+};
+
+static void
+add_again(void *ctx, uint32_t task)
+{
+    struct again *self = ctx;
+
+    if (bits_has(&self->tasks, task))
+        return;
+    bits_add(&self->tasks, task);
+    self->list[self->n++] = task;
+}
+
+static bool
+has_succeeded(const struct history_task *task)
+{
+    for (int s = 0; s < PLAN_STATE_COUNT; s++) {
+        if (task->count[s] > 0 && !plan_state_is_success((enum plan_state)s))
+            return false;
+    }
+    return task->item.state == PLAN_MAPPED ||
+           plan_state_is_success(task->item.state);
+}
+
+static void
+find_again(struct again *self, const struct client_follow *follow)
+{
+    const struct history *history = follow->resume;
+
+    bits_init(&self->tasks, (uint32_t)history->flow->ntask, false);
+    self->list = mem_alloc(history->flow->ntask, sizeof *self->list);
+    if (follow->from != PLAN_NONE)
+        add_again(self, follow->from);
+    for (size_t t = 0; t < history->flow->ntask; t++) {
+        if (!has_succeeded(&history->tasks[t]))
+            plan_downstream(self->plan, (uint32_t)t, add_again, self);
+    }
+    for (size_t i = 0; i < self->n; i++)
+        plan_downstream(self->plan, self->list[i], add_again, self);
+}
+
 struct kept {
     struct plan_id id;
     const struct history_item *item;
@@ -246,6 +294,7 @@ static void
 keep(struct mirror *self)
 {
     const struct history *history = self->follow->resume;
+    struct again again = {.plan = run_plan(self->run)};
     struct kept *list = NULL;
     size_t n = 0, cap = 0;
 
@@ -260,8 +309,13 @@ keep(struct mirror *self)
     }
     if (n > 1)
         qsort(list, n, sizeof *list, by_order);
-    for (size_t i = 0; i < n; i++)
-        keep_one(self, &list[i]);
+    find_again(&again, self->follow);
+    for (size_t i = 0; i < n; i++) {
+        if (!bits_has(&again.tasks, list[i].id.task))
+            keep_one(self, &list[i]);
+    }
+    bits_release(&again.tasks);
+    free(again.list);
     free(list);
 }
 

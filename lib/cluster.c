@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/cluster.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -112,11 +113,13 @@ cluster_program(char **ret, const char *name, struct err *err)
         found = beside(name);
     if (!found)
         found = in_path(name);
-    if (!found)
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s is neither beside this program, nor in ../bin, in "
-                       "LEAT_BIN or in PATH",
-                       name);
+    if (!found) {
+        (void)err_set(err, ERR_NOT_FOUND,
+                      "%s is neither beside this program, nor in ../bin, in "
+                      "LEAT_BIN or in PATH",
+                      name);
+        return -1;
+    }
     *ret = found;
     return 0;
 }
@@ -257,6 +260,7 @@ start(struct cluster *self, int which, char **argv, int lifeline, int ready,
 
     if (cluster_program(&path, names[which], err) < 0)
         return -1;
+    assert(path);
     daemon->log = open_log(self, err);
     if (daemon->log < 0) {
         free(path);

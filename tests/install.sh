@@ -60,7 +60,8 @@ foreign=$(nm -g --defined-only "$at/lib/libleat.a" |
 
 export MANPATH=$at/share/man
 PATH=$PATH:/usr/sbin makewhatis "$MANPATH"
-for page in 'leat(1)' 'leat-flow(5)' 'leat(3)'; do
+for page in 'leat(1)' 'leat-flow(5)' 'leat(3)' 'leat-broker(8)' \
+    'leat-agent(8)'; do
     name=${page%(*} section=${page//[!0-9]/}
     [[ $(mman -w "$section" "$name") == "$MANPATH/man$section/$name.$section" ]]
 done
@@ -74,4 +75,15 @@ zsh -fc 'fpath=($1 $fpath); autoload -U compinit && compinit -D &&
     zsh "$at/share/zsh/site-functions"
 
 cmp "$at/share/leat/leat-flow.schema.json" "$root/docs/leat-flow.schema.json"
-"$at/bin/leat" --version
+for program in leat leat-broker leat-agent; do
+    "$at/bin/$program" --version
+done
+
+for unit in leat-broker leat-agent; do
+    file=$at/lib/systemd/system/$unit.service
+    grep -qx "ExecStart=/opt/leat/bin/$unit" "$file"
+    sed "s|=/opt/leat|=$at|; s|^User=.*|User=nobody|" "$file" \
+        >"$work/$unit.service"
+    ! command -v systemd-analyze >/dev/null ||
+        systemd-analyze verify --man=no "$work/$unit.service"
+done

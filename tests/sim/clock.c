@@ -108,8 +108,8 @@ sim_span(struct sim *s, int64_t lo, int64_t hi)
 {
     int64_t most = hi - lo;
 
-    for (uint32_t n = dice_roll(&s->dice, 4); n > 0; n--)
-        most /= 4;
+    for (uint32_t n = dice_roll(&s->dice, 4); n > 1; n--)
+        most /= 8;
     return lo + (int64_t)(dice_mix(s->dice = dice_mix(s->dice)) %
                           (uint64_t)(most + 1));
 }

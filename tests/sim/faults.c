@@ -114,11 +114,11 @@ static void
 fault_stall(struct sim *s)
 {
     struct host *host = pick(s);
-    int64_t until =
-        s->now +
-        sim_span(s, 1000, SECONDS(dice_one_in(&s->dice, 3) ? 120 : 16));
+    int64_t until = s->now + sim_span(s, 1000, SECONDS(16));
     uint32_t which = dice_roll(&s->dice, 3);
 
+    if (s->weather.length > SECONDS(20) && sim_chance(s, 50))
+        until = s->now + SECONDS(30 + dice_roll(&s->dice, 90));
     sim_say(s, "%s %s until %.6f", host->name,
             which == 0   ? "hears nothing"
             : which == 1 ? "is not heard"
@@ -323,12 +323,12 @@ static void
 draw_weather(struct sim *s)
 {
     static const int64_t delays[] = {100, 1000, 20000};
-    static const int64_t lengths[] = {2000, 300000, 12000000, 150000000};
+    static const int64_t lengths[] = {300, 2000, 300000, 12000000, 150000000};
     struct weather *w = &s->weather;
 
     w->calm = dice_one_in(&s->dice, 6);
     w->delay = delays[dice_roll(&s->dice, 3)];
-    w->length = lengths[dice_roll(&s->dice, 4)];
+    w->length = lengths[dice_roll(&s->dice, 5)];
     w->commit = dice_one_in(&s->dice, 4) ? 800000 : 6000;
     w->until =
         SECONDS(dice_roll(&s->dice, dice_one_in(&s->dice, 3) ? 300 : 40));
@@ -337,7 +337,7 @@ draw_weather(struct sim *s)
         return;
     }
     w->nfault = 1 + dice_roll(&s->dice, 14);
-    w->crashes = dice_one_in(&s->dice, 3) ? 30 : 0;
+    w->crashes = dice_one_in(&s->dice, 3) ? 60 : 0;
     w->refusals = dice_one_in(&s->dice, 3);
 }
 

@@ -218,7 +218,9 @@ begin(struct sim *s, void *what, uint64_t own, uint64_t incarnation)
     if (refused != REFUSED_NOT) {
         struct result result = {.ticket = doing->own,
                                 .state = PLAN_CRASHED,
-                                .cause = "it can't be run here",
+                                .cause = refused == REFUSED_PROGRAM
+                                             ? "it can't be run here"
+                                             : "short of something",
                                 .code = -1,
                                 .refused = refused};
         struct doing over = take_doing(self, doing);
@@ -552,6 +554,37 @@ take_task(struct host *self, struct message *message)
     message->parcel = NULL;
 }
 
+/* What runs under the ticket has been told to end. */
+static void
+check_cancelled(const struct host *self, uint32_t ticket)
+{
+    for (size_t i = 0; i < self->ndoing; i++) {
+        const struct doing *doing = &self->doing[i];
+
+        if (agent_ticket(self->core, doing->own) == ticket && !doing->done &&
+            !doing->stopped)
+            sim_fail(self->sim, "%s goes on with ticket %u, which is cancelled",
+                     self->name, ticket);
+    }
+}
+
+/* Nothing but what was acknowledged is forgotten. */
+static void
+take_ack(struct host *self, uint64_t number)
+{
+    uint32_t left;
+
+    if (number > self->nsent)
+        sim_fail(self->sim, "%s: result %d is acknowledged, %d were sent",
+                 self->name, (int)number, (int)self->nsent);
+    agent_ack(self->core, number, self->sim->now);
+    self->acked = number > self->acked ? number : self->acked;
+    left = agent_state(self->core).spooled;
+    if (left != self->nsent - self->acked)
+        sim_fail(self->sim, "%s has %u results, %d of %d are acknowledged",
+                 self->name, left, (int)self->acked, (int)self->nsent);
+}
+
 static void
 take_tell(struct host *self, const struct message *message)
 {
@@ -562,15 +595,13 @@ take_tell(struct host *self, const struct message *message)
     case TELL_CANCEL:
     case TELL_KILL:
         agent_cancel(self->core, ticket, message->what == TELL_KILL);
+        check_cancelled(self, ticket);
         break;
     case TELL_RECALL:
         agent_recall(self->core, ticket);
         break;
     case TELL_ACK:
-        if (message->number > self->nsent)
-            sim_fail(self->sim, "%s: result %d is acknowledged, %d were sent",
-                     self->name, (int)message->number, (int)self->nsent);
-        agent_ack(self->core, message->number, now);
+        take_ack(self, message->number);
         break;
     case TELL_DRAIN:
         agent_drain(self->core, now);
@@ -594,7 +625,7 @@ take_welcome(struct host *self, const struct message *message)
             (unsigned long long)message->session);
     for (size_t i = 0; i < message->n; i++)
         self->sim->counts.adopted += message->tickets[i] != 0;
-    self->nsent = self->up_sent = self->down_got = 0;
+    self->nsent = self->acked = self->up_sent = self->down_got = 0;
     self->tag = 0;
     self->session = message->session;
     self->heard = self->beat_due = self->sim->now;

@@ -399,6 +399,9 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
                 (unsigned long long)held->run, held->id.task,
                 (int)held->id.child, held->attempt, (int)held->phase,
                 tickets[i]);
+        if (tickets[i] == 0 && held->phase == HELD_RUNNING &&
+            story_must_adopt(story_of(s, held->run), held))
+            sim_fail(s, "what %s does is not adopted", host->name);
         if (tickets[i] != 0)
             add_slip(s, session, tickets[i],
                      story_inst(story_of(s, held->run), held->id),

@@ -135,6 +135,7 @@ struct story {
     struct insts *insts;
     struct note *notes; /* committed */
     size_t nnote, cap_note;
+    int64_t adopt_until;
     bool cancelled;
     bool fell;  /* more failed than may */
     bool anew;  /* what had failed is executed again, in this session */
@@ -156,6 +157,8 @@ void story_recorded(struct story *self, const struct store_record *record);
 void story_committed(struct story *self, const struct note *note);
 /* The broker sends it to a session. */
 void story_sent(struct story *self, const struct lane_task *task);
+/* What an agent holds: the broker must let it go on. */
+bool story_must_adopt(struct story *self, const struct held *held);
 /* An attempt begins: how it will end, as its fate is. */
 struct run_outcome story_begins(struct story *self, const struct work *work);
 /* All is over: it must be as the reference says. */
@@ -267,7 +270,7 @@ struct host {
     struct doing *doing;
     size_t ndoing, cap_doing;
     uint64_t nnth;
-    uint64_t nsent; /* results in this session */
+    uint64_t nsent, acked; /* results in this session */
     /* what the broker has given it last */
     uint64_t given;    /* session; 0: it was dropped */
     uint64_t given_to; /* incarnation */

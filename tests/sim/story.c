@@ -47,14 +47,23 @@ draw_resources(uint64_t *dice)
 
 /* What random files do not have. */
 static void
-decorate(uint64_t *dice, json_t *task)
+decorate(uint64_t *dice, json_t *task, bool calls)
 {
+    const char *value = json_string_value(json_object_get(task, "value"));
+
     if (json_object_get(task, "argv")) { /* the reference does not look there */
         json_object_del(task, "argv");
         json_object_set_new(task, "run", json_string("list"));
     }
     if (json_object_get(task, "first"))
         return;
+    if (calls && json_object_get(task, "run") && value &&
+        strcmp(value, "json") == 0 && !json_object_get(task, "stdin") &&
+        !json_object_get(task, "env")) {
+        json_object_set(task, "call", json_object_get(task, "run"));
+        json_object_del(task, "run");
+        json_object_del(task, "value");
+    }
     if (dice_one_in(dice, 7))
         json_object_set_new(task, "exclusive", json_true());
     if (dice_one_in(dice, 8)) {
@@ -79,13 +88,14 @@ draw_flow(struct story *self)
     const char *name;
     json_t *json, *tasks, *task;
     struct flow *plain;
+    bool calls = dice_one_in(&s->dice, 2);
 
     random_file(&s->dice, &text);
     plain = parse(s, buf_str(&text), true);
     json = flow_to_json(plain);
     tasks = json_object_get(json, "tasks");
     json_object_foreach(tasks, name, task)
-        decorate(&s->dice, task);
+        decorate(&s->dice, task, calls);
     if (dice_one_in(&s->dice, 2))
         json_object_set_new(
             json, "limits",
@@ -344,6 +354,7 @@ story_begin(struct story *self, int64_t adopt_until)
     self->phase = STORY_RUNS;
     self->ended = false;
     self->nfailed = 0;
+    self->adopt_until = adopt_until;
     self->anew = history && adopt_until == 0;
     self->again |= self->anew;
     each_inst(self, go_back);
@@ -502,6 +513,9 @@ story_recorded(struct story *self, const struct store_record *record)
     if (record->state != PLAN_RUNNING) /* a hello: it is renamed right now */
         hub_look_at(s, inst);
     check_blame(self, inst, record);
+    if (record->cause && strcmp(record->cause, "short of something") == 0)
+        sim_fail(s, "%s is %s, as somebody refused it", story_shown(inst),
+                 plan_state_names[record->state]);
     /* Nobody who was there could run its program. */
     if (record->cause && strcmp(record->cause, "it can't be run here") == 0)
         inst->touched = true;
@@ -513,23 +527,46 @@ story_recorded(struct story *self, const struct store_record *record)
 
 /* ---- what is sent ---- */
 
+/* What it sees and has not ended, or NULL. */
+static const struct inst *
+find_unfinished(struct story *self, const struct inst *inst)
+{
+    struct plan_id *ids = NULL;
+    size_t n = ref_run_upstream(self->want, inst->id, false, &ids);
+    const struct inst *found = NULL;
+
+    for (size_t i = 0; i < n && !found; i++) {
+        found = story_inst(self, ids[i]);
+        if (plan_state_is_final(found->state) || found->state == PLAN_MAPPED)
+            found = NULL;
+    }
+    free(ids);
+    return found;
+}
+
 static void
 check_inputs(struct story *self, const struct inst *inst)
 {
-    struct plan_id *ids = NULL;
-    size_t n;
+    const struct inst *other;
 
     if (is_exempt(self, inst->id))
         return;
-    n = ref_run_upstream(self->want, inst->id, false, &ids);
-    for (size_t i = 0; i < n; i++) {
-        const struct inst *other = story_inst(self, ids[i]);
+    other = find_unfinished(self, inst);
+    if (other)
+        sim_fail(self->sim, "%s is sent while %s is %s", story_shown(inst),
+                 story_shown(other), plan_state_names[other->state]);
+}
 
-        if (!plan_state_is_final(other->state) && other->state != PLAN_MAPPED)
-            sim_fail(self->sim, "%s is sent while %s is %s", story_shown(inst),
-                     story_shown(other), plan_state_names[other->state]);
-    }
-    free(ids);
+bool
+story_must_adopt(struct story *self, const struct held *held)
+{
+    const struct inst *inst = story_inst(self, held->id);
+
+    return self->phase == STORY_RUNS && !self->ended && !self->again &&
+           self->sim->now < self->adopt_until && !is_exempt(self, held->id) &&
+           held->attempt > inst->attempt - (inst->state == PLAN_RUNNING) &&
+           inst->ticket == 0 && inst->final_in != self->session &&
+           inst->state <= PLAN_RUNNING && !find_unfinished(self, inst);
 }
 
 static uint32_t
@@ -594,6 +631,9 @@ story_sent(struct story *self, const struct lane_task *task)
         (task->work->attempt == inst->attempt && inst->state == PLAN_RETRYING))
         sim_fail(s, "%s is sent as attempt %u after %u", story_shown(inst),
                  task->work->attempt, inst->attempt);
+    if (s->now < self->adopt_until && inst->state == PLAN_RUNNING)
+        sim_fail(s, "%s is sent while it may still run elsewhere",
+                 story_shown(inst));
     if (o->at_most_once && inst->running_stored != task->work->attempt)
         sim_fail(s, "%s is sent before that is on disk", story_shown(inst));
     if (self->cancelled)

@@ -32,6 +32,7 @@ end_daemons() {
 
     for pid in "${daemons[@]}"; do
         kill "$pid" 2>/dev/null || :
+        kill -CONT "$pid" 2>/dev/null || :
     done
     for pid in "${daemons[@]}"; do
         wait "$pid" 2>/dev/null || :

@@ -126,6 +126,8 @@ wait $job || status=$?
 wait_for 10 gone "$task"
 exits 7 remote wait last
 exits 2 remote cancel last/soft
+exits 1 remote cancel last
+holds 'ended already' err
 
 # a client that is killed leaves the run alone
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &
@@ -164,6 +166,10 @@ touch fixed
 exits 0 remote retry last
 holds '1 kept from before' err
 expect x firsts
+exits 0 remote retry last --from first
+lacks 'kept from before' err
+exits 0 remote watch last
+lacks 'second failed' <(sed -n '/^run /,$p' err)
 
 # the broker away for a moment: the watcher goes on by itself
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &
@@ -178,6 +184,15 @@ echo >go
 wait $job || fail "the run did not survive: $(cat err.long)"
 holds 'is there again' err.long
 holds 'last words' err.long
+
+# a run in its store that is nobody's any more
+LEAT_STORE=$work/broker-store "$LEAT" run long.yaml 2>err.long &
+job=$!
+read -r task <ready
+kill -KILL $job
+wait $job || :
+exits 1 remote watch last
+holds 'interrupted: 1 task' err
 
 exits 0 remote rm 1
 exits 4 remote show 1

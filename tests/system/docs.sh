@@ -50,7 +50,7 @@ done
 number() {
     printf '#include "proto/limits.h"\n%s\n' "$1" |
         gcc -E -P -I"$root" - | tail -n 1 >expression
-    printf '%s\n' $(($(tr -d u <expression))) >out
+    printf '%s\n' $(($(tr -d ul <expression))) >out
     expect "$2" out
     tr '\n' ' ' <"$docs/$4" | holds "$3" /dev/stdin
 }
@@ -113,6 +113,25 @@ sed -n '/^\.Sh OPTIONS/,/^\.Ss Signals/p' "$docs/leat.1" |
 echo help >>two # said with COMMANDS
 same "leat(1) has not the options of leat"
 
+# ---- leat-broker(8), leat-agent(8): options, variables ----
+
+for daemon in leat-broker leat-agent; do
+    page=$docs/$daemon.8
+    exits 0 "${LEAT%/*}/$daemon" --help
+    sed -n 's/^  \(-., \|    \)--\([a-z-]*\).*/\2/p' out >one
+    sed -n '/^\.Ss Options/,/^\.El/p' "$page" | grep '^\.It Fl' |
+        sed 's/^\.It Fl \(. , \)\?-\([a-z-]*\).*/\2/' >two
+    same "$daemon(8) has not the options of $daemon"
+    sed -n 's/^  \(LEAT_[A-Z_]*\) .*/\1/p' out >one
+    grep -oE '^\.Ev LEAT_[A-Z_]*' "$page" | cut -d' ' -f2 >two
+    same "$daemon(8) has not the variables of $daemon"
+    grep -oE '^ +now [^ ]* \(the default\)' out | while read -r _ value _; do
+        holds "${value#tcp://}" "$page"
+    done
+done
+number LIMIT_PROGRAMS_BYTES $((2048 * mib)) 'at most 2 GiB' leat-agent.8
+number LIMIT_REMOTE 32 'At most 32 hosts' leat.1
+
 # ---- leat(1): the store ----
 
 exits 0 leat run -q "$root/examples/parallel.yaml"
@@ -134,8 +153,9 @@ fields() {
     shift
 
     "$@" >out 2>err || :
-    jq -r 'walk(if type == "object" and has("params") then .params = {} else .
-        end) | .. | objects | keys[]' out >one
+    jq -r 'walk(if type == "object" and has("params") then .params = {}
+        elif type == "object" and has("labels") then .labels = {} |
+            .resources = {} else . end) | .. | objects | keys[]' out >one
     { echo schema && item "$schema/1"; } >two
     same "leat(1) has not the fields of $schema/1"
 }
@@ -150,3 +170,14 @@ fields leat.plan both leat
 fields leat.why leat why --json 'last/a[1]'
 fields leat.value leat value --json 'last/a[1]'
 fields leat.log leat logs --json last
+"${LEAT%/*}/leat-broker" --bind ipc://sock --store broker-store >broker.log 2>&1 &
+broker=$!
+"${LEAT%/*}/leat-agent" ipc://sock >agent.log 2>&1 &
+agent=$!
+wait_for 10 grep -q ' joined ' agent.log
+fields leat.agents leat agents --json --broker ipc://sock
+kill "$agent"
+wait "$agent"
+kill "$broker"
+wait "$broker"
+LEAT_SSH=false fields leat.hosts leat agent ls x --json --broker tcp://127.0.0.1

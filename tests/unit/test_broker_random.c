@@ -124,6 +124,17 @@ leave(struct chaos *c, uint32_t agent, enum broker_gone why, bool dies)
     c->incarnation[agent] = 0;
 }
 
+/* Unasked, as an agent does that is going to leave. */
+static void
+gives_back(struct chaos *c, const struct given *g)
+{
+    (void)broker_given_back(c->w->broker, g->session, g->ticket, c->w->now);
+    for (uint32_t a = 0; a < AGENTS; a++) {
+        if (c->here[a] && member(c->w, name_of(a))->session == g->session)
+            leave(c, a, GONE_LEFT, true);
+    }
+}
+
 /* Something comes back from an agent that is here. */
 static void
 answer(struct chaos *c, uint32_t i)
@@ -146,8 +157,8 @@ answer(struct chaos *c, uint32_t i)
     w->ngiven--;
     memmove(&w->given[i], &w->given[i + 1],
             (w->ngiven - i) * sizeof w->given[0]);
-    if (draw(c, 8) == 0) {
-        (void)broker_given_back(w->broker, g.session, g.ticket, w->now);
+    if (draw(c, 16) == 0) {
+        gives_back(c, &g);
         return;
     }
     if (draw(c, 20) == 0)

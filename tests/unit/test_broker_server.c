@@ -203,8 +203,9 @@ static enum err_code
 ask(struct served *s, enum ask_what what, uint64_t run, const char *text,
     struct buf *ret)
 {
-    Wire__Ask message = WIRE__ASK__INIT;
+    Wire__Ask message;
 
+    wire__ask__init(&message);
     message.tag = ++s->tag;
     message.what = (uint32_t)what;
     message.run = run;
@@ -231,9 +232,10 @@ static enum err_code
 submit_with(struct served *s, const char *flow, const char *params,
             uint64_t *run, struct buf *text)
 {
-    Wire__Submit message = WIRE__SUBMIT__INIT;
+    Wire__Submit message;
     unsigned char hash[32];
 
+    wire__submit__init(&message);
     (void)crypto_generichash(hash, sizeof hash, (const unsigned char *)flow,
                              strlen(flow), NULL, 0);
     message.tag = ++s->tag;

@@ -79,8 +79,10 @@ open_world(struct world *w, void **state)
     w->run = info.id;
     w->watch = (struct local_watch){
         .changed = on_changed, .output = on_output, .ctx = w};
-    w->follow = (struct client_follow){
-        .flow = w->flow, .params = w->params, .watch = &w->watch};
+    w->follow = (struct client_follow){.flow = w->flow,
+                                       .params = w->params,
+                                       .from = PLAN_NONE,
+                                       .watch = &w->watch};
 }
 
 static void
@@ -257,6 +259,30 @@ earlier_sessions_are_kept_and_not_told_again(void **state)
 }
 
 static void
+what_is_executed_again_is_not_kept(void **state)
+{
+    struct history *history = NULL;
+    struct world w;
+    struct err err;
+
+    open_world(&w, state);
+    tell(&w, 0, PLAN_WHOLE, PLAN_SUCCEEDED, "[\"a\", \"b\"]", 1, 5);
+    tell(&w, 1, PLAN_WHOLE, PLAN_MAPPED, NULL, 0, 0);
+    tell(&w, 1, 0, PLAN_SUCCEEDED, "\"x\"", 6, 7);
+    tell(&w, 1, 1, PLAN_SUCCEEDED, "\"y\"", 6, 7);
+    tell(&w, 2, PLAN_WHOLE, PLAN_SUCCEEDED, NULL, 8, 9);
+    assert_int_equal(store_flush(w.box->store, &err), 0);
+    assert_int_equal(history_load(&history, w.box->store, w.run, &err), 0);
+    w.follow.resume = history;
+    w.follow.from = 1;
+    look(&w);
+    bring(&w);
+    told(&w, "list succeeded kept\n");
+    history_destroy(&history);
+    close_world(&w);
+}
+
+static void
 records_of_another_flow_are_refused(void **state)
 {
     static const char batch[] = "1700000000000000\n{\"0\":\"list\"}\n"
@@ -290,6 +316,8 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             earlier_sessions_are_kept_and_not_told_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_executed_again_is_not_kept,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_of_another_flow_are_refused,
                                         set_up, tear_down),
     };
