@@ -4,6 +4,8 @@
 # and every example in them is right.
 # shellcheck source=tests/support/lib.sh disable=SC2016
 source "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/cluster.sh
+source "$root/tests/support/cluster.sh"
 command -v jq >/dev/null || skip "there is no jq"
 docs=$root/docs
 
@@ -170,14 +172,8 @@ fields leat.plan both leat
 fields leat.why leat why --json 'last/a[1]'
 fields leat.value leat value --json 'last/a[1]'
 fields leat.log leat logs --json last
-"${LEAT%/*}/leat-broker" --bind ipc://sock --store broker-store >broker.log 2>&1 &
-broker=$!
-"${LEAT%/*}/leat-agent" ipc://sock >agent.log 2>&1 &
-agent=$!
-wait_for 10 grep -q ' joined ' agent.log
-fields leat.agents leat agents --json --broker ipc://sock
-kill "$agent"
-wait "$agent"
-kill "$broker"
-wait "$broker"
+start_broker
+start_agent one
+exits 0 remote agents -q --wait 1
+fields leat.agents remote agents --json
 LEAT_SSH=false fields leat.hosts leat agent ls x --json --broker tcp://127.0.0.1
