@@ -24,10 +24,10 @@ struct attempt {
     uint32_t own, slot;
     const struct work *work; /* borrowed */
     enum stage stage;
-    bool has_carrier; /* its call is a part of what a carrier does */
-    char *cwd;        /* of that call, or NULL */
-    char *env[2];     /* over the surroundings, NULL-terminated */
-    int64_t started;  /* wall */
+    bool has_carrier;          /* its call is a part of what a carrier does */
+    char *cwd;                 /* of that call, or NULL */
+    char *env[2];              /* over the surroundings, NULL-terminated */
+    int64_t started;           /* wall */
     enum item_refused refused; /* of that call */
 };
 
@@ -56,8 +56,7 @@ struct attempts {
 static struct attempt *
 find(const struct attempts *self, uint32_t own)
 {
-    uint32_t place =
-        agent_index_find(&self->by_own, agent_index_mix(own));
+    uint32_t place = agent_index_find(&self->by_own, agent_index_mix(own));
 
     return place == AGENT_INDEX_NONE ? NULL : self->all[place];
 }
@@ -131,8 +130,7 @@ tell_carrier(struct attempts *self, struct attempt *attempt,
 }
 
 static void
-end_call(struct attempts *self, struct attempt *attempt,
-         struct result *result)
+end_call(struct attempts *self, struct attempt *attempt, struct result *result)
 {
     if (attempt->has_carrier)
         tell_carrier(self, attempt, result);
@@ -141,8 +139,8 @@ end_call(struct attempts *self, struct attempt *attempt,
 }
 
 static void
-fail_call(struct attempts *self, struct attempt *attempt,
-          enum plan_state state, enum item_refused refused, const char *cause)
+fail_call(struct attempts *self, struct attempt *attempt, enum plan_state state,
+          enum item_refused refused, const char *cause)
 {
     struct result result = {.state = state,
                             .refused = refused,
@@ -185,8 +183,8 @@ hand_to_worker(struct attempts *self, struct attempt *attempt,
         .ticket = attempt->own,
         .work = attempt->work,
         .program = program,
-        .cwd = attempt->has_carrier ? attempt->cwd
-                                    : home_of(self, attempt->work),
+        .cwd =
+            attempt->has_carrier ? attempt->cwd : home_of(self, attempt->work),
         .env = attempt->env[0] ? (const char *const *)attempt->env : NULL,
     };
 
@@ -279,7 +277,8 @@ on_call_not_begun(void *ctx, uint32_t own)
 
     if (!attempt)
         return;
-    if (attempt->has_carrier) { /* `when` held: it is only the call that waits */
+    if (attempt
+            ->has_carrier) { /* `when` held: it is only the call that waits */
         make_call(self, attempt);
         return;
     }
@@ -317,8 +316,8 @@ end_carried(struct attempts *self, const struct carry_done *done)
 
     if (attempt->refused != REFUSED_NOT || done->short_of) {
         result.state = PLAN_CRASHED;
-        result.refused = attempt->refused != REFUSED_NOT ? attempt->refused
-                                                         : REFUSED_SHORT;
+        result.refused =
+            attempt->refused != REFUSED_NOT ? attempt->refused : REFUSED_SHORT;
     }
     end(self, attempt, &result);
 }

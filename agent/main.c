@@ -91,8 +91,8 @@ serve(const struct agent_options *options)
     if (agent_net_run(&options->net, &err) < 0) {
         log_error("refused", "broker=%s name=%s", options->net.address,
                   options->net.info.name);
-        status = complain(&err,
-                          err.code == ERR_DENIED ? EXIT_DENIED : EXIT_CANT);
+        status =
+            complain(&err, err.code == ERR_DENIED ? EXIT_DENIED : EXIT_CANT);
     }
     link_finish();
     log_info("ended", "status=%d", status);

@@ -18,7 +18,7 @@
 struct agent_net_config {
     const char *address; /* of the broker, whole */
     struct agent_info info;
-    const char *programs; /* folder for programs of C flows */
+    const char *programs;          /* folder for programs of C flows */
     int64_t idle, lifetime, drain; /* microseconds; see agent_config */
     int ready_fd;                  /* told once joined; -1: none */
     int lifeline;                  /* its end ends everything; -1: none */

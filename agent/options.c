@@ -43,8 +43,8 @@ static const struct setting table[SET_COUNT] = {
                    "tasks at a time; as many as cores unless told"},
     [SET_NAME] = {'n', "name", SETTING_TEXT, "LEAT_AGENT_NAME", "NAME", NULL,
                   "what it is called; the host's name unless told"},
-    [SET_LABEL] = {'L', "label", SETTING_LIST, "LEAT_AGENT_LABELS", "NAME=VALUE",
-                   NULL,
+    [SET_LABEL] = {'L', "label", SETTING_LIST, "LEAT_AGENT_LABELS",
+                   "NAME=VALUE", NULL,
                    "what `where:` of a task may ask for, besides arch, host "
                    "and os"},
     [SET_RESOURCE] = {'R', "resource", SETTING_LIST, "LEAT_AGENT_RESOURCES",
@@ -52,11 +52,12 @@ static const struct setting table[SET_COUNT] = {
                       "what `resources:` of tasks may take: cpus (as many as "
                       "slots), memory (all) and gpus unless told, and others"},
     [SET_IDLE] = {0, "idle-timeout", SETTING_SPAN, "LEAT_AGENT_IDLE_TIMEOUT",
-                  "SPAN", NULL, "leave when there was nothing to do for so long"},
+                  "SPAN", NULL,
+                  "leave when there was nothing to do for so long"},
     [SET_LIFETIME] = {0, "lifetime", SETTING_SPAN, "LEAT_AGENT_LIFETIME",
                       "SPAN", NULL, "take no more tasks after so long"},
-    [SET_DRAIN] = {0, "drain-timeout", SETTING_SPAN,
-                   "LEAT_AGENT_DRAIN_TIMEOUT", "SPAN", "30s",
+    [SET_DRAIN] = {0, "drain-timeout", SETTING_SPAN, "LEAT_AGENT_DRAIN_TIMEOUT",
+                   "SPAN", "30s",
                    "when told to leave, let what runs run for so long"},
     [SET_CWD] = {'C', "cwd", SETTING_TEXT, "LEAT_AGENT_CWD", "DIR", NULL,
                  "go there first: where tasks run whose own directory is not "
@@ -65,8 +66,7 @@ static const struct setting table[SET_COUNT] = {
                       NULL,
                       "where programs of C flows are kept; "
                       "$XDG_CACHE_HOME/leat/programs unless told"},
-    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL,
-                      NULL,
+    [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL, NULL,
                       "join a broker over a network without keys: whoever is "
                       "on it can run programs here"},
     [SET_LEVEL] = {'l', "log-level", SETTING_TEXT, "LEAT_AGENT_LOG_LEVEL",
@@ -224,8 +224,7 @@ read_resources(struct agent_options *self, struct err *err)
     self->resources = mem_alloc(LIMIT_LABELS, sizeof *self->resources);
     for (size_t i = 0; host_resources[i]; i++) {
         const char *name = host_resources[i];
-        double amount =
-            strcmp(name, "cpus") == 0 ? slots : host_amount(name);
+        double amount = strcmp(name, "cpus") == 0 ? slots : host_amount(name);
 
         if (amount > 0)
             set_resource(self, name, strlen(name), amount);

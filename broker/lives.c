@@ -114,7 +114,8 @@ broker_run_begin(struct broker *self, const struct broker_run *run, int64_t now,
         return -1;
     }
     life->params = json_incref(run->params);
-    life->env = json_incref(run->env);
+    if (json_object_size(run->env) > 0) /* else it would only travel */
+        life->env = json_incref(run->env);
     life->home = mem_dup(run->home);
     life->source_hash = mem_dup(run->source_hash);
     if (run->program) {

@@ -4,6 +4,15 @@
 
 #include "cli/which.h"
 
+/* What has ended already is no wrong flow. */
+static int
+refused(const struct cli *cli, const struct err *err)
+{
+    int code = cli_error(cli, err);
+
+    return code == EXIT_INVALID ? EXIT_FAILED : code;
+}
+
 static int
 cancel(const struct cli *cli, const struct args *args, struct client *client,
        const char *word)
@@ -17,7 +26,7 @@ cancel(const struct cli *cli, const struct args *args, struct client *client,
             cli, "%s names a task: only whole runs can be cancelled", word);
     if (client_ask(client, ASK_FIND, 0, word, 0, NULL, &run, &err) < 0 ||
         client_ask(client, ASK_CANCEL, run, NULL, now, NULL, NULL, &err) < 0)
-        return cli_error(cli, &err);
+        return refused(cli, &err);
     if (!args_has(args, OPT_QUIET))
         (void)cli_fail(cli, 0, "run %" PRIu64 " is being %s", run,
                        now ? "killed" : "cancelled");

@@ -40,7 +40,7 @@ conclude(struct watching *self)
     struct err err;
 
     if (runs_get(self->which.runs, self->result.id, false, &info, &err) == 0)
-        elapsed = info.ended - info.started;
+        elapsed = (info.ended > 0 ? info.ended : span_wall()) - info.started;
     store_run_release(&info);
     report_put(&self->watch, &self->result, elapsed, &out);
     (void)term_write(&self->cli->err, &out);

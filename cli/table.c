@@ -195,9 +195,11 @@ const struct command cli_commands[] = {
         .name = "retry",
         .summary = "go on with a run that did not succeed",
         .usage = "[RUN]",
-        .more = "Executes what has not succeeded and what depends on it, in\n"
-                "the same run; what has succeeded keeps its values. Lets\n"
-                "paused tasks go on. plan --why tells it beforehand.",
+        .more =
+            "Executes what has not succeeded and what depends on it, in\n"
+            "the same run; what has succeeded keeps its values. Lets\n"
+            "paused tasks go on. plan --why tells it beforehand.\n"
+            "\"retry 12 -j\" and \"retry -j4 12\" say which number is which.",
         .examples = "@ retry last\n"
                     "@ retry 12 --from train\n",
         .options = OPTIONS(OPT_FROM, OPTIONS_RUN, OPT_NO_CACHE),
@@ -231,8 +233,9 @@ const struct command cli_commands[] = {
             "they are read from standard input, one a line. No shell is\n"
             "used, unless COMMAND is one word that needs one: then inputs\n"
             "reach it as variables, never as code. The commands' output goes\n"
-            "to standard output, with names before it on a terminal.",
-        .examples = "@ each -- gzip -9 {} ::: *.log\n"
+            "to standard output, with names before it on a terminal. With -j\n"
+            "several run at once, and their lines are mixed, but whole.",
+        .examples = "@ each -j -- gzip -9 {} ::: *.log\n"
                     "@ each 'convert {} {.}.png && rm {}' ::: *.gif\n"
                     "ls | @ each wc -l\n",
         .options =

@@ -14,6 +14,8 @@
 
 #define TICK  (100 * SPAN_MS)
 #define AGAIN (250 * SPAN_MS) /* between attempts to reach a broker */
+/* A run that nobody holds: a broker that was started anew takes its own up. */
+#define ORPHANED (3 * SPAN_SECOND)
 /* A question that waits is asked anew on a new connection after this time: the
  * old one may have broken and come back unnoticed. */
 #define SILENCE (20 * SPAN_SECOND)
@@ -32,6 +34,7 @@ struct following {
     int64_t deadline; /* monotonic, or SPAN_NEVER */
     bool timed_out;
     int64_t ticked;
+    int64_t orphaned; /* monotonic: nobody holds it since; 0: somebody does */
 };
 
 /* ---- interrupts ---- */
@@ -80,8 +83,9 @@ see_to_interrupts(struct following *self, struct err *err)
 static bool
 is_final(const struct following *self)
 {
-    return self->info.state != STORE_RUNNING &&
-           self->info.state != STORE_INTERRUPTED;
+    if (self->info.state == STORE_INTERRUPTED)
+        return self->orphaned > 0 && span_mono() - self->orphaned >= ORPHANED;
+    return self->info.state != STORE_RUNNING;
 }
 
 static int
@@ -100,6 +104,10 @@ read_info(struct following *self, const Wire__Seen *seen, struct err *err)
         return -1;
     store_run_release(&self->info);
     self->info = info;
+    if (info.state != STORE_INTERRUPTED)
+        self->orphaned = 0;
+    else if (self->orphaned == 0)
+        self->orphaned = span_mono();
     return 0;
 }
 
@@ -315,6 +323,8 @@ static int
 go_to_the_end(struct following *self, struct err *err)
 {
     while (!self->over && !self->left) {
+        if (self->orphaned > 0 && !is_final(self))
+            wait_a_moment(self);
         switch (go_round(self, err)) {
         case ROUND_DONE:
             break;

@@ -113,11 +113,13 @@ cluster_program(char **ret, const char *name, struct err *err)
         found = beside(name);
     if (!found)
         found = in_path(name);
-    if (!found)
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s is neither beside this program, nor in ../bin, in "
-                       "LEAT_BIN or in PATH",
-                       name);
+    if (!found) {
+        (void)err_set(err, ERR_NOT_FOUND,
+                      "%s is neither beside this program, nor in ../bin, in "
+                      "LEAT_BIN or in PATH",
+                      name);
+        return -1;
+    }
     *ret = found;
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "flow/value.h"
 #include "lib/leat.h"
+#include "proto/convert.h"
 
 #define BRIEF 80 /* bytes of a value in a message */
 
@@ -79,12 +80,20 @@ leat_retry(leat_task *task, const char *fmt, ...)
 
 /* As run_lookup does, with what travelled here. */
 static int
-look_up(const leat_task *self, const char *name, json_t **ret, struct err *err)
+look_up(leat_task *self, const char *name, json_t **ret, struct err *err)
 {
     json_t *value;
 
     if (self->run)
         return run_lookup(self->run, self->id, name, ret, err);
+    if (self->unread) {
+        const struct work *work = self->unread;
+
+        self->unread = NULL;
+        if (lane_work_read(work, err) < 0)
+            return -1;
+        self->own = work->own;
+    }
     value = json_object_get(self->own, name);
     if (!value)
         value = json_object_get(self->params, name);

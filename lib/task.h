@@ -14,13 +14,17 @@
 
 #include "flow/plan.h"
 #include "flow/run.h"
+#include "flow/work.h"
 #include "proto/limits.h"
 
 struct leat_task {
     const struct flow *flow; /* borrowed, as all pointers up to kept */
     struct run *run;         /* where arguments are looked up; or NULL: */
-    json_t *own;             /* each keys and with bindings; or NULL */
-    json_t *params;          /* an object: of the run */
+    /* Travelled here: what is its own is read from here when first asked for;
+     * NULL: it was, or there is none. */
+    const struct work *unread;
+    json_t *own;    /* each keys and with bindings; or NULL */
+    json_t *params; /* an object: of the run */
     struct plan_id id;
     uint32_t attempt;    /* from 1 */
     uint64_t run_number; /* 0 without a store */

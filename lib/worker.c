@@ -78,6 +78,16 @@ worker_flow_hash(const struct flow *flow)
     return hex;
 }
 
+_Noreturn static void
+leave(struct worker *self, const char *why)
+{
+    if (why) {
+        capture_pause(self->capture);
+        (void)dprintf(STDERR_FILENO, "leat: %s\n", why);
+    }
+    _exit(why ? 70 : 0);
+}
+
 /* ---- a call ---- */
 
 static void
@@ -121,6 +131,7 @@ make_call(struct worker *self, const struct work *work, struct result *result)
     const struct work_spec *spec = work->spec;
     struct leat_task task = {
         .flow = self->flow,
+        .unread = work->item ? work : NULL,
         .own = work->own,
         .params = spec->params,
         .id = work->id,
@@ -149,11 +160,25 @@ make_call(struct worker *self, const struct work *work, struct result *result)
     result->cause = mem_dup(task.cause);
 }
 
+/* Variables must be set before the call; arguments are read when asked for. */
+static bool
+may_have_variables(const struct work *work)
+{
+    static const char key[] = "\"env\"";
+
+    return work->item &&
+           memmem(work->item, work->nitem, key, sizeof key - 1) != NULL;
+}
+
 static void
 on_task(void *ctx, const struct lane_task *task)
 {
     struct worker *self = ctx;
     struct result result = {.code = -1, .started = self->now};
+    struct err err;
+
+    if (may_have_variables(task->work) && lane_work_read(task->work, &err) < 0)
+        leave(self, err.msg);
 
     answers_begin(&self->answers, task->ticket, self->now);
     if (has_call(self, task->work->spec)) {
@@ -173,18 +198,9 @@ on_task(void *ctx, const struct lane_task *task)
 
 /* ---- frames ---- */
 
-_Noreturn static void
-leave(struct worker *self, const char *why)
-{
-    if (why) {
-        capture_pause(self->capture);
-        (void)dprintf(STDERR_FILENO, "leat: %s\n", why);
-    }
-    _exit(why ? 70 : 0);
-}
-
 /* What else there is in a Lane no agent tells a worker. */
-static const struct lane_calls lane_calls = {.task = on_task};
+static const struct lane_calls lane_calls = {.task = on_task,
+                                             .passes_on = true};
 
 static void
 handle_frame(struct worker *self, const char *data, size_t n)

@@ -82,6 +82,12 @@ struct lane_calls {
 int lane_read(const struct wire *wire, const struct lane_calls *calls,
               void *ctx, struct err *err);
 
+/*
+ * Read what lane_read passed on: own and the like are set, item is not any more.
+ * Nothing if there is no item. ERR_INVALID: it is malformed.
+ */
+int lane_work_read(const struct work *work, struct err *err);
+
 /* Of a work that lane_read handed out. It shares its spec with others of its
  * frame; the last one frees it. For one thread. NULL is nothing. */
 void lane_work_free(const struct work *work);

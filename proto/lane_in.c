@@ -271,6 +271,18 @@ lane_work_free(const struct work *work)
     free(self);
 }
 
+int
+lane_work_read(const struct work *work, struct err *err)
+{
+    struct lane_work *self = (struct lane_work *)(uintptr_t)work;
+    const ProtobufCBinaryData item = {work->nitem, (uint8_t *)self->item};
+
+    if (!work->item)
+        return 0;
+    self->work.item = NULL;
+    return load_item(&self->work, &item, err);
+}
+
 /* The task's own name goes without saying; a call makes do without one. */
 static char *
 name_of(const struct work *work, const char *key)

@@ -323,12 +323,12 @@ static void
 draw_weather(struct sim *s)
 {
     static const int64_t delays[] = {100, 1000, 20000};
-    static const int64_t lengths[] = {2000, 300000, 12000000, 150000000};
+    static const int64_t lengths[] = {300, 2000, 300000, 12000000, 150000000};
     struct weather *w = &s->weather;
 
     w->calm = dice_one_in(&s->dice, 6);
     w->delay = delays[dice_roll(&s->dice, 3)];
-    w->length = lengths[dice_roll(&s->dice, 4)];
+    w->length = lengths[dice_roll(&s->dice, 5)];
     w->commit = dice_one_in(&s->dice, 4) ? 800000 : 6000;
     w->until =
         SECONDS(dice_roll(&s->dice, dice_one_in(&s->dice, 3) ? 300 : 40));
@@ -337,7 +337,7 @@ draw_weather(struct sim *s)
         return;
     }
     w->nfault = 1 + dice_roll(&s->dice, 14);
-    w->crashes = dice_one_in(&s->dice, 3) ? 30 : 0;
+    w->crashes = dice_one_in(&s->dice, 3) ? 60 : 0;
     w->refusals = dice_one_in(&s->dice, 3);
 }
 

@@ -126,6 +126,8 @@ wait $job || status=$?
 wait_for 10 gone "$task"
 exits 7 remote wait last
 exits 2 remote cancel last/soft
+exits 1 remote cancel last
+holds 'ended already' err
 
 # a client that is killed leaves the run alone
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &
@@ -182,6 +184,29 @@ echo >go
 wait $job || fail "the run did not survive: $(cat err.long)"
 holds 'is there again' err.long
 holds 'last words' err.long
+
+# an output that nearly fills a frame
+cat >large.yaml <<'END'
+leat: 1
+name: large
+tasks: { a: { run: 'echo some words >&2; printf "%0800000d" 1', value: text } }
+output: ${a}
+END
+exits 0 remote run -q large.yaml
+(($(wc -c <out) == 800001)) || fail "output has $(wc -c <out) bytes"
+remote logs last/a >out
+holds 'some words' out
+exits 0 remote show --json last
+jq -e '.output | length == 800000' out >/dev/null || fail "not shown"
+
+# a run in its store that is nobody's any more
+LEAT_STORE=$work/broker-store "$LEAT" run long.yaml 2>err.long &
+job=$!
+read -r task <ready
+kill -KILL $job
+wait $job || :
+exits 1 remote watch last
+holds 'interrupted: 1 task' err
 
 exits 0 remote rm 1
 exits 4 remote show 1

@@ -4,6 +4,8 @@
 # refused, brought along, listed, stopped.
 # shellcheck source=tests/support/lib.sh disable=SC2016
 source "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/cluster.sh
+source "$root/tests/support/cluster.sh"
 sshd=$(command -v sshd || echo /usr/sbin/sshd)
 [[ -x $sshd ]] || skip "there is no sshd"
 command -v jq >/dev/null || skip "there is no jq"
@@ -12,6 +14,7 @@ command -v jq >/dev/null || skip "there is no jq"
 finish() {
     local pid file
 
+    end_daemons
     cd /
     for file in "$work"/*/state/leat/agent-*.pid; do
         [[ -s $file ]] && kill -KILL "$(<"$file")" 2>/dev/null
@@ -72,13 +75,16 @@ host() {
     } >"$name/profile"
 }
 system=/usr/bin:/bin
-mkdir good ended silent ldd
+mkdir good ended away ldd
 {
     host one "$work/good:$system"
     host two "$work/good:$system" 'ProxyJump one'
     host noisy "$work/good:$system"
     host ended "$work/ended:$system"
+    host away "$work/away:$system"
     host bare "$system"
+    host real "$bin:$system"
+    host brought "$system"
     host poor "$work/ldd:$work/good:$system"
     host other "$work/uname:$system"
     printf 'Host refuses\n  HostName 127.0.0.1\n  Port 1\n'
@@ -98,15 +104,20 @@ read -r _ <>"$work/ever"
 END_AGENT
 printf '#!/bin/sh\necho no such thing >&2\nexit 3\n' >ended/leat-agent
 printf '#!/bin/sh\nprintf "\\tlibczmq.so.4 => not found\\n\\tlibc.so.6 => /x\\n"\n' >ldd/ldd
+cat >away/leat-agent <<END_AGENT
+#!/bin/sh
+echo 'now warn agent broker_away why=gone' >&2
+read -r _ <>"$work/ever"
+END_AGENT
 mkdir uname
 printf '#!/bin/sh\necho Plan9 mips\n' >uname/uname
-chmod +x good/leat-agent ended/leat-agent ldd/ldd uname/uname
+chmod +x away/leat-agent good/leat-agent ended/leat-agent ldd/ldd uname/uname
 
 # agent ARG...: and its lines in order
 agent() {
     local status=0
 
-    leat agent "$@" --broker "${broker-tcp://127.0.0.1:7100}" >out 2>err ||
+    leat agent "$@" --broker "${at-tcp://127.0.0.1:7100}" >out 2>err ||
         status=$?
     sort -o out out
     sed -i 's/(pid [0-9]*)/(pid N)/' out
@@ -115,6 +126,10 @@ agent() {
 pid_of() {
     cat "$1"/state/leat/agent-*.pid
 }
+
+# It takes as long as an agent may take to join: meanwhile the others.
+leat agent start away --broker tcp://127.0.0.3 >away.out 2>&1 &
+away=$!
 
 # ---- start ----
 
@@ -138,10 +153,12 @@ ls "/proc/$first/fd" >fds
 # Once more: it is there. Two at once are one. A pid of another is not it.
 agent start one || fail "start again: $(cat out)"
 expect 'one: runs (pid N)' out
+LEAT_BROKER=tcp://127.0.0.1:7100 exits 0 leat agent start one -j 2
+holds "one: runs (pid $first)" out
 [[ $(pid_of one) == "$first" ]] || fail "a second agent"
-broker=tcp://127.0.0.2 agent start one || fail "for another broker: $(cat out)"
+at=tcp://127.0.0.2 agent start one || fail "for another broker: $(cat out)"
 expect 'one: joined (pid N)' out
-LEAT_INSECURE=1 broker=tcp://127.0.0.2 agent stop one || fail "$(cat out)"
+at=tcp://127.0.0.2 agent stop one || fail "$(cat out)"
 kill -KILL "$(pid_of two)"
 echo $$ >"$(echo two/state/leat/agent-*.pid)"
 LEAT_INSECURE=yes leat agent start two --broker tcp://127.0.0.1:7100 >two.1 &
@@ -227,3 +244,51 @@ for pid in $pids; do
 done
 agent ls || fail "ls: $(cat out)"
 expect '' out
+
+! wait "$away" || fail "one that does not reach its broker is well"
+sed -i 's/(pid [0-9]*)/(pid N)/' away.out
+expect 'away: started, but does not reach the broker (pid N): now warn agent broker_away why=gone' away.out
+at=tcp://127.0.0.3 agent stop || fail "stop: $(cat out)"
+expect 'away: stopped (pid N)' out
+
+# ---- the real ones ----
+
+for ((try = 0; try < 20; try++)); do
+    port=$((20000 + RANDOM % 10000))
+    at=tcp://127.0.0.1:$port
+    "$bin/leat-broker" --bind "$at" --lane-ports $((port + 2))-$((port + 5)) \
+        --store broker-store 2>broker.log &
+    pid=$!
+    until grep -q ' ready ' broker.log || gone "$pid"; do
+        read -rt 0.02 -u "$never" || :
+    done
+    gone "$pid" || break
+done
+daemons+=("$pid")
+agent start real --slots 2 --label site=attic || fail "$(cat out)"
+expect 'real: joined (pid N)' out
+agent start brought real --copy || fail "$(cat out)"
+expect 'brought: joined (pid N)
+real: runs (pid N)' out
+exits 0 leat agents -q --wait 2 --broker "$at"
+sort -o out out
+expect 'brought
+real' out
+exits 0 leat run -q "$root/examples/parallel.yaml" -p stop=1 --broker "$at"
+expect 0 out
+
+# What has begun is let finish: the agent waits for it, and stop for the agent.
+mkfifo begun
+cat >long.yaml <<END_FLOW
+leat: 1
+tasks: { a: { run: 'echo >$work/begun; read -rt 0.5 <>$work/ever; echo end',
+              shell: bash, where: { site: attic }, value: text } }
+output: \${a}
+END_FLOW
+leat run -d -q long.yaml --broker "$at" >number
+read -r _ <begun
+agent stop || fail "$(cat out)"
+expect 'brought: stopped (pid N)
+real: stopped (pid N)' out
+exits 0 leat value "$(<number)" --broker "$at"
+expect end out

@@ -368,6 +368,24 @@ a_draining_agent_gets_nothing_more_and_gives_back(void **state)
     assert_string_equal(err.msg, "there is no agent `box`");
 }
 
+/* Else it would be given the same again and again. */
+static void
+an_agent_that_gives_back_unasked_is_leaving(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n  b: { run: x }\n");
+    join(w, "box", 1);
+    tick(w);
+    buf_clear(&w->journal);
+    give_back(w, "a");
+    tick(w);
+    check(w, "");
+    join(w, "other", 1);
+    tick(w);
+    check(w, "other task a\n");
+}
+
 static void
 cancels_reach_an_agent_that_was_away(void **state)
 {
@@ -561,6 +579,7 @@ main(void)
         TEST(a_name_belongs_to_one_agent_while_it_is_well),
         TEST(there_is_an_end_to_the_number_of_agents),
         TEST(a_draining_agent_gets_nothing_more_and_gives_back),
+        TEST(an_agent_that_gives_back_unasked_is_leaving),
         TEST(cancels_reach_an_agent_that_was_away),
         TEST(a_program_that_an_agent_cannot_run_goes_elsewhere),
         TEST(a_program_that_no_agent_can_run_fails),

@@ -195,6 +195,75 @@ only_what_can_still_be_going_on_is_adopted(void **state)
     end(&w);
 }
 
+static const char tries[] = "leat: 1\n"
+                            "name: tries\n"
+                            "tasks:\n"
+                            "  a: { run: x, retry: 2 }\n"
+                            "  b: { run: x, needs: [a] }\n";
+
+/* Only who drives it was lost: nobody asked for another chance. */
+static void
+what_had_failed_stays_so_after_a_restart(void **state)
+{
+    struct world w = {0};
+    int64_t until;
+
+    (void)state;
+    begin(&w, tries, NULL);
+    run_keep(w.run, TASK(0), PLAN_FAILED, NULL, 3);
+    run_hold_started(w.run, 5000);
+    (void)run_settle(w.run, 0, &until);
+    (void)take(&w);
+    assert_int_equal(state_of(&w, 0), PLAN_FAILED);
+    assert_int_equal(run_settle(w.run, 0, &until), RUN_ENDED);
+    assert_int_equal(state_of(&w, 1), PLAN_TRIGGER_FAILED);
+    end(&w);
+}
+
+static void
+failures_before_a_restart_count_for_max_fails(void **state)
+{
+    static const char text[] = "leat: 1\n"
+                               "name: m\n"
+                               "max-fails: 0\n"
+                               "tasks:\n"
+                               "  a: { run: x }\n"
+                               "  b: { run: x }\n";
+    struct world w = {0};
+    int64_t until;
+
+    (void)state;
+    begin(&w, text, NULL);
+    run_keep(w.run, TASK(0), PLAN_FAILED, NULL, 1);
+    run_hold_started(w.run, 5000);
+    (void)run_settle(w.run, 0, &until);
+    (void)take(&w);
+    assert_int_equal(run_settle(w.run, 0, &until), RUN_ENDED);
+    assert_int_equal(state_of(&w, 1), PLAN_CANCELLED);
+    end(&w);
+}
+
+static void
+retries_count_on_after_a_restart(void **state)
+{
+    struct run_outcome bad = {.state = PLAN_FAILED, .cause = "no"};
+    struct world w = {0};
+    int64_t until;
+
+    (void)state;
+    begin(&w, tries, NULL);
+    run_keep(w.run, TASK(0), PLAN_RETRYING, NULL, 2);
+    run_hold_started(w.run, 5000);
+    (void)take(&w);
+    w.now = 5000;
+    (void)run_settle(w.run, w.now, &until);
+    assert_int_equal(take(&w).task, 0);
+    assert_int_equal(run_attempts(w.run, TASK(0)), 3);
+    run_report(w.run, TASK(0), &bad, w.now);
+    assert_int_equal(state_of(&w, 0), PLAN_FAILED);
+    end(&w);
+}
+
 static void
 what_can_not_be_of_the_flow_is_not_followed(void **state)
 {
@@ -244,6 +313,9 @@ main(void)
         cmocka_unit_test(what_nobody_adopts_is_started_anew),
         cmocka_unit_test(at_most_once_can_be_adopted_but_never_started_again),
         cmocka_unit_test(only_what_can_still_be_going_on_is_adopted),
+        cmocka_unit_test(what_had_failed_stays_so_after_a_restart),
+        cmocka_unit_test(failures_before_a_restart_count_for_max_fails),
+        cmocka_unit_test(retries_count_on_after_a_restart),
         cmocka_unit_test(what_can_not_be_of_the_flow_is_not_followed),
     };
 
