@@ -202,7 +202,11 @@ bool
 story_must_adopt(struct story *self, const struct held *held)
 {
     const struct inst *inst = story_inst(self, held->id);
+    const struct flow_options *o = story_options(inst);
 
+    /* What has ended elsewhere, but was not heard of, may have its place. */
+    if (o->max_parallel > 0 || (o->ntag > 0 && self->flow->nlimit > 0))
+        return false;
     return self->phase == STORY_RUNS && !self->ended && !self->again &&
            self->sim->now < self->adopt_until && !is_exempt(self, held->id) &&
            held->attempt > inst->attempt - (inst->state == PLAN_RUNNING) &&
