@@ -283,6 +283,7 @@ story_committed(struct story *self, const struct note *note)
     inst = story_inst(self, note->record.id);
     inst->stored = note->record.state;
     inst->stored_attempt = note->record.attempt;
+    inst->stored_order = self->nnote;
     if (note->record.state == PLAN_RUNNING)
         inst->running_stored = note->record.attempt;
 }
