@@ -123,8 +123,10 @@ read_output(struct broker_reader *self, const struct broker_look *look,
             struct seen *seen, struct err *err)
 {
     bool more = false;
+    /* A large one gives way: it comes when there is nothing else. */
+    size_t row = seen->row.len <= ROW_SMALL ? seen->row.len : 0;
 
-    if (seen->bytes + seen->row.len + LIMIT_CHUNK_BYTES > FRAME_ROOM) {
+    if (seen->bytes + row + LIMIT_CHUNK_BYTES > FRAME_ROOM) {
         seen->more = true;
         return 0;
     }

@@ -249,8 +249,8 @@ list_agent(void *ctx, const struct broker_agent *agent)
     (void)json_object_set_new(row, "lane",
                               lane ? json_string(broker_lane_endpoint(lane))
                                    : json_null());
-    if (agent->aside)
-        (void)json_object_set_new(row, "aside", json_string(agent->aside));
+    (void)json_object_set_new(
+        row, "aside", agent->aside ? json_string(agent->aside) : json_null());
     (void)json_array_append_new(listing->list, row);
     return true;
 }

@@ -298,7 +298,9 @@ check_machine(const struct carrying *self, const struct local_request *request)
     struct buf out = {0};
     int code = EXIT_OK;
 
-    local_check(request, &diags);
+    /* What a broker has taken once it can go on with: it has the program. */
+    if (!(request->elsewhere && request->resume))
+        local_check(request, &diags);
     if (diags.n > 0) {
         code = EXIT_IMPOSSIBLE;
         diags_print(&diags, &out, self->cli.err.colour);

@@ -122,12 +122,25 @@ ask(const struct cli *cli, const struct args *args, struct client *client,
     }
 }
 
+/* Every agent has every field. */
+static void
+complete(json_t *agents)
+{
+    for (size_t i = 0; i < json_array_size(agents); i++) {
+        json_t *agent = json_array_get(agents, i);
+
+        if (!json_object_get(agent, "aside"))
+            (void)json_object_set_new(agent, "aside", json_null());
+    }
+}
+
 static int
 print(const struct cli *cli, const struct args *args, json_t *agents)
 {
     struct buf out = {0};
     int code;
 
+    complete(agents);
     if (args_has(args, OPT_JSON))
         return cli_print_json(cli,
                               json_pack("{s:s, s:O}", "schema", "leat.agents/1",

@@ -48,6 +48,13 @@ become_program(const struct cli *cli, const struct store_run *info,
     return code;
 }
 
+/* The file of a C flow is its program. */
+static bool
+is_program(const struct store_run *info)
+{
+    return info->program || json_object_get(info->options, "program");
+}
+
 static void
 note_change(const struct cli *cli, const struct store_run *info)
 {
@@ -59,7 +66,7 @@ note_change(const struct cli *cli, const struct store_run *info)
     size_t len = 0;
     struct err err;
 
-    if (info->file && access(path, R_OK) == 0 &&
+    if (info->file && !is_program(info) && access(path, R_OK) == 0 &&
         file_read(path, &text, &len, &err) == 0 &&
         (len != info->source_len || memcmp(text, info->source, len) != 0))
         (void)cli_fail(cli, 0,

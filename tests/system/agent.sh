@@ -4,7 +4,7 @@
 # shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=tests/support/cluster.sh
-source "$(dirname "$0")/../support/cluster.sh"
+source "$root/tests/support/cluster.sh"
 set -m
 export XDG_CONFIG_HOME=$work/config
 agent=$bin/leat-agent

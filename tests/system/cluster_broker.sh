@@ -185,6 +185,20 @@ wait $job || fail "the run did not survive: $(cat err.long)"
 holds 'is there again' err.long
 holds 'last words' err.long
 
+# an output that nearly fills a frame
+cat >large.yaml <<'END'
+leat: 1
+name: large
+tasks: { a: { run: 'echo some words >&2; printf "%0800000d" 1', value: text } }
+output: ${a}
+END
+exits 0 remote run -q large.yaml
+(($(wc -c <out) == 800001)) || fail "output has $(wc -c <out) bytes"
+remote logs last/a >out
+holds 'some words' out
+exits 0 remote show --json last
+jq -e '.output | length == 800000' out >/dev/null || fail "not shown"
+
 # a run in its store that is nobody's any more
 LEAT_STORE=$work/broker-store "$LEAT" run long.yaml 2>err.long &
 job=$!

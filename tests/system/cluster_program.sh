@@ -26,6 +26,11 @@ for _ in 1 2; do
     holds 'The sum is' err
     remote show --json last | sums
 done
+exits 0 remote retry last --from random_num
+holds '2 kept from before' err
+lacks 'has changed' err
+exits 0 "$EXAMPLES/parallel" retry last --from sum_numbers --broker "$broker"
+holds '3 kept from before' err
 exits 0 "$EXAMPLES/parallel" run -p stop=5 -d --broker "$broker"
 exits 0 remote wait "$(cat out)"
 remote show --json last | jq -e '.state == "succeeded"' >/dev/null ||

@@ -7,12 +7,14 @@ source "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=tests/support/cluster.sh
 source "$root/tests/support/cluster.sh"
 set -m # background jobs must not ignore SIGINT
-export XDG_RUNTIME_DIR=$work/runtime
-mkdir runtime
+# short, as the name of a socket must be, or it would not be taken
+runtime=$(mktemp -d /tmp/leat-test.XXXXXX)
+export XDG_RUNTIME_DIR=$runtime
+trap 'rm -rf "$runtime"; end_daemons; cd / && rm -rf "$work"' EXIT
 
 # nothing is left: no folder, no process that has ours in its command line
 left() {
-    [[ ! $(ls runtime) ]] && ! pgrep -f -- "$work/runtime" >/dev/null
+    [[ ! $(ls "$runtime") ]] && ! pgrep -f -- "$runtime" >/dev/null
 }
 nothing_left() {
     wait_for 10 left
@@ -173,11 +175,11 @@ holds 'was interrupted' err
 
 # a daemon that dies is told of, with its name
 begin run -j 2 long.yaml
-kill -KILL "$(pgrep -f -- "leat-agent ipc://$work/runtime")"
+kill -KILL "$(pgrep -f -- "leat-agent ipc://$runtime")"
 ends 5
 holds 'leat-agent was ended by signal 9' err
 begin run -j 2 long.yaml
-kill -KILL "$(pgrep -f -- "leat-broker --bind=ipc://$work/runtime")"
+kill -KILL "$(pgrep -f -- "leat-broker --bind=ipc://$runtime")"
 ends 5
 holds 'leat-broker was ended by signal 9' err
 

@@ -54,6 +54,7 @@ while IFS='|' read -r _ _ shown _; do
         test_*) file=$root/tests/unit/$word.c ;;
         fuzz_*) file=$root/tests/fuzz/$word.c ;;
         *.sh) file=$root/tests/system/$word ;;
+        sim) file=$root/tests/sim/sim.c ;;
         *) grep -q "\\b$word(void" "$file" || fail "no test $word in $file" ;;
         esac
         [[ -f $file ]] || fail "no $file"

@@ -53,6 +53,40 @@ while read -r line; do
 done <commands
 [[ -s run.svg ]] || fail "no picture"
 
+# A cluster for one run, and a standing one; what needs other machines is tried
+# by hosts.sh and docker.sh.
+PATH=$(dirname "$LEAT"):$PATH
+export XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache
+daemons=()
+finish() {
+    local pid
+
+    for ((i = ${#daemons[@]}; i > 0; i--)); do
+        pid=${daemons[i - 1]}
+        kill "$pid" 2>/dev/null || :
+        wait "$pid" || :
+    done
+    cd / && chmod -R u+rwX "$work" && rm -rf "$work"
+}
+trap finish EXIT
+block sh 3 | sed "s|tcp://10.0.0.41|ipc://$work/broker|" >commands
+while read -r line; do
+    case $line in
+    '' | 'leat agent start '*) ;;
+    docker-compose\ *) holds "${line%%  *}" "$root/docker-compose.yml" ;;
+    leat-*' &'*)
+        eval "$line" 2>>daemons
+        daemons+=("$!")
+        wait_for 20 leat agents -q --wait $((${#daemons[@]} - 1)) \
+            --broker "ipc://$work/broker" >/dev/null
+        ;;
+    *) exits 0 eval "$line" ;;
+    esac
+done <commands
+((${#daemons[@]} == 2)) || fail "where are the daemons?"
+[[ $(leat ls -q | wc -l) == 3 ]] || fail "not all were runs of the broker"
+unset LEAT_BROKER
+
 # The bounds it names.
 bound() {
     grep -Eq "^#define $1 +\\(?$2\\)?( |$)" "$root/proto/limits.h" ||
@@ -61,9 +95,12 @@ bound() {
 bound LIMIT_TASKS 4000000u
 bound LIMIT_CHILDREN 16000000u
 bound LIMIT_VALUE_BYTES '16u << 20'
+bound LIMIT_TRAVEL_BYTES '896u << 10'
+bound LIMIT_ITEM_BYTES '896u << 10'
+bound LIMIT_AGENTS 256u
 
 # Every file it sends people to.
-grep -oE '\((CONTRIBUTING|CHANGELOG|bench/README)\.md\)|`(docs|lib|flow|proto|tests)/[a-z./-]+`' \
+grep -oE '\((CONTRIBUTING|CHANGELOG|bench/README)\.md\)|`(docs|lib|flow|proto|broker|agent|tests)/[A-Za-z./-]+`' \
     "$readme" | tr -d '()`' | while read -r file; do
     [[ -e $root/$file ]] || fail "there is no $file"
 done
