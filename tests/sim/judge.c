@@ -304,6 +304,7 @@ story_sent(struct story *self, const struct lane_task *task)
     if (must_stay(self, inst))
         sim_fail(s, "%s is sent, but was %s in an earlier session",
                  story_shown(inst), plan_state_names[inst->state]);
+    inst->touched |= inst->kept;
     inst->kept = false;
     if (task->work->attempt < inst->attempt ||
         (task->work->attempt == inst->attempt && inst->state == PLAN_RETRYING))
