@@ -20,7 +20,10 @@
 #define GONE    (300 * SPAN_MS)    /* without connection, after joining */
 #define CONNECT (5 * SPAN_SECOND)  /* for lane and return to connect */
 #define NAME    (LIMIT_SUSPECT_MS * SPAN_MS + SPAN_SECOND)
-#define SILENT  (LIMIT_LOST_MS * SPAN_MS)
+/* What is sent between two frames of the lane: a broker that is stopped takes
+ * none of it, and its socket would take a thousand frames. */
+#define AHEAD  (4 * LIMIT_UNSENT_BYTES)
+#define SILENT (LIMIT_LOST_MS * SPAN_MS)
 
 enum phase { AWAY, ASKED, JOINED };
 
@@ -36,6 +39,7 @@ struct session {
     size_t nheld;     /* in it */
     int64_t hello_at; /* AWAY: no sooner; ASKED: when it was said */
     int64_t heard;    /* JOINED: the last frame of the lane */
+    size_t ahead;     /* bytes sent since */
     int64_t joined_at;
     bool connected;     /* the return socket was, since joining */
     int64_t shut;       /* since when it takes nothing; 0: it does */
@@ -306,6 +310,7 @@ on_welcome(struct session *self, const Wire__Welcome *welcome, int64_t now)
     self->change++;
     self->heard = self->joined_at = now;
     self->connected = false;
+    self->ahead = 0;
     self->shut = self->away_since = self->named = 0;
     return_out_begin(self->out, welcome->session);
     self->calls.joined(self->calls.ctx, welcome->session, welcome->epoch,
@@ -392,6 +397,7 @@ receive_lane(struct session *self, int64_t now)
         if (self->phase != JOINED || !receive(self->lane, &message))
             return false;
         self->heard = now;
+        self->ahead = 0;
         if (decode(&wire, &message, &err)) {
             if (wire.type == WIRE_LANE)
                 self->calls.lane(self->calls.ctx, &wire);
@@ -478,8 +484,10 @@ session_flush(struct session *self)
     if (self->phase != JOINED)
         return true;
     while ((frame = return_out_next(self->out))) {
-        if (link_send(self->back, frame->data, frame->len, &err) != 1)
+        if (self->ahead >= AHEAD ||
+            link_send(self->back, frame->data, frame->len, &err) != 1)
             return false;
+        self->ahead += frame->len;
         return_out_sent(self->out);
     }
     return true;

@@ -448,6 +448,24 @@ workers_new(struct workers **ret, uint32_t slots,
     return 0;
 }
 
+static void
+destroy_slot(struct slot *slot)
+{
+    struct call *call;
+
+    if (!slot)
+        return;
+    call = TAILQ_FIRST(&slot->calls);
+    while (call) {
+        struct call *next = TAILQ_NEXT(call, link);
+
+        slot_drop(slot, call);
+        call = next;
+    }
+    process_release(slot);
+    free(slot);
+}
+
 void
 workers_destroy(struct workers **self_p)
 {
@@ -456,16 +474,8 @@ workers_destroy(struct workers **self_p)
     if (!self)
         return;
     exec_destroy(&self->exec);
-    for (uint32_t i = 0; i < self->nslot; i++) {
-        struct slot *slot = self->slots[i];
-
-        if (!slot)
-            continue;
-        while (!TAILQ_EMPTY(&slot->calls))
-            slot_drop(slot, TAILQ_FIRST(&slot->calls));
-        process_release(slot);
-        free(slot);
-    }
+    for (uint32_t i = 0; i < self->nslot; i++)
+        destroy_slot(self->slots[i]);
     if (self->epoll >= 0)
         (void)close(self->epoll);
     free(self->slots);

@@ -54,7 +54,7 @@ struct workers_call {
 
 /* Put a call behind those of the slot's worker. What it points to, but the
  * work, need not outlive the call. Nothing is sent before workers_handle. */
-void workers_call(struct workers *self, const struct workers_call *call);
+void workers_call(struct workers *self, const struct workers_call *from);
 /* End a call: its worker with all its processes, if it has begun. */
 void workers_stop(struct workers *self, uint32_t ticket, bool at_once);
 

@@ -112,10 +112,12 @@ slot_refuse(struct slot *self, const char *program, enum item_refused refused,
 
 /* The last line of what it said, which tells why it could not begin. */
 static void
-add_last_words(const struct exec_done *done, struct buf *out)
+add_last_words(const struct exec_done *done, const char *program,
+               struct buf *out)
 {
     const char *text = buf_str(&done->errors);
     size_t end = done->errors.len;
+    size_t n = strlen(program);
     size_t begin;
 
     while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r'))
@@ -123,6 +125,9 @@ add_last_words(const struct exec_done *done, struct buf *out)
     begin = end;
     while (begin > 0 && text[begin - 1] != '\n')
         begin--;
+    if (end - begin > n + 2 && memcmp(text + begin, program, n) == 0 &&
+        memcmp(text + begin + n, ": ", 2) == 0)
+        begin += n + 2; /* it was named before */
     if (end - begin > LIMIT_CAUSE_BYTES / 2)
         begin = end - LIMIT_CAUSE_BYTES / 2;
     if (end > begin) {
@@ -146,7 +151,7 @@ refuse_program(struct slot *self, const struct exec_done *done)
         buf_text(&cause, done->text);
     } else {
         buf_printf(&cause, "it ended before it served (%s)", done->text);
-        add_last_words(done, &cause);
+        add_last_words(done, program, &cause);
     }
     slot_refuse(self, program, REFUSED_PROGRAM, buf_str(&cause));
     buf_release(&cause);

@@ -313,7 +313,7 @@ void
 broker_class_occupy(struct life *life, struct class *class, struct peer *peer,
                     int sign)
 {
-    for (uint32_t i = 0; i < class->nneed; i++)
+    for (uint32_t i = 0; peer && i < class->nneed; i++)
         peer->rooms[class->needs[i].resource].used +=
             sign * class->needs[i].amount;
     for (uint32_t i = 0; i < class->nlimit; i++)

@@ -307,7 +307,8 @@ bool broker_is_refused(const struct life *life, const struct peer *peer);
 bool broker_class_could_run(const struct class *class, const struct peer *peer);
 void broker_classes_init(struct life *life);
 void broker_classes_release(struct life *life);
-/* Count the room of an attempt in (+1) or out (-1). */
+/* Count the room of an attempt in (+1) or out (-1), at an agent or (NULL) only
+ * what the flow's limits say. */
 void broker_class_occupy(struct life *life, struct class *class,
                          struct peer *peer, int sign);
 bool broker_class_is_fit(struct life *life, struct class *class,

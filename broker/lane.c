@@ -19,7 +19,7 @@
 
 struct noted {
     uint32_t ticket;
-    char *key;
+    char *key, *folder;
 };
 
 struct broker_lane {
@@ -83,8 +83,10 @@ broker_lane_destroy(struct broker_lane **self_p)
     else
         link_close(&self->socket);
     lane_out_destroy(&self->out);
-    for (size_t i = 0; i < self->nnoted; i++)
+    for (size_t i = 0; i < self->nnoted; i++) {
         free(self->noted[i].key);
+        free(self->noted[i].folder);
+    }
     free(self->noted);
     free(self->endpoint);
     free(self);
@@ -240,24 +242,36 @@ broker_lane_is_done(const struct broker_lane *self, int64_t now)
 /* ---- keys ---- */
 
 void
-broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char **key_p)
+broker_lane_note_key(struct broker_lane *self, uint32_t ticket, char **key_p,
+                     char **folder_p)
 {
     self->noted = mem_grow(self->noted, &self->cap_noted, self->nnoted + 1,
                            sizeof *self->noted);
-    self->noted[self->nnoted++] = (struct noted){ticket, *key_p};
-    *key_p = NULL;
+    self->noted[self->nnoted++] = (struct noted){ticket, *key_p, *folder_p};
+    *key_p = *folder_p = NULL;
+}
+
+static bool
+is_elsewhere(const struct noted *noted, const char *cwd)
+{
+    return cwd && (!noted->folder || strcmp(cwd, noted->folder) != 0);
 }
 
 char *
-broker_lane_take_key(struct broker_lane *self, uint32_t ticket)
+broker_lane_take_key(struct broker_lane *self, uint32_t ticket, const char *cwd)
 {
     for (size_t i = 0; i < self->nnoted; i++) {
-        if (self->noted[i].ticket == ticket) {
-            char *key = self->noted[i].key;
+        struct noted noted = self->noted[i];
 
-            self->noted[i] = self->noted[--self->nnoted];
-            return key;
+        if (noted.ticket != ticket)
+            continue;
+        self->noted[i] = self->noted[--self->nnoted];
+        if (is_elsewhere(&noted, cwd)) {
+            free(noted.key);
+            noted.key = NULL;
         }
+        free(noted.folder);
+        return noted.key;
     }
     return NULL;
 }

@@ -53,10 +53,12 @@ bool broker_lane_is_done(const struct broker_lane *self, int64_t now);
 
 /* ---- values to be kept when the attempt succeeds ---- */
 
-/* Takes the key over. */
+/* Takes both over; folder: where it is to run, *folder_p may be NULL. */
 void broker_lane_note_key(struct broker_lane *self, uint32_t ticket,
-                          char **key_p);
-/* A heap string, or NULL. */
-char *broker_lane_take_key(struct broker_lane *self, uint32_t ticket);
+                          char **key_p, char **folder_p);
+/* A heap string; NULL: there is none, or it ran elsewhere than it was to, in
+ * `cwd` (NULL: not told), and nobody should get its value for the key. */
+char *broker_lane_take_key(struct broker_lane *self, uint32_t ticket,
+                           const char *cwd);
 
 #endif

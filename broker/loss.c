@@ -15,7 +15,14 @@ broker_peer_drop(struct broker *self, struct peer *peer, const char *why)
 
 /* ---- leases ---- */
 
-/* Nobody else may begin it before the agent has ended it by itself. */
+static struct class *
+class_of(const struct life *life, struct plan_id id)
+{
+    return &life->classes[life->class_of[id.task]];
+}
+
+/* Nobody else may begin it before the agent has ended it by itself; until then
+ * it counts for the flow's limits. */
 static void
 add_lease(struct broker *self, const struct peer *peer, const struct ticket *t,
           bool begun)
@@ -32,6 +39,7 @@ add_lease(struct broker *self, const struct peer *peer, const struct ticket *t,
         .agent = mem_dup(peer->info.name),
     };
     t->life->inflight++;
+    broker_class_occupy(t->life, class_of(t->life, t->id), NULL, 1);
 }
 
 void
@@ -41,6 +49,9 @@ broker_lease_remove(struct broker *self, size_t i)
 
     lease->life->inflight--;
     lease->life->unsettled = true;
+    broker_class_occupy(lease->life, class_of(lease->life, lease->id), NULL,
+                        -1);
+    self->version++;
     free(lease->agent);
     *lease = self->leases[--self->nlease];
 }

@@ -52,7 +52,9 @@ is_cached(struct broker_server *self, struct broker_lane *lane,
     if (!may_look_up(self, spec->run) ||
         store_cache_get(self->cache, key, spec->cache_for, &value, &ignored) <
             0) {
-        broker_lane_note_key(lane, task->ticket, &key);
+        char *folder = carry_folder(task->work);
+
+        broker_lane_note_key(lane, task->ticket, &key, &folder);
         return false;
     }
     free(key);
@@ -135,8 +137,12 @@ static void
 on_record(void *ctx, uint64_t run, const struct store_record *record)
 {
     struct broker_server *self = ctx;
+    struct store_record timed = *record;
 
-    broker_writer_record(self->writer, run, record);
+    /* The core has no clock. */
+    if (timed.state == PLAN_RUNNING && timed.started == 0)
+        timed.started = span_wall();
+    broker_writer_record(self->writer, run, &timed);
     broker_watch_touch(self->watch, run, self->sealed + 1);
     self->recorded = true;
 }

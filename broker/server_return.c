@@ -52,7 +52,8 @@ keep_value(struct broker_server *self, broker_session agent,
            const struct result *result)
 {
     struct broker_lane *lane = broker_net_lane(self->net, agent);
-    char *key = lane ? broker_lane_take_key(lane, result->ticket) : NULL;
+    char *key =
+        lane ? broker_lane_take_key(lane, result->ticket, result->cwd) : NULL;
 
     if (key && result->state == PLAN_SUCCEEDED) {
         json_t *null = result->value ? NULL : json_null();
@@ -78,7 +79,10 @@ static void
 on_given_back(void *ctx, uint32_t ticket)
 {
     struct returned *r = ctx;
+    struct broker_lane *lane = broker_net_lane(r->server->net, r->agent);
 
+    if (lane)
+        free(broker_lane_take_key(lane, ticket, NULL));
     (void)broker_given_back(r->server->core, r->agent, ticket, r->server->now);
 }
 
@@ -88,6 +92,19 @@ on_leaving(void *ctx)
     struct returned *r = ctx;
 
     broker_gone(r->server->core, r->agent, GONE_LEFT, r->server->now);
+}
+
+/* What it has said was not all heard, and must not be acknowledged with what it
+ * says next: in a new session it is said again. */
+static void
+ask_for_a_new_session(struct broker_server *self, broker_session agent)
+{
+    struct broker_lane *lane = broker_net_lane(self->net, agent);
+
+    if (!lane)
+        return;
+    broker_lane_tell(lane, TELL_LEAVE, 0);
+    broker_net_wake(self->net, agent);
 }
 
 void
@@ -111,6 +128,8 @@ broker_server_return(struct broker_server *self, const struct wire *wire)
         return;
     }
     r.agent = wire->as.back->session;
-    if (return_read(wire, &calls, &r, &err) < 0)
+    if (return_read(wire, &calls, &r, &err) < 0) {
         broker_server_garbage(self, &err);
+        ask_for_a_new_session(self, r.agent);
+    }
 }

@@ -202,6 +202,17 @@ check_words(const struct cli *self, size_t nword)
     return EXIT_OK;
 }
 
+/* It works here or at a broker; --slots of others is not about here. */
+static bool
+has_choice(const struct command *command)
+{
+    for (size_t i = 0; command->options[i] != OPT_COUNT; i++) {
+        if (command->options[i] == OPT_LOCAL)
+            return true;
+    }
+    return false;
+}
+
 /* What a flag names goes before what is configured. */
 static void
 settle_place(struct cli *self, const struct args *args)
@@ -211,8 +222,9 @@ settle_place(struct cli *self, const struct args *args)
     if (args_text(args, OPT_BROKER))
         config_set_broker(&self->config, args_text(args, OPT_BROKER),
                           FROM_FLAG);
-    else if (args_has(args, OPT_LOCAL) || args_has(args, OPT_STORE) ||
-             args_has(args, OPT_SLOTS))
+    else if (has_choice(self->command) &&
+             (args_has(args, OPT_LOCAL) || args_has(args, OPT_STORE) ||
+              args_has(args, OPT_SLOTS)))
         config_set_broker(&self->config, NULL, FROM_FLAG);
 }
 
@@ -221,7 +233,7 @@ check_place(const struct cli *self, const struct args *args)
 {
     static const enum opt here[] = {OPT_SLOTS, OPT_LOCAL, OPT_STORE};
 
-    if (!args_has(args, OPT_BROKER))
+    if (!args_has(args, OPT_BROKER) || !has_choice(self->command))
         return EXIT_OK;
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
         if (args_has(args, here[i]))

@@ -320,9 +320,8 @@ judge(struct carried *self, const struct exec_done *end)
 {
     const struct work_spec *spec = self->work->spec;
 
-    self->done.code = end->end == EXEC_EXITED || end->end == EXEC_SIGNALED
-                          ? end->code
-                          : -1;
+    self->done.code =
+        end->end == EXEC_EXITED || end->end == EXEC_SIGNALED ? end->code : -1;
     if (end->end == EXEC_TIMED_OUT)
         carried_fail(self, PLAN_TIMED_OUT, end->text);
     else if (end->end == EXEC_CANCELLED)
@@ -407,12 +406,17 @@ carried_judge_call(struct carried *self, const struct exec_done *end)
     }
     at += n;
     n = result->len - (size_t)(at - text);
-    if (n > 0 &&
-        value_parse(VALUE_JSON, at, n, &self->done.value, &err) < 0)
+    if (n > 0 && value_parse(VALUE_JSON, at, n, &self->done.value, &err) < 0)
         carried_fail(self, PLAN_FAILED, err.msg);
 }
 
 /* ---- the cache ---- */
+
+char *
+carry_folder(const struct work *work)
+{
+    return seen_from(work->spec->home, work->cwd);
+}
 
 /* Names of files are relative, so the folder belongs to it. The code of a C
  * function is not known; its name is. */

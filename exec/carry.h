@@ -100,6 +100,9 @@ void carrier_hold(struct carrier *self, bool hold);
 /* True if what it creates is there already, seen from where it would run. */
 bool carry_is_created(const struct work *work);
 
+/* The folder that its task asks for, there or not; a heap string, or NULL. */
+char *carry_folder(const struct work *work);
+
 /*
  * What a cached value depends on: the task as written, all that is bound, and
  * the folder it runs in, as asked for (nothing that ran in a scratch folder is

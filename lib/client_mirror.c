@@ -50,6 +50,23 @@ due(const struct mirror *self, const struct store_record *record)
     return span_mono() + (int64_t)delay;
 }
 
+static bool
+is_known(const struct mirror *self, struct plan_id id)
+{
+    return id.task < self->follow->flow->ntask &&
+           (id.child == PLAN_WHOLE ||
+            id.child < plan_children(run_plan(self->run), id.task));
+}
+
+/* What it wrote has told already that it runs. */
+static bool
+is_told(const struct mirror *self, const struct store_record *record)
+{
+    return record->state == PLAN_RUNNING && is_known(self, record->id) &&
+           plan_state(run_plan(self->run), record->id) == PLAN_RUNNING &&
+           run_attempts(self->run, record->id) == record->attempt;
+}
+
 static void
 apply(struct mirror *self, const struct store_record *record)
 {
@@ -61,7 +78,7 @@ apply(struct mirror *self, const struct store_record *record)
         .cause = record->cause,
     };
 
-    if (self->failed)
+    if (self->failed || is_told(self, record))
         return;
     if (record->id.task < self->follow->flow->ntask &&
         record->state == PLAN_RETRYING)
@@ -111,11 +128,19 @@ apply_first(struct mirror *self)
         self->first = self->n = 0;
 }
 
-static bool
-is_known(const struct mirror *self, struct plan_id id)
+/* Output may be here before the record that its attempt runs, if there ever is
+ * one: it is with the kernel at once, records are committed together. */
+static void
+set_running(struct mirror *self, const struct store_piece *piece)
 {
-    return id.child == PLAN_WHOLE ||
-           id.child < plan_children(run_plan(self->run), id.task);
+    const struct store_record record = {
+        .id = piece->id,
+        .attempt = piece->attempt,
+        .state = PLAN_RUNNING,
+    };
+
+    if (piece->attempt > run_attempts(self->run, piece->id))
+        apply(self, &record);
 }
 
 /* Whether the first in the queue came to be before a piece of output. */
@@ -167,7 +192,10 @@ on_piece(void *ctx, const struct store_piece *piece)
         return true; /* of an earlier session */
     while (is_before(self, piece))
         apply_first(self);
-    if (!self->failed && is_known(self, piece->id))
+    if (self->failed || !is_known(self, piece->id))
+        return !self->failed;
+    set_running(self, piece);
+    if (!self->failed)
         self->watch->output(self->watch->ctx, self->run, piece->id,
                             piece->stream, piece->data, piece->n);
     return !self->failed;

@@ -317,14 +317,19 @@ set_resumed(struct store *self, uint64_t run, int sessions, struct err *err)
 static int
 go_on(struct store *self, uint64_t run, int sessions, struct err *err)
 {
-    const struct live *held = store_live(self, run);
     char *path = store_output_path(self, run);
     struct outfile out = {.fd = -1};
     int rc = -1;
 
-    assert(!held);
     if (store_must_exist(self, run, err) < 0)
         goto out;
+    if (store_live(self, run)) {
+        (void)err_set(
+            err, ERR_UNAVAILABLE,
+            "can't go on with run %llu: it is running in this process",
+            (unsigned long long)run);
+        goto out;
+    }
     if (outfile_resume(&out, path, self->shared, err) < 0) {
         (void)err_prefix(
             err, "can't go on with run %llu: ", (unsigned long long)run);

@@ -115,8 +115,8 @@ void store_run_release(struct store_run *self);
  */
 int store_run_begin(struct store *self, struct store_run *run, struct err *err);
 /*
- * Go on with a run: takes the lock (ERR_UNAVAILABLE if another process holds
- * it), counts the session, sets it running.
+ * Go on with a run: takes the lock (ERR_UNAVAILABLE if it is held, here or by
+ * another process), counts the session, sets it running.
  */
 int store_run_resume(struct store *self, uint64_t run, struct err *err);
 /* The same without counting a session: a broker goes on with its own. */

@@ -114,6 +114,9 @@ sim_span(struct sim *s, int64_t lo, int64_t hi)
                           (uint64_t)(most + 1));
 }
 
+static void print(const struct sim *s, const char *fmt, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 print(const struct sim *s, const char *fmt, va_list args)
 {

@@ -7,98 +7,6 @@
 
 #define MS(n) ((int64_t)(n)*SPAN_MS)
 
-/* ---- tickets that are out ---- */
-
-static struct slip *
-find_slip(struct hub *hub, uint64_t session, uint32_t ticket)
-{
-    for (size_t i = 0; i < hub->nslip; i++) {
-        if (hub->slips[i].session == session && hub->slips[i].ticket == ticket)
-            return &hub->slips[i];
-    }
-    return NULL;
-}
-
-static void lose_slip(struct sim *s, struct slip *slip);
-
-/* Whether a session is over for a reason that is known here. */
-static bool
-is_current(const struct sim *s, uint64_t session)
-{
-    for (uint32_t i = 0; i < s->nhost; i++) {
-        if (s->hosts[i].given == session)
-            return true;
-    }
-    return false;
-}
-
-void
-hub_look_at(struct sim *s, struct inst *inst)
-{
-    uint64_t run;
-    struct plan_id id;
-    uint32_t attempt;
-
-    if (inst->ticket == 0 ||
-        (s->hub.core && broker_find(s->hub.core, inst->session, inst->ticket,
-                                    &run, &id, &attempt)))
-        return;
-    if (is_current(s, inst->session))
-        sim_fail(s, "ticket %u of session %llx has vanished", inst->ticket,
-                 (unsigned long long)inst->session);
-    lose_slip(s, find_slip(&s->hub, inst->session, inst->ticket));
-}
-
-static void
-add_slip(struct sim *s, uint64_t session, uint32_t ticket, struct inst *inst,
-         uint32_t attempt)
-{
-    struct hub *hub = &s->hub;
-
-    if (ticket == 0 || find_slip(hub, session, ticket))
-        sim_fail(s, "ticket %u of session %llx is given out twice", ticket,
-                 (unsigned long long)session);
-    hub_look_at(s, inst);
-    if (inst->ticket != 0)
-        sim_fail(s, "run %llu task %u[%d] has two tickets at once: %u, %u",
-                 (unsigned long long)inst->story->run, inst->id.task,
-                 (int)inst->id.child, inst->ticket, ticket);
-    inst->session = session;
-    inst->ticket = ticket;
-    hub->slips = mem_grow(hub->slips, &hub->cap_slip, hub->nslip + 1,
-                          sizeof *hub->slips);
-    hub->slips[hub->nslip++] = (struct slip){session, ticket, attempt, inst};
-}
-
-static void
-remove_slip(struct hub *hub, struct slip *slip)
-{
-    slip->inst->ticket = 0;
-    slip->inst->session = 0;
-    *slip = hub->slips[--hub->nslip];
-}
-
-/* It is lost with its agent, or with the broker. */
-static void
-lose_slip(struct sim *s, struct slip *slip)
-{
-    struct inst *inst = slip->inst;
-
-    inst->losses++;
-    if (inst->begun >> (slip->attempt % 64) & 1 ||
-        inst->story->flow->tasks[inst->id.task].options->at_most_once)
-        inst->touched = true;
-    s->counts.losses++;
-    remove_slip(&s->hub, slip);
-}
-
-static void
-look_at_all(struct sim *s)
-{
-    for (size_t i = s->hub.nslip; i-- > 0;)
-        hub_look_at(s, s->hub.slips[i].inst);
-}
-
 /* ---- sessions ---- */
 
 /* Sessions are whose they were given to: the host keeps the last. */
@@ -137,7 +45,7 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
             host ? host->name : "nobody", task->ticket);
     if (!host)
         sim_fail(s, "a task is sent to no session");
-    add_slip(s, session, task->ticket, inst, task->work->attempt);
+    slip_add(s, session, task->ticket, inst, task->work->attempt);
     story_sent(story, task);
     message = message_new(host, MESSAGE_TASK, WAY_DOWN);
     message->incarnation = host->given_to;
@@ -254,7 +162,7 @@ on_ended(void *ctx, uint64_t run, enum store_run_state state,
     if (story->ended)
         sim_fail(s, "run %llu ends twice", (unsigned long long)run);
     story->ended = true;
-    look_at_all(s);
+    slip_check_all(s);
     for (size_t i = 0; i < s->hub.nslip; i++) {
         if (s->hub.slips[i].inst->story == story)
             sim_fail(s, "run %llu ends with tickets out",
@@ -354,7 +262,7 @@ hub_turn(struct sim *s)
         return;
     }
     due = broker_tick(hub->core, s->now);
-    look_at_all(s);
+    slip_check_all(s);
     if (hub->dirty)
         seal(s);
     if (due <= s->now)
@@ -391,7 +299,7 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     wire_release(&host->wires[WAY_DOWN]);
     host->wires[WAY_DOWN] =
         (struct wire){.stalled = host->wires[WAY_DOWN].stalled};
-    look_at_all(s);
+    slip_check_all(s);
     for (size_t i = 0; i < message->n; i++) {
         const struct held *held = &message->held[i];
 
@@ -403,7 +311,7 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
             story_must_adopt(story_of(s, held->run), held))
             sim_fail(s, "what %s does is not adopted", host->name);
         if (tickets[i] != 0)
-            add_slip(s, session, tickets[i],
+            slip_add(s, session, tickets[i],
                      story_inst(story_of(s, held->run), held->id),
                      held->attempt);
     }
@@ -446,12 +354,12 @@ take_result(struct sim *s, const struct message *message)
 {
     struct hub *hub = &s->hub;
     struct slip *found =
-        find_slip(hub, message->session, message->result.ticket);
+        slip_find(hub, message->session, message->result.ticket);
     struct slip slip = found ? *found : (struct slip){0};
     bool wanted;
 
     if (found) {
-        remove_slip(hub, found);
+        slip_remove(hub, found);
         slip.inst->accepted++;
     }
     wanted = broker_result(hub->core, message->session, message->number,
@@ -470,12 +378,12 @@ static void
 take_given_back(struct sim *s, const struct message *message)
 {
     struct hub *hub = &s->hub;
-    struct slip *slip = find_slip(hub, message->session, message->ticket);
+    struct slip *slip = slip_find(hub, message->session, message->ticket);
 
     if (slip) {
         if (++slip->inst->given_back > 30)
             sim_fail(s, "%s is sent to and fro", story_shown(slip->inst));
-        remove_slip(hub, slip);
+        slip_remove(hub, slip);
     }
     if (broker_given_back(hub->core, message->session, message->ticket,
                           s->now) != (slip != NULL))
@@ -652,7 +560,7 @@ hub_crash(struct sim *s)
     hub->ngroup = 0;
     group_release(&hub->filling);
     while (hub->nslip > 0)
-        lose_slip(s, &hub->slips[0]);
+        slip_lose(s, &hub->slips[0]);
     broker_destroy(&hub->core);
     hub->alive = false;
     hub->life++;

@@ -165,10 +165,11 @@ int
 main(void)
 {
     struct sim_counts counts = {0};
+    const char *seed = getenv("SEED");
 
-    if (getenv("SEED") && *getenv("SEED")) {
+    if (seed && *seed) {
         run_seed(number("SEED", 0), number("V", 0) > 0, &counts);
-        (void)printf("sim: seed %s holds\n", getenv("SEED"));
+        (void)printf("sim: seed %s holds\n", seed);
         return 0;
     }
     return run_all(number("FROM", 0), number("SEEDS", 2000));

@@ -3,8 +3,11 @@
  * sim - the cores of broker and agents in a world of one clock and one seed.
  *
  *   story  a run: its flow, what must become of it, what becomes of it
+ *   judge  what must hold of it at any time
  *   hub    the broker: its core, an edge and a store; crashes, restarts
- *   host   an agent: its core, an edge, and attempts that take their time
+ *   slip   tickets that are out
+ *   host   an agent: its core and an edge
+ *   doing  its attempts, which take their time
  *   wire   what is on its way between a host and the hub, and gets lost
  *   faults what goes wrong, and when
  *
@@ -73,7 +76,7 @@ void sim_say(const struct sim *s, const char *fmt, ...)
 _Noreturn void sim_fail(const struct sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ---- runs: story.c ---- */
+/* ---- runs: story.c, judge.c ---- */
 
 /* A task or child of a run, as those see it who look on. */
 struct inst {
@@ -149,6 +152,10 @@ struct story *story_new(struct sim *s, uint64_t run);
 void story_destroy(struct story **self_p);
 const char *story_shown(const struct inst *inst);
 struct inst *story_inst(struct story *self, struct plan_id id);
+typedef void story_inst_fn(struct story *self, struct inst *inst);
+void story_each(struct story *self, story_inst_fn *fn);
+const struct flow_options *story_options(const struct inst *inst);
+bool story_is_failure(enum plan_state state);
 /* Hand it to the broker; resume: from what is committed. */
 void story_begin(struct story *self, int64_t adopt_until);
 
@@ -288,6 +295,13 @@ void host_check_empty(struct host *self);
 /* Its connection is gone, and it has noticed. */
 void host_lost_broker(struct host *self, int64_t since);
 
+/* ---- attempts of an agent: doing.c ---- */
+
+void doing_start(void *ctx, uint32_t own, uint32_t slot,
+                 const struct work *work, const uint32_t *gpus, uint32_t ngpu);
+void doing_stop(void *ctx, uint32_t own, bool at_once);
+void doing_release(struct doing *self);
+
 /* ---- the broker: hub.c ---- */
 
 /* A ticket that is out. */
@@ -338,8 +352,18 @@ void hub_release(struct sim *s);
 void hub_arrived(struct sim *s, struct message *message);
 void hub_gone(struct sim *s, struct host *host, enum broker_gone why);
 void hub_turn(struct sim *s);
+
+/* ---- tickets that are out: slip.c ---- */
+
+struct slip *slip_find(struct hub *hub, uint64_t session, uint32_t ticket);
+void slip_add(struct sim *s, uint64_t session, uint32_t ticket,
+              struct inst *inst, uint32_t attempt);
+void slip_remove(struct hub *hub, struct slip *slip);
+/* It is lost with its agent, or with the broker. */
+void slip_lose(struct sim *s, struct slip *slip);
 /* The broker may have taken back what is out. */
-void hub_look_at(struct sim *s, struct inst *inst);
+void slip_check(struct sim *s, struct inst *inst);
+void slip_check_all(struct sim *s);
 
 /* ---- the world ---- */
 

@@ -140,10 +140,8 @@ story_inst(struct story *self, struct plan_id id)
     return insts->children[id.child];
 }
 
-typedef void inst_fn(struct story *self, struct inst *inst);
-
-static void
-each_inst(struct story *self, inst_fn *fn)
+void
+story_each(struct story *self, story_inst_fn *fn)
 {
     for (uint32_t t = 0; t < self->flow->ntask; t++) {
         fn(self, self->insts[t].whole);
@@ -152,8 +150,8 @@ each_inst(struct story *self, inst_fn *fn)
     }
 }
 
-static const struct flow_options *
-options_of(const struct inst *inst)
+const struct flow_options *
+story_options(const struct inst *inst)
 {
     return inst->story->flow->tasks[inst->id.task].options;
 }
@@ -173,8 +171,8 @@ story_shown(const struct inst *inst)
     return at;
 }
 
-static bool
-is_failure(enum plan_state state)
+bool
+story_is_failure(enum plan_state state)
 {
     return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
            state == PLAN_CRASHED;
@@ -317,7 +315,7 @@ go_back(struct story *self, struct inst *inst)
     if (inst->begun &&
         (inst->state != inst->stored || inst->attempt != inst->stored_attempt))
         inst->touched = true;
-    if (options_of(inst)->at_most_once && inst->stored == PLAN_RUNNING)
+    if (story_options(inst)->at_most_once && inst->stored == PLAN_RUNNING)
         inst->touched = true; /* nobody knows whether it began */
     inst->state = inst->stored;
     inst->attempt = inst->stored_attempt;
@@ -325,7 +323,8 @@ go_back(struct story *self, struct inst *inst)
     if (plan_state_is_final(inst->state) &&
         (!inst->kept || (self->anew && !plan_state_is_success(inst->stored))))
         inst->state = PLAN_WAITING;
-    self->nfailed += inst->kept && !self->anew && is_failure(inst->stored);
+    self->nfailed +=
+        inst->kept && !self->anew && story_is_failure(inst->stored);
     if (self->again) /* what follows from something new is executed again */
         inst->kept = false;
     if (inst->kept && inst->ticket != 0)
@@ -357,389 +356,8 @@ story_begin(struct story *self, int64_t adopt_until)
     self->adopt_until = adopt_until;
     self->anew = history && adopt_until == 0;
     self->again |= self->anew;
-    each_inst(self, go_back);
+    story_each(self, go_back);
     if (broker_run_begin(s->hub.core, &run, s->now, &err) < 0)
         sim_fail(s, "run %llu: %s", (unsigned long long)self->run, err.msg);
     history_destroy(&history);
-}
-
-/* ---- what must be so ---- */
-
-static bool
-is_known(const struct story *self, struct plan_id id)
-{
-    return id.child == PLAN_WHOLE ||
-           id.child < ref_run_children(self->want, id.task);
-}
-
-/* Something that it depends on came to another end than it should. */
-static bool
-is_exempt(const struct story *self, struct plan_id id)
-{
-    if (self->cancelled || self->fell || !is_known(self, id))
-        return true;
-    for (size_t i = 0; i < self->nstrange; i++) {
-        struct plan_id other = self->strange[i];
-
-        if (ref_run_follows(self->want, id.task, other.task))
-            return true;
-        if (id.task == other.task &&
-            (id.child == PLAN_WHOLE || other.child == PLAN_WHOLE))
-            return true;
-    }
-    return false;
-}
-
-static bool
-is_equal(const json_t *a, const json_t *b)
-{
-    struct buf texts[2] = {0};
-    bool same;
-
-    value_json(a, &texts[0]);
-    value_json(b, &texts[1]);
-    same = strcmp(buf_str(&texts[0]), buf_str(&texts[1])) == 0;
-    buf_release(&texts[0]);
-    buf_release(&texts[1]);
-    return same;
-}
-
-static void
-set_strange(struct story *self, const struct inst *inst)
-{
-    self->strange = mem_grow(self->strange, &self->cap_strange,
-                             self->nstrange + 1, sizeof *self->strange);
-    self->strange[self->nstrange++] = inst->id;
-}
-
-/* Against the reference: only what a fault has touched may differ. */
-static void
-check_end_of(struct story *self, struct inst *inst,
-             const struct store_record *record)
-{
-    struct sim *s = self->sim;
-    const struct ref_instance *want;
-    json_t *value;
-    bool same;
-
-    if (is_exempt(self, inst->id))
-        return;
-    want = ref_run_instance(self->want, inst->id);
-    value = ref_run_value(self->want, inst->id);
-    same = want->state == record->state &&
-           (!plan_state_is_success(record->state) ||
-            is_equal(value, record->value));
-    json_decref(value);
-    if (same && !inst->touched && !self->again &&
-        record->attempt != want->attempts)
-        sim_fail(s, "%s took %u attempts, not %u", story_shown(inst),
-                 record->attempt, want->attempts);
-    if (same)
-        return;
-    if (!inst->touched && !self->again) {
-        char *got = json_dumps(record->value, JSON_ENCODE_ANY);
-
-        sim_fail(s, "%s is %s with %s (%s), not %s; nothing happened to it",
-                 story_shown(inst), plan_state_names[record->state],
-                 got ? got : "nothing", record->cause ? record->cause : "",
-                 plan_state_names[want->state]);
-    }
-    set_strange(self, inst);
-}
-
-static void
-note_end(struct story *self, struct inst *inst,
-         const struct store_record *record)
-{
-    struct sim *s = self->sim;
-
-    if (inst->final_in == self->session)
-        sim_fail(s, "%s is recorded %s, but it had ended already",
-                 story_shown(inst), plan_state_names[record->state]);
-    if (inst->kept && record->attempt > 0 && !is_exempt(self, inst->id))
-        sim_fail(s, "%s is recorded %s, but its end had been kept",
-                 story_shown(inst), plan_state_names[record->state]);
-    inst->final_in = self->session;
-    self->nfailed += is_failure(record->state);
-    if (self->flow->has_max_fails && self->nfailed > self->flow->max_fails)
-        self->fell = true;
-    if (record->state == PLAN_CANCELLED && !self->cancelled && !self->fell &&
-        !self->again)
-        sim_fail(s, "%s is cancelled, but nobody did that (%s)",
-                 story_shown(inst), record->cause ? record->cause : "");
-    if (inst->ticket != 0)
-        sim_fail(s, "%s ends %s while its ticket is out", story_shown(inst),
-                 plan_state_names[record->state]);
-    check_end_of(self, inst, record);
-}
-
-/* Only what has begun is blamed; what must not begin twice may have. */
-static void
-check_blame(struct story *self, struct inst *inst,
-            const struct store_record *record)
-{
-    const struct flow_options *o = options_of(inst);
-
-    if (!record->cause || strncmp(record->cause, "agent ", 6) != 0)
-        return;
-    if (!o->at_most_once && (inst->begun >> (record->attempt % 64) & 1) == 0)
-        sim_fail(self->sim, "%s is blamed (%s), but never began",
-                 story_shown(inst), record->cause);
-    self->sim->counts.crashes++;
-}
-
-void
-story_recorded(struct story *self, const struct store_record *record)
-{
-    struct sim *s = self->sim;
-    struct inst *inst = story_inst(self, record->id);
-
-    sim_say(s, "  record %s #%u %s %s", story_shown(inst), record->attempt,
-            plan_state_names[record->state],
-            record->cause ? record->cause : "");
-    s->progress = s->now;
-    if (self->ended)
-        sim_fail(s, "%s is recorded after the end of its run",
-                 story_shown(inst));
-    if (inst->final_in == self->session)
-        sim_fail(s, "%s is recorded %s after its end", story_shown(inst),
-                 plan_state_names[record->state]);
-    if (strcmp(record->task, self->flow->tasks[record->id.task].name) != 0)
-        sim_fail(s, "%s is called %s", story_shown(inst), record->task);
-    if (record->attempt < inst->attempt &&
-        (inst->begun >> (inst->attempt % 64) & 1))
-        sim_fail(s, "%s goes back from attempt %u to %u", story_shown(inst),
-                 inst->attempt, record->attempt);
-    if (record->state != PLAN_RUNNING) /* a hello: it is renamed right now */
-        hub_look_at(s, inst);
-    check_blame(self, inst, record);
-    if (record->cause && strcmp(record->cause, "short of something") == 0)
-        sim_fail(s, "%s is %s, as somebody refused it", story_shown(inst),
-                 plan_state_names[record->state]);
-    /* Nobody who was there could run its program. */
-    if (record->cause && strcmp(record->cause, "it can't be run here") == 0)
-        inst->touched = true;
-    if (plan_state_is_final(record->state))
-        note_end(self, inst, record);
-    inst->state = record->state;
-    inst->attempt = record->attempt;
-}
-
-/* ---- what is sent ---- */
-
-/* What it sees and has not ended, or NULL. */
-static const struct inst *
-find_unfinished(struct story *self, const struct inst *inst)
-{
-    struct plan_id *ids = NULL;
-    size_t n = ref_run_upstream(self->want, inst->id, false, &ids);
-    const struct inst *found = NULL;
-
-    for (size_t i = 0; i < n && !found; i++) {
-        found = story_inst(self, ids[i]);
-        if (plan_state_is_final(found->state) || found->state == PLAN_MAPPED)
-            found = NULL;
-    }
-    free(ids);
-    return found;
-}
-
-static void
-check_inputs(struct story *self, const struct inst *inst)
-{
-    const struct inst *other;
-
-    if (is_exempt(self, inst->id))
-        return;
-    other = find_unfinished(self, inst);
-    if (other)
-        sim_fail(self->sim, "%s is sent while %s is %s", story_shown(inst),
-                 story_shown(other), plan_state_names[other->state]);
-}
-
-bool
-story_must_adopt(struct story *self, const struct held *held)
-{
-    const struct inst *inst = story_inst(self, held->id);
-
-    return self->phase == STORY_RUNS && !self->ended && !self->again &&
-           self->sim->now < self->adopt_until && !is_exempt(self, held->id) &&
-           held->attempt > inst->attempt - (inst->state == PLAN_RUNNING) &&
-           inst->ticket == 0 && inst->final_in != self->session &&
-           inst->state <= PLAN_RUNNING && !find_unfinished(self, inst);
-}
-
-static uint32_t
-count_out(struct story *self, const char *tag, uint32_t task)
-{
-    struct hub *hub = &self->sim->hub;
-    uint32_t n = 0;
-
-    for (size_t i = hub->nslip; i-- > 0;)
-        hub_look_at(self->sim, hub->slips[i].inst);
-    for (size_t i = 0; i < hub->nslip; i++) {
-        const struct inst *inst = hub->slips[i].inst;
-        const struct flow_options *o = options_of(inst);
-        bool has = inst->id.task == task;
-
-        for (uint32_t k = 0; tag && k < o->ntag; k++)
-            has |= strcmp(o->tags[k], tag) == 0;
-        n += inst->story == self && has;
-    }
-    return n;
-}
-
-/* With the one that is being sent. */
-static void
-check_limits(struct story *self, const struct inst *inst)
-{
-    const struct flow_task *task = &self->flow->tasks[inst->id.task];
-    const struct flow_options *o = task->options;
-
-    for (size_t i = 0; i < self->flow->nlimit; i++) {
-        const struct flow_limit *limit = &self->flow->limits[i];
-
-        for (uint32_t k = 0; k < o->ntag; k++) {
-            if (strcmp(o->tags[k], limit->tag) == 0 &&
-                count_out(self, limit->tag, UINT32_MAX) > limit->most)
-                sim_fail(self->sim, "%s is sent past the limit of %u",
-                         story_shown(inst), limit->most);
-        }
-    }
-    if (task->mapped && o->max_parallel > 0 &&
-        count_out(self, NULL, inst->id.task) > o->max_parallel)
-        sim_fail(self->sim, "%s is sent past max-parallel %u",
-                 story_shown(inst), o->max_parallel);
-}
-
-void
-story_sent(struct story *self, const struct lane_task *task)
-{
-    struct sim *s = self->sim;
-    struct inst *inst = story_inst(self, task->work->id);
-    const struct flow_options *o = options_of(inst);
-
-    if (self->phase != STORY_RUNS || self->ended)
-        sim_fail(s, "%s is sent, but the run does not run", story_shown(inst));
-    if (inst->final_in == self->session)
-        sim_fail(s, "%s is sent, but it is %s", story_shown(inst),
-                 plan_state_names[inst->state]);
-    if (inst->kept && !is_exempt(self, inst->id))
-        sim_fail(s, "%s is sent, but was %s in an earlier session",
-                 story_shown(inst), plan_state_names[inst->state]);
-    if (task->work->attempt < inst->attempt ||
-        (task->work->attempt == inst->attempt && inst->state == PLAN_RETRYING))
-        sim_fail(s, "%s is sent as attempt %u after %u", story_shown(inst),
-                 task->work->attempt, inst->attempt);
-    if (s->now < self->adopt_until && inst->state == PLAN_RUNNING)
-        sim_fail(s, "%s is sent while it may still run elsewhere",
-                 story_shown(inst));
-    if (o->at_most_once && inst->running_stored != task->work->attempt)
-        sim_fail(s, "%s is sent before that is on disk", story_shown(inst));
-    if (self->cancelled)
-        sim_fail(s, "%s is sent after the run was cancelled",
-                 story_shown(inst));
-    check_inputs(self, inst);
-    check_limits(self, inst);
-}
-
-/* ---- what begins ---- */
-
-static json_t *
-given_to(const struct work *work)
-{
-    json_t *all = json_object();
-
-    json_object_set_new(all, "bindings", work_bindings(work));
-    if (work->input)
-        json_object_set(all, "stdin", work->input);
-    json_object_set_new(all, "env",
-                        work->env ? json_incref(work->env) : json_object());
-    return all;
-}
-
-static uint32_t
-count_bits(uint64_t bits)
-{
-    uint32_t n = 0;
-
-    for (; bits; bits &= bits - 1)
-        n++;
-    return n;
-}
-
-struct run_outcome
-story_begins(struct story *self, const struct work *work)
-{
-    struct sim *s = self->sim;
-    struct inst *inst = story_inst(self, work->id);
-    const struct flow_options *o = options_of(inst);
-    uint64_t bit = UINT64_C(1) << (work->attempt % 64);
-    json_t *given = given_to(work);
-    struct run_outcome outcome;
-
-    s->progress = s->now;
-    s->counts.starts++;
-    inst->starts++;
-    if (!is_exempt(self, inst->id) &&
-        !is_equal(given, ref_run_instance(self->want, inst->id)->given))
-        sim_fail(s, "%s is given %s, not %s", story_shown(inst),
-                 json_dumps(given, JSON_COMPACT),
-                 json_dumps(ref_run_instance(self->want, inst->id)->given,
-                            JSON_COMPACT));
-    if (o->at_most_once && inst->starts > 1)
-        sim_fail(s, "%s begins %u times", story_shown(inst), inst->starts);
-    if (inst->live > 0 && (o->exclusive || inst->losses == 0))
-        sim_fail(s, "%s begins while it runs already", story_shown(inst));
-    if (inst->starts > inst->accepted + inst->losses + 1 && !self->again)
-        sim_fail(s, "%s begins %u times: %u came back, %u were lost",
-                 story_shown(inst), inst->starts, inst->accepted, inst->losses);
-    inst->begun |= bit;
-    outcome = fate_try(&self->fate, inst->id,
-                       count_bits(inst->genuine & ~bit) + 1, given);
-    json_decref(given);
-    return outcome;
-}
-
-/* ---- the end ---- */
-
-static void
-check_over(struct story *self, struct inst *inst)
-{
-    struct sim *s = self->sim;
-
-    if (inst->ticket != 0)
-        sim_fail(s, "the run is over, but %s has a ticket", story_shown(inst));
-    if (!is_known(self, inst->id) && self->nstrange == 0)
-        sim_fail(s, "%s should not be", story_shown(inst));
-    if (is_exempt(self, inst->id) || inst->stored == PLAN_MAPPED)
-        return;
-    if (!plan_state_is_final(inst->stored))
-        sim_fail(s, "the run is over, but %s is %s on disk", story_shown(inst),
-                 plan_state_names[inst->stored]);
-}
-
-void
-story_check_end(struct story *self)
-{
-    struct sim *s = self->sim;
-    json_t *output;
-
-    each_inst(self, check_over);
-    if (self->cancelled)
-        return;
-    if (self->state != STORE_SUCCEEDED && self->state != STORE_FAILED)
-        sim_fail(s, "run %llu ended %s", (unsigned long long)self->run,
-                 store_run_state_names[self->state]);
-    if (self->fell || self->nstrange > 0)
-        return;
-    output = ref_run_output(self->want);
-    if ((self->state == STORE_SUCCEEDED) !=
-        (ref_run_is_success(self->want) && (!self->flow->output || output)))
-        sim_fail(s, "run %llu ended %s", (unsigned long long)self->run,
-                 store_run_state_names[self->state]);
-    if (self->state == STORE_SUCCEEDED && !is_equal(output, self->output))
-        sim_fail(s, "run %llu has another output",
-                 (unsigned long long)self->run);
-    json_decref(output);
 }

@@ -100,7 +100,7 @@ LEAT_FLOW(breaks, flow)
 END
 lib=$bin/../lib/libleat.a
 flags=()
-! grep -q __asan_init "$lib" || flags=(-fsanitize=address,undefined)
+! grep -q __asan_init "$lib" || flags=("-fsanitize=address,undefined")
 "${CC:-cc}" -D_GNU_SOURCE -I"$root/lib" "${flags[@]}" -o breaks breaks.c \
     "$lib" -lczmq -lzmq -lprotobuf-c -lxxhash -lyaml -ljansson -lsqlite3 \
     -lsodium -lm 2>cc.log || skip "no program can be built: $(tail -n1 cc.log)"
@@ -165,6 +165,40 @@ wait_for 10 there pid
 exits 0 remote cancel "$run"
 exits 7 remote wait "$run"
 wait_for 10 gone "$(cat pid)"
+
+# --- one that can't be run there is refused, with the cause ---
+
+cat >lib.c <<'END'
+int extra(void);
+int
+extra(void)
+{
+    return 4;
+}
+END
+cat >lacks.c <<'END'
+#include <leat.h>
+
+int extra(void);
+
+static json_t *
+four(leat_task *task)
+{
+    (void)task;
+    return json_integer(extra());
+}
+
+LEAT_FLOW(lacks, flow)
+{
+    leat_call(flow, four);
+}
+END
+"${CC:-cc}" -shared -fPIC -o libextra.so lib.c
+"${CC:-cc}" -I"$root/lib" "${flags[@]}" -o lacks lacks.c -L. -lextra "$lib" \
+    -lczmq -lzmq -lprotobuf-c -lxxhash -lyaml -ljansson -lsqlite3 -lsodium -lm
+exits 1 env LEAT_BROKER="$broker" LD_LIBRARY_PATH=. ./lacks run
+holds "it ended before it served (exit code 127): error while loading" err
+rm "$work"/cache/leat/programs/"$(b2sum -l 256 lacks | cut -d' ' -f1)"
 
 # --- its program is kept, once, and not believed when it is damaged ---
 

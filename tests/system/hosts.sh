@@ -153,6 +153,8 @@ ls "/proc/$first/fd" >fds
 # Once more: it is there. Two at once are one. A pid of another is not it.
 agent start one || fail "start again: $(cat out)"
 expect 'one: runs (pid N)' out
+LEAT_BROKER=tcp://127.0.0.1:7100 exits 0 leat agent start one -j 2
+holds "one: runs (pid $first)" out
 [[ $(pid_of one) == "$first" ]] || fail "a second agent"
 at=tcp://127.0.0.2 agent start one || fail "for another broker: $(cat out)"
 expect 'one: joined (pid N)' out

@@ -264,7 +264,8 @@ submit(struct served *s, const char *flow)
 }
 
 struct looked {
-    struct buf text; /* records and output */
+    struct buf text;   /* records and output */
+    uint32_t timeless; /* records of what runs, without a start */
     enum store_run_state state;
     json_t *output;
 };
@@ -276,6 +277,7 @@ take_record(void *ctx, const struct store_record *record)
 
     buf_printf(&looked->text, "%s=%s ", record->task,
                plan_state_names[record->state]);
+    looked->timeless += record->state == PLAN_RUNNING && record->started == 0;
     if (record->cause)
         buf_printf(&looked->text, "(%s) ", record->cause);
     return true;
@@ -461,6 +463,21 @@ wait_for_ack(struct served *s)
 }
 
 static void
+report_from(struct served *s, size_t i, const char *cwd, json_t *value)
+{
+    struct result result = {.ticket = s->tickets[i],
+                            .state = PLAN_SUCCEEDED,
+                            .value = value,
+                            .started = span_wall(),
+                            .ended = span_wall(),
+                            .cwd = cwd};
+
+    return_out_result(s->out, ++s->number, &result);
+    flush_back(s);
+    json_decref(value);
+}
+
+static void
 report(struct served *s, size_t i, enum plan_state state, json_t *value)
 {
     struct result result = {.ticket = s->tickets[i],
@@ -510,6 +527,8 @@ a_run_goes_from_client_to_agent_and_back(void **state)
     follow(s, run, &looked);
     assert_int_equal(looked.state, STORE_SUCCEEDED);
     assert_int_equal(json_integer_value(looked.output), 6);
+    assert_non_null(strstr(buf_str(&looked.text), "a=running "));
+    assert_int_equal(looked.timeless, 0);
     assert_non_null(strstr(buf_str(&looked.text), "a=succeeded "));
     assert_non_null(strstr(buf_str(&looked.text), "b=succeeded "));
     assert_non_null(strstr(buf_str(&looked.text), "[hi] "));
@@ -675,6 +694,39 @@ a_cached_value_is_not_sent_again(void **state)
     release_looked(&looked);
 }
 
+/* Submit it, and report its one task from there. */
+static void
+run_from(struct served *s, const char *flow, const char *cwd, int value)
+{
+    struct looked looked;
+    uint64_t run = submit(s, flow);
+
+    wait_for_tasks(s, s->ntask + 1);
+    report_from(s, s->ntask - 1, cwd, json_integer(value));
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    release_looked(&looked);
+}
+
+static void
+only_what_ran_where_it_was_to_is_cached(void **state)
+{
+    static const char flow[] =
+        "leat: 1\nname: kept\ntasks:\n"
+        "  a: {run: x, value: json, cwd: sub, cache: {for: 1h}}\n"
+        "output: '${a}'\n";
+    struct served *s = *state;
+    struct looked looked;
+
+    hello(s, "one", 1, NULL, 0);
+    run_from(s, flow, "/tmp/leat-scratch/sub", 1);
+    run_from(s, flow, "/tmp/sub", 2);
+    follow(s, submit(s, flow), &looked);
+    assert_int_equal(json_integer_value(looked.output), 2);
+    assert_int_equal(s->ntask, 2);
+    release_looked(&looked);
+}
+
 static void
 a_program_comes_in_pieces_and_goes_in_pieces(void **state)
 {
@@ -809,6 +861,44 @@ a_cancelled_run_is_gone_on_with(void **state)
     release_looked(&looked);
 }
 
+/* Two people do it at once: the second finds it running. */
+static void
+a_run_is_gone_on_with_once(void **state)
+{
+    struct served *s = *state;
+    Wire__Ask message = WIRE__ASK__INIT;
+    uint64_t run, first;
+    unsigned good = 0;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    report(s, 0, PLAN_FAILED, NULL);
+    wait_for_ack(s);
+    message.what = ASK_RETRY;
+    message.run = run;
+    first = s->tag + 1;
+    for (int i = 0; i < 4; i++) {
+        message.tag = first + (unsigned)i;
+        ask_frame(s, WIRE_ASK, &message.base);
+    }
+    for (int i = 0; i < 4; i++) {
+        struct wire wire;
+
+        next_frame(s, s->control, &wire);
+        assert_int_equal(wire.type, WIRE_ANSWER);
+        if (wire.as.answer->code == ERR_NONE)
+            good++;
+        else
+            assert_int_equal(wire.as.answer->code, ERR_UNAVAILABLE);
+        wire_release(&wire);
+    }
+    s->tag = first + 4;
+    assert_int_equal(good, 1);
+    wait_for_tasks(s, 2);
+    assert_int_equal(ask(s, ASK_VERSION, 0, "", NULL), ERR_NONE);
+}
+
 static void
 two_brokers_can_not_have_one_store(void **state)
 {
@@ -839,10 +929,12 @@ main(void)
         SERVED(what_a_dead_agent_had_goes_to_another),
         SERVED(values_that_are_too_long_to_travel_fail_the_task),
         SERVED(a_cached_value_is_not_sent_again),
+        SERVED(only_what_ran_where_it_was_to_is_cached),
         SERVED(a_program_comes_in_pieces_and_goes_in_pieces),
         SERVED(a_program_that_is_another_one_is_refused),
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
+        SERVED(a_run_is_gone_on_with_once),
         SERVED(two_brokers_can_not_have_one_store),
     };
 

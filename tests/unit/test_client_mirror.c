@@ -195,6 +195,40 @@ output_comes_before_the_end_of_its_attempt(void **state)
     close_world(&w);
 }
 
+/* Records are committed together; output is there at once. */
+static void
+output_before_its_record_says_that_the_attempt_runs(void **state)
+{
+    struct world w;
+    struct buf output = {0};
+    uint64_t offset = 0;
+    bool more = false;
+    struct err err;
+
+    open_world(&w, state);
+    write_output(&w, 0, PLAN_WHOLE, "a b");
+    look(&w);
+    assert_int_equal(store_output_raw(w.box->store, w.run, &offset, 1 << 20,
+                                      &output, &more, &err),
+                     0);
+    assert_int_equal(mirror_output(&w.mirror, output.data, output.len, &err),
+                     0);
+    assert_int_equal(mirror_settle(&w.mirror, &err), 0);
+    told(&w, "list running\n"
+             "list 1|a b\n");
+    tell(&w, 0, PLAN_WHOLE, PLAN_RUNNING, NULL, 1, 0);
+    tell(&w, 0, PLAN_WHOLE, PLAN_FAILED, NULL, 1, 5);
+    assert_int_equal(store_flush(w.box->store, &err), 0);
+    assert_int_equal(store_batches(w.box->store, w.run, 0, on_batch, &w, &err),
+                     0);
+    assert_int_equal(mirror_settle(&w.mirror, &err), 0);
+    told(&w, "list running\n"
+             "list 1|a b\n"
+             "list failed in 4000\n");
+    buf_release(&output);
+    close_world(&w);
+}
+
 static void
 output_of_a_child_waits_for_the_record_that_makes_it(void **state)
 {
@@ -209,6 +243,7 @@ output_of_a_child_waits_for_the_record_that_makes_it(void **state)
     bring(&w);
     told(&w, "list succeeded in 4000\n"
              "each mapped\n"
+             "each[b] running\n"
              "each[b] 1|of b\n"
              "each[b] succeeded in 1000\n");
     close_world(&w);
@@ -309,6 +344,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             output_comes_before_the_end_of_its_attempt, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            output_before_its_record_says_that_the_attempt_runs, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(
             output_of_a_child_waits_for_the_record_that_makes_it, set_up,
             tear_down),
