@@ -88,14 +88,16 @@ blocks "$docs/leat.3"
     printf '%s\n' '#include <leat.h>' '#include <stdio.h>' \
         'json_t *full_backup(leat_task *); json_t *verify(leat_task *);' \
         'void use(json_t *); void one(leat_flow *, leat_ref);' \
-        'void two(leat_flow *, leat_ref);' \
+        'void two(leat_flow *, leat_ref); void three(leat_flow *);' \
         'void one(leat_flow *flow, leat_ref kind) { leat_ref backup;'
     cat block-1
     echo '} void two(leat_flow *flow, leat_ref sum) {'
     cat block-2
+    echo '} void three(leat_flow *flow) {'
+    cat block-3
     echo '}'
 } >snippets.c
-for source in snippets.c block-3; do
+for source in snippets.c block-4; do
     gcc -x c -std=c17 -Wall -Wextra -Werror -Wno-pedantic -D_GNU_SOURCE \
         -fsyntax-only -I"$root/lib" "$source" >&4 2>&4 || fail "leat(3): $source"
 done
