@@ -251,6 +251,8 @@ turn(struct broker_server *self)
     take_read(self);
     take_control(self);
     take_returns(self);
+    if (broker_net_return_waits(self->net))
+        broker_unheard(self->core, self->now);
     see_to_clients(self);
     do {
         before = broker_counts(self->core).requeued;
