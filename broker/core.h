@@ -132,6 +132,13 @@ int broker_why(const struct broker *self, uint64_t run, struct plan_id id,
 bool broker_impossible(const struct broker *self, uint64_t run, int64_t now,
                        struct buf *out);
 
+/* The same of all runs: each such kind of task once, and again if meanwhile
+ * some agent could. id: of the first task of the kind, all of it. */
+typedef void broker_impossible_fn(void *ctx, uint64_t run, struct plan_id id,
+                                  const char *text);
+void broker_tell_impossible(struct broker *self, int64_t now,
+                            broker_impossible_fn *fn, void *ctx);
+
 /* ---- agents ---- */
 
 /*

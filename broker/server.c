@@ -261,6 +261,8 @@ turn(struct broker_server *self)
         } while (broker_server_report_unsent(self));
         broker_net_turn(self->net, self->now, on_gone, self);
     } while (broker_counts(self->core).requeued != before);
+    other = broker_server_tell_impossible(self);
+    due = other < due ? other : due;
     seal(self);
     tell_garbage(self);
     other = broker_net_due(self->net);
