@@ -332,15 +332,22 @@ take_seen(struct served *s, const Wire__Seen *seen, struct looked *ret)
                      0);
 }
 
-/* Look from question to question until the run is at its end. */
+static bool
+has_words(const struct looked *looked, const char *words)
+{
+    return words && strstr(buf_str(&looked->text), words);
+}
+
+/* Look from question to question until the run is at its end, or these words
+ * are in what was seen. */
 static void
-follow(struct served *s, uint64_t run, struct looked *ret)
+follow_to(struct served *s, uint64_t run, const char *words, struct looked *ret)
 {
     uint64_t batch = 0, offset = 0;
     bool more = true;
 
     *ret = (struct looked){0};
-    while (more || ret->state == STORE_RUNNING) {
+    while ((more || ret->state == STORE_RUNNING) && !has_words(ret, words)) {
         Wire__Look look = WIRE__LOOK__INIT;
         struct wire wire;
 
@@ -360,6 +367,12 @@ follow(struct served *s, uint64_t run, struct looked *ret)
         more = wire.as.seen->more;
         wire_release(&wire);
     }
+}
+
+static void
+follow(struct served *s, uint64_t run, struct looked *ret)
+{
+    follow_to(s, run, NULL, ret);
 }
 
 static void
@@ -874,6 +887,28 @@ a_cancelled_run_is_gone_on_with(void **state)
     release_looked(&looked);
 }
 
+static void
+who_watches_hears_of_what_no_agent_can_run(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, "leat: 1\nname: big\ntasks:\n"
+                    "  a: {run: x}\n"
+                    "  b: {run: x, resources: {gpus: 4}}\n");
+    wait_for_tasks(s, 1);
+    follow_to(s, run, "task `b` needs 4 gpus; one has 0", &looked);
+    assert_int_equal(looked.state, STORE_RUNNING); /* another may come */
+    release_looked(&looked);
+    report(s, 0, PLAN_SUCCEEDED, NULL);
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", NULL), ERR_NONE);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_CANCELLED);
+    release_looked(&looked);
+}
+
 /* Two people do it at once: the second finds it running. */
 static void
 a_run_is_gone_on_with_once(void **state)
@@ -947,6 +982,7 @@ main(void)
         SERVED(a_program_that_is_another_one_is_refused),
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
+        SERVED(who_watches_hears_of_what_no_agent_can_run),
         SERVED(a_run_is_gone_on_with_once),
         SERVED(two_brokers_can_not_have_one_store),
     };
