@@ -4,6 +4,8 @@
 # and every example in them is right.
 # shellcheck source=tests/support/lib.sh disable=SC2016
 source "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/cluster.sh
+source "$root/tests/support/cluster.sh"
 command -v jq >/dev/null || skip "there is no jq"
 docs=$root/docs
 
@@ -86,14 +88,16 @@ blocks "$docs/leat.3"
     printf '%s\n' '#include <leat.h>' '#include <stdio.h>' \
         'json_t *full_backup(leat_task *); json_t *verify(leat_task *);' \
         'void use(json_t *); void one(leat_flow *, leat_ref);' \
-        'void two(leat_flow *, leat_ref);' \
+        'void two(leat_flow *, leat_ref); void three(leat_flow *);' \
         'void one(leat_flow *flow, leat_ref kind) { leat_ref backup;'
     cat block-1
     echo '} void two(leat_flow *flow, leat_ref sum) {'
     cat block-2
+    echo '} void three(leat_flow *flow) {'
+    cat block-3
     echo '}'
 } >snippets.c
-for source in snippets.c block-3; do
+for source in snippets.c block-4; do
     gcc -x c -std=c17 -Wall -Wextra -Werror -Wno-pedantic -D_GNU_SOURCE \
         -fsyntax-only -I"$root/lib" "$source" >&4 2>&4 || fail "leat(3): $source"
 done
@@ -170,14 +174,8 @@ fields leat.plan both leat
 fields leat.why leat why --json 'last/a[1]'
 fields leat.value leat value --json 'last/a[1]'
 fields leat.log leat logs --json last
-"${LEAT%/*}/leat-broker" --bind ipc://sock --store broker-store >broker.log 2>&1 &
-broker=$!
-"${LEAT%/*}/leat-agent" ipc://sock >agent.log 2>&1 &
-agent=$!
-wait_for 10 grep -q ' joined ' agent.log
-fields leat.agents leat agents --json --broker ipc://sock
-kill "$agent"
-wait "$agent"
-kill "$broker"
-wait "$broker"
+start_broker
+start_agent one
+exits 0 remote agents -q --wait 1
+fields leat.agents remote agents --json
 LEAT_SSH=false fields leat.hosts leat agent ls x --json --broker tcp://127.0.0.1
