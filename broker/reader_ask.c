@@ -93,9 +93,12 @@ say_why(struct broker_reader *self, struct broker_question *question,
 
     if (store_run_get(self->store, question->run, false, &run, err) < 0)
         return -1;
-    why = json_pack("[o]", json_sprintf("run %llu is %s: nothing of it waits",
-                                        (unsigned long long)run.id,
-                                        store_run_state_names[run.state]));
+    why = json_array();
+    if (question->text[0] != '\0')
+        (void)json_array_append_new(
+            why, json_sprintf("run %llu is %s: nothing of it waits",
+                              (unsigned long long)run.id,
+                              store_run_state_names[run.state]));
     broker_question_answer(question, 0, why, false);
     json_decref(why);
     store_run_release(&run);

@@ -352,12 +352,39 @@ lines_of(const struct buf *text)
     return list;
 }
 
+/* What keeps the run from going on that only other agents can change. */
+static void
+say_what_lacks(struct broker_server *self, uint64_t run, struct buf *out)
+{
+    uint32_t agents[2] = {0};
+
+    broker_agents(self->core, count_agent, agents);
+    if (agents[0] == 0)
+        buf_text(out, "the broker has no agents");
+    else
+        (void)broker_impossible(self->core, run, self->now, out);
+}
+
+static int
+say_why(struct broker_server *self, const struct run *run, const Wire__Ask *ask,
+        struct buf *out, struct err *err)
+{
+    struct plan_id id;
+
+    if (*ask->text == '\0') {
+        say_what_lacks(self, ask->run, out);
+        return 0;
+    }
+    if (find_instance(run, ask->text, &id, err) < 0)
+        return -1;
+    return broker_why(self->core, ask->run, id, out, err);
+}
+
 static void
 on_why(struct broker_server *self, const struct broker_client *client,
        const Wire__Ask *ask)
 {
     const struct run *run = broker_run_find(self->core, ask->run);
-    struct plan_id id;
     struct buf text = {0};
     struct err err;
     json_t *document;
@@ -366,8 +393,7 @@ on_why(struct broker_server *self, const struct broker_client *client,
         on_stored(self, client, ask);
         return;
     }
-    if (find_instance(run, ask->text, &id, &err) < 0 ||
-        broker_why(self->core, ask->run, id, &text, &err) < 0) {
+    if (say_why(self, run, ask, &text, &err) < 0) {
         broker_server_fail(self, client, ask->tag, &err);
     } else {
         document = lines_of(&text);

@@ -136,6 +136,20 @@ broker_server_take_up(struct broker_server *self, struct store *store,
     return rc;
 }
 
+/* Forwarded variables were not stored: tasks go on without. */
+static void
+tell_taken(const struct broker_submission *in, uint64_t run)
+{
+    const struct store_run *row = &in->history->info;
+    size_t lost = json_array_size(json_object_get(row->options, "env"));
+
+    log_info("run_taken_up", "run=%llu flow=%s", (unsigned long long)run,
+             row->flow);
+    if (lost > 0)
+        log_warn("variables_lost", "run=%llu count=%zu",
+                 (unsigned long long)run, lost);
+}
+
 void
 broker_server_begin_taken(struct broker_server *self)
 {
@@ -147,8 +161,7 @@ broker_server_begin_taken(struct broker_server *self)
         if (begin(self, in, run, true, &err) < 0)
             give_up(self, run, &err);
         else
-            log_info("run_taken_up", "run=%llu flow=%s",
-                     (unsigned long long)run, in->history->info.flow);
+            tell_taken(in, run);
         broker_submission_destroy(&self->taken[i]);
     }
     self->ntaken = 0;
@@ -230,8 +243,10 @@ on_looked(struct broker_server *self, struct broker_question *question)
     if (question->frames.len == 0 &&
         broker_watch_park(self->watch, &question, self->now, &err) < 0)
         broker_question_fail(question, &err);
-    if (question)
-        broker_server_answer(self, &question);
+    if (!question)
+        return;
+    broker_watch_answered(self->watch, question->look.run, self->now);
+    broker_server_answer(self, &question);
 }
 
 static void

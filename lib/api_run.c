@@ -327,11 +327,12 @@ int
 leat_flow_wait(leat_flow *flow, const leat_run_options *options, uint64_t run,
                leat_result **ret, leat_err *err)
 {
+    const leat_run_options none = {0};
     struct output output;
     const struct local_watch watch = {.output = pass_on, .ctx = &output};
     const struct local_request request = {
         .flow = flow->flow,
-        .watch = options->quiet ? NULL : &watch,
+        .watch = options && options->quiet ? NULL : &watch,
         .interrupt_fd = -1,
     };
     struct local_result local = {0};
@@ -339,6 +340,8 @@ leat_flow_wait(leat_flow *flow, const leat_run_options *options, uint64_t run,
     struct err why;
     int rc;
 
+    if (!options)
+        options = &none;
     if (worker_is_wanted()) {
         rc = serve(flow, err);
     } else if (leat_flow_check(flow, err) < 0) {

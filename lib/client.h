@@ -77,6 +77,7 @@ struct client_follow {
     /* Cancelled from here after this time; 0: never, or it is submitted. */
     int64_t deadline;
     int64_t patience;
+    /* Also told of what only other agents could go on with. */
     void (*lost)(void *ctx, const char *text);
     /* Asked every 100 ms or so, if not NULL: -1 and *err ends the following. */
     int (*check)(void *ctx, struct err *err);

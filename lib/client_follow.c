@@ -33,6 +33,8 @@ struct following {
     bool left; /* by an interrupt */
     int64_t deadline; /* monotonic, or SPAN_NEVER */
     bool timed_out;
+    bool idle;  /* nothing has come for as long as a look waits */
+    bool lacks; /* agents, and that has been told */
     int64_t ticked;
     int64_t orphaned; /* monotonic: nobody holds it since; 0: somebody does */
 };
@@ -135,8 +137,8 @@ take_seen(struct following *self, const Wire__Seen *seen, struct err *err)
     if (!seen->more && mirror_settle(mirror, err) < 0)
         return -1;
     /* What belongs to the end was surely asked for after the end. */
-    self->over = was_final && !seen->more && seen->n_batches == 0 &&
-                 seen->output.len == 0;
+    self->idle = !seen->more && seen->n_batches == 0 && seen->output.len == 0;
+    self->over = was_final && self->idle;
     return 0;
 }
 
@@ -243,6 +245,36 @@ go_round(struct following *self, struct err *err)
     }
 }
 
+/* ---- agents that are not there ---- */
+
+/* A run that only other agents could go on with is told of, once at a time. */
+static void
+ask_what_lacks(struct following *self)
+{
+    const struct client_follow *follow = self->follow;
+    json_t *list = NULL;
+    const char *line;
+    char *text;
+    struct err err;
+
+    self->idle = false;
+    /* What goes wrong with the question does so with the next look, too. A
+     * cluster that was made for the run has what it asks for. */
+    if (!follow->lost || follow->patience == 0 ||
+        client_ask(self->client, ASK_WHY, follow->run, "", 0, &list, NULL,
+                   &err) < 0)
+        return;
+    line = json_string_value(json_array_get(list, 0));
+    if (line && !self->lacks) {
+        text =
+            mem_printf("%s; the run waits for an agent that can go on", line);
+        follow->lost(follow->ctx, text);
+        free(text);
+    }
+    self->lacks = line != NULL;
+    json_decref(list);
+}
+
 /* ---- a broker that is away ---- */
 
 static void
@@ -311,9 +343,7 @@ wait_for_broker(struct following *self, struct err *err)
     }
     if (told && self->follow->lost)
         self->follow->lost(self->follow->ctx, "the broker is there again");
-    /* It may not have heard. */
-    if (self->seen_to > 0)
-        self->seen_to = 0;
+    self->seen_to = 0; /* it may not have heard */
     return true;
 }
 
@@ -327,6 +357,8 @@ go_to_the_end(struct following *self, struct err *err)
             wait_a_moment(self);
         switch (go_round(self, err)) {
         case ROUND_DONE:
+            if (self->idle && !is_final(self) && !self->left)
+                ask_what_lacks(self);
             break;
         case ROUND_LOST:
             if (!wait_for_broker(self, err) && !self->left)

@@ -31,15 +31,28 @@ on_changed(void *ctx, const struct run_change *change)
     self->watch->changed(self->watch->ctx, self->run, &told);
 }
 
+/* Attempts of earlier sessions. */
+static uint32_t
+attempts_before(const struct mirror *self, struct plan_id id)
+{
+    const struct history *before = self->follow->resume;
+
+    if (!before || id.task >= before->flow->ntask ||
+        (id.child != PLAN_WHOLE && id.child >= before->tasks[id.task].nchild))
+        return 0;
+    return history_item(before, id)->attempt;
+}
+
 /* When the next attempt is due; how it was scattered is not recorded. */
 static int64_t
 due(const struct mirror *self, const struct store_record *record)
 {
     const struct flow_retry *retry =
         &self->follow->flow->tasks[record->id.task].options->retry;
+    uint32_t before = attempts_before(self, record->id);
     double delay = (double)retry->delay;
 
-    for (uint32_t i = 1; i < record->attempt && delay < 1e15; i++) {
+    for (uint32_t i = before + 1; i < record->attempt && delay < 1e15; i++) {
         if (retry->backoff == 1 ||
             (retry->max > 0 && delay > (double)retry->max))
             break;
@@ -181,14 +194,12 @@ static bool
 on_piece(void *ctx, const struct store_piece *piece)
 {
     struct mirror *self = ctx;
-    const struct history *before = self->follow->resume;
+    uint32_t before;
 
     if (piece->id.task >= self->follow->flow->ntask)
         return true;
-    if (before &&
-        (piece->id.child == PLAN_WHOLE ||
-         piece->id.child < before->tasks[piece->id.task].nchild) &&
-        piece->attempt <= history_item(before, piece->id)->attempt)
+    before = attempts_before(self, piece->id);
+    if (before > 0 && piece->attempt <= before)
         return true; /* of an earlier session */
     while (is_before(self, piece))
         apply_first(self);

@@ -85,7 +85,7 @@ typedef enum leat_err_code {
     LEAT_ERR_INVALID,     /* the flow or a parameter breaks a rule */
     LEAT_ERR_LIMIT,       /* a bound was reached */
     LEAT_ERR_NOT_FOUND,   /* what was named does not exist */
-    LEAT_ERR_UNAVAILABLE, /* the store is away; trying again may help */
+    LEAT_ERR_UNAVAILABLE, /* store or broker is away; later may help */
     LEAT_ERR_DENIED,      /* not allowed to */
     LEAT_ERR_IMPOSSIBLE,  /* asks for more than there will ever be */
     LEAT_ERR_SYSTEM       /* a system call failed */
@@ -103,9 +103,10 @@ typedef struct leat_err {
 
 /*
  * A task's function. It returns the task's value, which is taken over; NULL is
- * null. It is called once for each attempt, in the process and thread that runs
- * the flow, so that a debugger just works; if the task has a time-out, in a
- * forked child of it.
+ * null. It is called once for each attempt: by leat_local in the process and
+ * thread that runs the flow, so that a debugger just works, or if the task has a
+ * time-out in a forked child of it; by a cluster in other processes of the
+ * program, see leat_cluster.
  *
  * Functions below that are said to end the attempt do not return: they unwind
  * the stack to where the function was called, as longjmp(3) does. What the
@@ -617,8 +618,8 @@ typedef struct leat_run_options {
 /*
  * Carry out a run of the flow. 0 if it came to an end, whatever the end: then
  * *ret is the caller's, unless ret is NULL. -1 and *err if the flow or a
- * parameter is not right, and then nothing has been started, or if the store
- * failed. `options` may be NULL. Interrupts are the program's own business.
+ * parameter is not right, and then nothing has been started, or if the store or
+ * the broker failed. `options` may be NULL. Interrupts are the program's own business.
  *
  * In a process that an agent of a cluster has started to make this program's
  * calls it carries out nothing: it serves and does not return if they are
@@ -643,7 +644,7 @@ LEAT_API int leat_flow_wait(leat_flow *flow, const leat_run_options *options,
 typedef enum leat_run_state {
     LEAT_RUN_SUCCEEDED = 1,
     LEAT_RUN_FAILED,
-    LEAT_RUN_CANCELLED, /* by the time-out of the run */
+    LEAT_RUN_CANCELLED, /* by its time-out, or at the broker by somebody */
     LEAT_RUN_PAUSED     /* at a task with trigger manual-only */
 } leat_run_state;
 

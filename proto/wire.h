@@ -54,7 +54,7 @@ enum ask_what {
     ASK_REMOVE,   /* run */
     ASK_AGENTS,   /* document: a list */
     ASK_DRAIN,    /* text: an agent's name */
-    ASK_WHY,      /* run, text: a task as shown; document: list of sentences */
+    ASK_WHY,      /* run, text: a task as shown, or ""; document: sentences */
     ASK_PRUNE,    /* number: keep; text: span; number of removed */
     ASK_SHUTDOWN, /* ipc only */
     ASK_COUNT

@@ -94,6 +94,8 @@ third=$!
 wait_for 10 grep -q 'first words' watch-3
 kill -INT $third
 wait $third && fail "a watcher that was interrupted has succeeded"
+runs_on() { remote why "$run/one" | grep -q 'runs on one'; }
+wait_for 10 runs_on
 echo >go
 for i in 1 2; do
     wait "${watchers[i]}" || fail "watcher $i"
@@ -214,3 +216,22 @@ exits 0 remote drain one
 wait "$agent_pid" || fail "the agent did not leave well"
 exits 0 remote agents -q
 expect '' out
+
+# what only other agents could go on with is told, and waits for them
+LEAT_BROKER=$broker "$LEAT" run -q flow.yaml >out.long 2>err.long &
+job=$!
+wait_for 20 grep -q 'has no agents; the run waits' err.long
+start_agent two --slots 1
+wait $job || fail "it did not go on: $(cat err.long)"
+expect 'done' out.long
+cat >licence.yaml <<'END'
+leat: 1
+name: licence
+tasks: { licence: { resources: { licence: 1 }, run: "echo got it" } }
+END
+LEAT_BROKER=$broker "$LEAT" run licence.yaml 2>err.long &
+job=$!
+wait_for 20 grep -q 'needs 1 licence; two has 0; the run waits' err.long
+start_agent three --slots 1 --resource licence=1
+wait $job || fail "it did not go on: $(cat err.long)"
+holds 'got it' err.long

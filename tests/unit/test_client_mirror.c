@@ -23,7 +23,8 @@ static const char text[] =
     "tasks:\n"
     "  list: { run: x, value: lines }\n"
     "  each: { each: { x: \"${list}\" }, run: x, value: text }\n"
-    "  end: { needs: [each], run: x }\n";
+    "  end: { needs: [each], run: x, retry: { times: 9, delay: 1h,\n"
+    "         backoff: 10 } }\n";
 
 #define BASE INT64_C(1700000000000000)
 
@@ -32,6 +33,7 @@ struct world {
     struct flow *flow;
     json_t *params;
     uint64_t run;
+    uint32_t attempt; /* of what is told; 0: 1 */
     struct mirror mirror;
     struct client_follow follow;
     struct local_watch watch;
@@ -49,6 +51,11 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
         buf_text(&w->journal, " kept");
     if (change->took > 0)
         buf_printf(&w->journal, " in %lld", (long long)change->took);
+    if (change->state == PLAN_RETRYING)
+        buf_printf(
+            &w->journal, ", again in %lld h",
+            (long long)((change->until - span_mono() + 60 * SPAN_SECOND) /
+                        (3600 * SPAN_SECOND)));
     buf_char(&w->journal, '\n');
 }
 
@@ -109,7 +116,9 @@ tell(struct world *w, uint32_t task, uint32_t child, enum plan_state state,
     struct store_record r = {
         .id = {task, child},
         .task = w->flow->tasks[task].name,
-        .attempt = state != PLAN_MAPPED,
+        .attempt = state == PLAN_MAPPED ? 0
+                   : w->attempt         ? w->attempt
+                                        : 1,
         .state = state,
         .code = -1,
         .children = state == PLAN_MAPPED ? 2 : 0,
@@ -294,6 +303,35 @@ earlier_sessions_are_kept_and_not_told_again(void **state)
 }
 
 static void
+attempts_of_earlier_sessions_make_no_delay_longer(void **state)
+{
+    struct history *history = NULL;
+    struct world w;
+    struct err err;
+
+    open_world(&w, state);
+    tell(&w, 0, PLAN_WHOLE, PLAN_SUCCEEDED, "[]", 1, 5);
+    tell(&w, 1, PLAN_WHOLE, PLAN_SUCCEEDED, "[]", 5, 5);
+    w.attempt = 3;
+    tell(&w, 2, PLAN_WHOLE, PLAN_FAILED, NULL, 6, 7);
+    assert_int_equal(store_flush(w.box->store, &err), 0);
+    assert_int_equal(history_load(&history, w.box->store, w.run, &err), 0);
+    w.attempt = 4;
+    tell(&w, 2, PLAN_WHOLE, PLAN_RETRYING, NULL, 8, 9);
+    w.attempt = 5;
+    tell(&w, 2, PLAN_WHOLE, PLAN_RETRYING, NULL, 10, 11);
+    w.follow.resume = history;
+    look(&w);
+    bring(&w);
+    told(&w, "list succeeded kept\n"
+             "each succeeded kept\n"
+             "end retrying in 1000, again in 1 h\n"
+             "end retrying in 1000, again in 10 h\n");
+    history_destroy(&history);
+    close_world(&w);
+}
+
+static void
 what_is_executed_again_is_not_kept(void **state)
 {
     struct history *history = NULL;
@@ -354,6 +392,9 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             earlier_sessions_are_kept_and_not_told_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            attempts_of_earlier_sessions_make_no_delay_longer, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(what_is_executed_again_is_not_kept,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_of_another_flow_are_refused,
