@@ -72,11 +72,12 @@ holds 'there is an agent `one` already' out
 declare -a holders=()
 for how in open greeting ready; do
     mkfifo "$how"
-    zmtp hold "$broker" 100 "$how" <"$how" >"$how.out" &
+    # shellcheck disable=SC2094 # two files
+    zmtp hold "$broker" 100 "$how" <"$how" >"held-$how" &
     holders+=($!)
     exec {end}>"$how"
     ends+=("$end")
-    wait_for 30 grep -q held "$how.out"
+    wait_for 30 grep -q held "held-$how"
 done
 exits 0 remote agents -q
 expect one out
