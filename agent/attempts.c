@@ -436,6 +436,7 @@ void
 attempts_hold(struct attempts *self, bool hold)
 {
     carrier_hold(self->carrier, hold);
+    workers_hold(self->workers, hold);
 }
 
 int

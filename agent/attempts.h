@@ -52,7 +52,7 @@ void attempts_program(struct attempts *self,
                       const unsigned char hash[AGENT_PROGRAM_HASH],
                       const char *failed);
 
-/* Stop and go on reading what commands write. */
+/* Stop and go on reading what commands write and workers send. */
 void attempts_hold(struct attempts *self, bool hold);
 
 int attempts_fd(const struct attempts *self);

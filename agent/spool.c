@@ -82,8 +82,11 @@ agent_held(struct agent *self, size_t *n)
     self->held = mem_alloc(self->nentry, sizeof *self->held);
     self->held_own = mem_alloc(self->nentry, sizeof *self->held_own);
     self->nheld = 0;
+    /* What was refused has not begun: nobody is to be blamed for it. */
     for (uint32_t i = self->spool.first; i != NONE; i = self->entries[i].next)
-        hold(self, i, HELD_FINISHED);
+        hold(self, i,
+             self->entries[i].result.refused == REFUSED_NOT ? HELD_FINISHED
+                                                            : HELD_QUEUED);
     for (uint32_t i = 0; i < self->nentry; i++) {
         const struct entry *entry = &self->entries[i];
 

@@ -483,6 +483,18 @@ workers_destroy(struct workers **self_p)
     *self_p = NULL;
 }
 
+void
+workers_hold(struct workers *self, bool hold)
+{
+    struct slot *slot = NULL;
+
+    self->held = hold;
+    TAILQ_FOREACH(slot, &self->active, link) {
+        process_watch(slot);
+        slot->stirred = true;
+    }
+}
+
 int
 workers_fd(const struct workers *self)
 {

@@ -58,6 +58,10 @@ void workers_call(struct workers *self, const struct workers_call *from);
 /* End a call: its worker with all its processes, if it has begun. */
 void workers_stop(struct workers *self, uint32_t ticket, bool at_once);
 
+/* Stop and go on reading what workers send: a full one waits. Ends of processes
+ * and time-outs are seen to all the same. */
+void workers_hold(struct workers *self, bool hold);
+
 /* To poll; then workers_handle. It also wants to be called at *until
  * (monotonic), and after workers_call and workers_stop. */
 int workers_fd(const struct workers *self);

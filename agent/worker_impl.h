@@ -69,6 +69,7 @@ struct workers {
     struct slot **slots; /* made as they are needed */
     struct slot_list active;
     uint32_t alive;
+    bool held; /* nothing is read */
 };
 
 /* ---- calls ---- */
@@ -86,6 +87,8 @@ void slot_end_call(struct slot *self, struct call *call,
 void process_start(struct slot *self, const struct call *call, int64_t now);
 /* Send what was not sent yet of the calls that it is for. */
 void process_send(struct slot *self);
+/* Poll its socket for what is of interest now. */
+void process_watch(struct slot *self);
 /* Handle what it has sent. */
 void process_receive(struct slot *self);
 /* Take what it keeps in the page while a call goes on. */

@@ -137,6 +137,7 @@ process_start(struct slot *self, const struct call *call, int64_t now)
         make_shared(self, fds, &err) == 0 && start(self, call, fds, &err) == 0;
     if (self->alive) {
         self->owner->alive++;
+        process_watch(self);
     } else {
         char *program = mem_dup(call->program);
 
@@ -214,17 +215,27 @@ process_is_for(const struct slot *self, const struct call *call)
 
 /* ---- to it ---- */
 
+void
+process_watch(struct slot *self)
+{
+    struct epoll_event event = {.data.ptr = self};
+
+    if (self->fd < 0)
+        return;
+    if (!self->owner->held)
+        event.events |= EPOLLIN;
+    if (self->wants_out)
+        event.events |= EPOLLOUT;
+    (void)epoll_ctl(self->owner->epoll, EPOLL_CTL_MOD, self->fd, &event);
+}
+
 static void
 watch_for_room(struct slot *self, bool watch)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = self};
-
     if (watch == self->wants_out)
         return;
-    if (watch)
-        event.events |= EPOLLOUT;
     self->wants_out = watch;
-    (void)epoll_ctl(self->owner->epoll, EPOLL_CTL_MOD, self->fd, &event);
+    process_watch(self);
 }
 
 /* The folder of the call takes the place of the run's. */
@@ -435,6 +446,8 @@ process_receive(struct slot *self)
     size_t used = 0;
     struct err err;
 
+    if (self->owner->held && self->alive)
+        return; /* it waits when its socket is full */
     while (self->fd >= 0) {
         ssize_t n =
             recv(self->fd, buf_reserve(&self->in, READ_BYTES), READ_BYTES, 0);
@@ -517,7 +530,7 @@ process_take(struct slot *self)
     struct copy copy;
 
     process_receive(self); /* frames that it has sent come before these */
-    if (turn % 2 == 1 || self->fd < 0)
+    if (turn % 2 == 1 || self->fd < 0 || self->owner->held)
         return;
     if (turn != self->taken_turn)
         self->taken_plain = self->taken_bytes = 0;

@@ -6,8 +6,9 @@
 # makes such rows. LEAT is the program, PROGRAMS has those of bench/*.c, and a
 # temporary directory is where they are.
 #
-# PREFECT and HYPERQUEUE name a python that has Prefect 1.4.1 and HyperQueue
-# (pip install prefect==1.4.1, hyperqueue); without one its rows are left out.
+# PREFECT, HYPERQUEUE, DASK and RAY name a python that has Prefect 1.4.1 and so
+# on (pip install prefect==1.4.1 hyperqueue "dask[distributed]" ray); without
+# one its rows are left out.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 shopt -s nullglob

@@ -147,6 +147,17 @@ broker_beat(struct broker *self, broker_session agent, const struct beat *beat,
     return true;
 }
 
+void
+broker_unheard(struct broker *self, int64_t now)
+{
+    for (uint32_t p = 0; p < self->npeer; p++) {
+        struct peer *peer = self->peers[p];
+
+        if (peer && peer->state != AGENT_AWAY)
+            peer->heard = now;
+    }
+}
+
 static void
 earlier(int64_t *next, int64_t when)
 {

@@ -132,6 +132,13 @@ int broker_why(const struct broker *self, uint64_t run, struct plan_id id,
 bool broker_impossible(const struct broker *self, uint64_t run, int64_t now,
                        struct buf *out);
 
+/* The same of all runs: each such kind of task once, and again if meanwhile
+ * some agent could. id: of the first task of the kind, all of it. */
+typedef void broker_impossible_fn(void *ctx, uint64_t run, struct plan_id id,
+                                  const char *text);
+void broker_tell_impossible(struct broker *self, int64_t now,
+                            broker_impossible_fn *fn, void *ctx);
+
 /* ---- agents ---- */
 
 /*
@@ -155,6 +162,8 @@ bool broker_started(struct broker *self, broker_session agent, uint32_t ticket,
  * (too large to travel, cached). result->value is borrowed. */
 bool broker_result(struct broker *self, broker_session agent, uint64_t number,
                    const struct result *result, int64_t now);
+/* Not all that came back has been read: who was not heard may have spoken. */
+void broker_unheard(struct broker *self, int64_t now);
 /* One that was not asked to do so is leaving: it is given nothing more. */
 bool broker_given_back(struct broker *self, broker_session agent,
                        uint32_t ticket, int64_t now);

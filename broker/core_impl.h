@@ -44,6 +44,7 @@ struct class
     bool plain;       /* one cpu and nothing else: may wait at an agent */
     uint64_t blocked; /* nobody had room for it at this version */
     int64_t unfit;    /* since when no agent is fit for it; 0: some is */
+    bool told;        /* ... and that was said */
     /* Agents that have all it asks for, busy or not. */
     uint64_t fit_version;
     uint64_t fit[AGENT_SETS];

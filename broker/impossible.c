@@ -198,20 +198,45 @@ broker_count_agents(const struct broker *self)
     return n;
 }
 
-/* The first task of a class that has something ready. */
-static const struct flow_task *
+/* The first task of a class that has something ready, or PLAN_NONE. */
+static uint32_t
 first_task(const struct life *life, uint32_t class)
 {
-    for (size_t t = 0; t < life->flow->ntask; t++) {
-        struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
-        const struct plan *plan = run_plan(life->run);
+    const struct plan *plan = run_plan(life->run);
+
+    for (uint32_t t = 0; t < life->flow->ntask; t++) {
+        struct plan_id id = {t, PLAN_WHOLE};
 
         if (life->class_of[t] == class &&
             (plan_state(plan, id) == PLAN_READY ||
-             plan_children_in(plan, id.task, PLAN_READY) > 0))
-            return &life->flow->tasks[t];
+             plan_children_in(plan, t, PLAN_READY) > 0))
+            return t;
     }
-    return NULL;
+    return PLAN_NONE;
+}
+
+/* No agent could run it, since a second or longer. */
+static bool
+is_hopeless(const struct broker *self, struct life *life, struct class *class,
+            int64_t now)
+{
+    if (broker_class_has_fit(life, class) ||
+        broker_class_is_refused(life, class)) {
+        class->unfit = 0;
+        class->told = false;
+        return false;
+    }
+    if (class->unfit < self->agents_since)
+        class->unfit = now;
+    return now - class->unfit >= SPAN_SECOND;
+}
+
+static void
+say_hopeless(const struct life *life, uint32_t class, uint32_t task,
+             struct buf *out)
+{
+    buf_printf(out, "task `%s` ", life->flow->tasks[task].name);
+    say_unfit(life->broker, &life->classes[class], out);
 }
 
 bool
@@ -220,27 +245,54 @@ broker_impossible(const struct broker *self, uint64_t run, int64_t now,
 {
     struct life *life = broker_life_find(self, run);
     const struct plan *plan = life ? run_plan(life->run) : NULL;
-    const struct flow_task *task;
 
     if (!life || broker_count_agents(self) == 0)
         return false;
     for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
          c = plan_next_class(plan, c + 1)) {
-        struct class *class = &life->classes[c];
+        uint32_t task = PLAN_NONE;
 
-        if (broker_class_has_fit(life, class) ||
-            broker_class_is_refused(life, class)) {
-            class->unfit = 0;
+        if (is_hopeless(self, life, &life->classes[c], now))
+            task = first_task(life, c);
+        if (task == PLAN_NONE)
             continue;
-        }
-        if (class->unfit < self->agents_since)
-            class->unfit = now;
-        task = first_task(life, c);
-        if (now - class->unfit < SPAN_SECOND || !task)
-            continue;
-        buf_printf(out, "task `%s` ", task->name);
-        say_unfit(self, class, out);
+        say_hopeless(life, c, task, out);
         return true;
     }
     return false;
+}
+
+static void
+tell_one(struct life *life, int64_t now, broker_impossible_fn *fn, void *ctx)
+{
+    const struct plan *plan = run_plan(life->run);
+    struct buf text = {0};
+
+    for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
+         c = plan_next_class(plan, c + 1)) {
+        struct class *class = &life->classes[c];
+        uint32_t task = PLAN_NONE;
+
+        if (is_hopeless(life->broker, life, class, now) && !class->told)
+            task = first_task(life, c);
+        if (task == PLAN_NONE)
+            continue;
+        class->told = true;
+        buf_clear(&text);
+        say_hopeless(life, c, task, &text);
+        fn(ctx, life->id, (struct plan_id){task, PLAN_WHOLE}, buf_str(&text));
+    }
+    buf_release(&text);
+}
+
+void
+broker_tell_impossible(struct broker *self, int64_t now,
+                       broker_impossible_fn *fn, void *ctx)
+{
+    struct life *life;
+
+    if (broker_count_agents(self) == 0)
+        return;
+    TAILQ_FOREACH(life, &self->lives, link)
+        tell_one(life, now, fn, ctx);
 }

@@ -92,6 +92,7 @@ broker_ticket_add(struct peer *peer, struct life *life, struct plan_id id,
     count(peer, t, 1);
     life->inflight++;
     broker_class_occupy(life, class, peer, 1);
+    class->told = false; /* somebody can run it */
     return t;
 }
 

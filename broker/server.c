@@ -251,6 +251,8 @@ turn(struct broker_server *self)
     take_read(self);
     take_control(self);
     take_returns(self);
+    if (broker_net_return_waits(self->net))
+        broker_unheard(self->core, self->now);
     see_to_clients(self);
     do {
         before = broker_counts(self->core).requeued;
@@ -259,6 +261,8 @@ turn(struct broker_server *self)
         } while (broker_server_report_unsent(self));
         broker_net_turn(self->net, self->now, on_gone, self);
     } while (broker_counts(self->core).requeued != before);
+    other = broker_server_tell_impossible(self);
+    due = other < due ? other : due;
     seal(self);
     tell_garbage(self);
     other = broker_net_due(self->net);

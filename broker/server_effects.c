@@ -13,6 +13,8 @@
 #include "broker/server_impl.h"
 #include "exec/carry.h"
 
+#define LOOK (250 * SPAN_MS) /* for tasks that nobody can run */
+
 static struct unsent *
 add_unsent(struct broker_server *self, broker_session agent, uint32_t ticket)
 {
@@ -164,6 +166,39 @@ on_ended(void *ctx, uint64_t run, enum store_run_state state,
     log_info("run_ended", "run=%llu state=%s%s%s", (unsigned long long)run,
              store_run_state_names[state], problem ? " problem=" : "",
              problem ? log_quote(problem, text) : "");
+}
+
+/* In the words of the run's output: whoever watches it sees them. */
+static void
+on_impossible(void *ctx, uint64_t run, struct plan_id id, const char *text)
+{
+    struct broker_server *self = ctx;
+    uint32_t attempt = run_attempts(broker_run_find(self->core, run), id) + 1;
+    char quoted[LOG_QUOTED];
+    char *words =
+        mem_printf("no agent there is can run this: %s; it waits for one "
+                   "that can\n",
+                   text);
+
+    log_warn("task_impossible", "run=%llu text=%s", (unsigned long long)run,
+             log_quote(text, quoted));
+    broker_writer_output(self->writer, run, id, attempt, 0, words,
+                         strlen(words));
+    broker_watch_touch(self->watch, run, self->sealed + 1);
+    self->recorded = true;
+    free(words);
+}
+
+int64_t
+broker_server_tell_impossible(struct broker_server *self)
+{
+    if (broker_run_count(self->core) == 0)
+        return SPAN_NEVER;
+    if (self->now >= self->look_at) {
+        broker_tell_impossible(self->core, self->now, on_impossible, self);
+        self->look_at = self->now + LOOK;
+    }
+    return self->look_at;
 }
 
 struct broker_effects

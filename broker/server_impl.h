@@ -54,6 +54,7 @@ struct broker_server {
     size_t nuncached, cap_uncached;
     struct broker_submission **taken; /* at the start */
     size_t ntaken, cap_taken;
+    int64_t look_at; /* when to look again for what nobody can run */
     /* Frames that were no good, told once a second. */
     uint64_t garbage;
     char garbage_text[LOG_QUOTED];
@@ -77,6 +78,9 @@ void broker_server_garbage(struct broker_server *self, const struct err *err);
 struct broker_effects broker_server_effects(struct broker_server *self);
 /* Report the ends of what was never sent; false: there were none. */
 bool broker_server_report_unsent(struct broker_server *self);
+
+/* Tell of tasks that no agent could run; when to ask again. */
+int64_t broker_server_tell_impossible(struct broker_server *self);
 
 /* ---- server_runs.c ---- */
 

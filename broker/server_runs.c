@@ -136,6 +136,20 @@ broker_server_take_up(struct broker_server *self, struct store *store,
     return rc;
 }
 
+/* Forwarded variables were not stored: tasks go on without. */
+static void
+tell_taken(const struct broker_submission *in, uint64_t run)
+{
+    const struct store_run *row = &in->history->info;
+    size_t lost = json_array_size(json_object_get(row->options, "env"));
+
+    log_info("run_taken_up", "run=%llu flow=%s", (unsigned long long)run,
+             row->flow);
+    if (lost > 0)
+        log_warn("variables_lost", "run=%llu count=%zu",
+                 (unsigned long long)run, lost);
+}
+
 void
 broker_server_begin_taken(struct broker_server *self)
 {
@@ -147,8 +161,7 @@ broker_server_begin_taken(struct broker_server *self)
         if (begin(self, in, run, true, &err) < 0)
             give_up(self, run, &err);
         else
-            log_info("run_taken_up", "run=%llu flow=%s",
-                     (unsigned long long)run, in->history->info.flow);
+            tell_taken(in, run);
         broker_submission_destroy(&self->taken[i]);
     }
     self->ntaken = 0;

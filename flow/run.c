@@ -37,8 +37,8 @@ run_set_attempts(struct run *self, struct plan_id id, uint32_t n)
 }
 
 /* Attempts, once it was started in this session. */
-static uint32_t
-attempts_now(const struct run *self, struct plan_id id)
+uint32_t
+run_attempts_now(const struct run *self, struct plan_id id)
 {
     const struct run_task *task = &self->tasks[id.task];
 
@@ -296,7 +296,7 @@ run_start(struct run *self, struct plan_id id)
     enum plan_state state = PLAN_RUNNING;
     struct buf cause = {0};
 
-    if (self->resume && attempts_now(self, id) == 0 && !go_on(self, id))
+    if (self->resume && run_attempts_now(self, id) == 0 && !go_on(self, id))
         return false;
     if (task->ncase > 0 && !cases_hold(self, id, &state, &cause)) {
         run_finish(self, id, state, NULL, buf_str(&cause));
@@ -582,7 +582,7 @@ run_resume(struct run *self, struct plan_id id)
 uint32_t
 run_attempts(const struct run *self, struct plan_id id)
 {
-    uint32_t now = attempts_now(self, id);
+    uint32_t now = run_attempts_now(self, id);
 
     return now > 0 ? now : run_attempts_before(self, id);
 }

@@ -111,6 +111,8 @@ void run_resume_destroy(struct run *self);
 /* ---- of run.c, for run_many.c ---- */
 
 void run_set_attempts(struct run *self, struct plan_id id, uint32_t n);
+/* The last of this session; 0: none. */
+uint32_t run_attempts_now(const struct run *self, struct plan_id id);
 /* Takes the value. */
 void run_set_result(struct run *self, struct plan_id id, json_t *value,
                     const char *cause);

@@ -58,13 +58,14 @@ run_hold_started(struct run *self, int64_t until)
     self->goes_on = true;
 }
 
-/* Is this attempt one whose end an earlier session has not heard of? */
+/* Is this attempt one of whose end neither an earlier session nor this one has
+ * heard? */
 static bool
 is_unheard(const struct run *self, struct plan_id id, uint32_t attempt)
 {
     uint32_t before = run_attempts_before(self, id);
 
-    if (run_kept(self, id))
+    if (run_kept(self, id) || attempt <= run_attempts_now(self, id))
         return false;
     return attempt > before ||
            (attempt == before && run_state_before(self, id) == PLAN_RUNNING);

@@ -191,7 +191,7 @@ read_source(struct store *self, struct store_run *run, struct err *err)
 
 /* *found is false if there is no such run. */
 static int
-get_run(struct store *self, uint64_t id, bool with_source, bool *found,
+get_row(struct store *self, uint64_t id, bool with_source, bool *found,
         struct store_run *ret, struct err *err)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_GET, err);
@@ -214,6 +214,22 @@ get_run(struct store *self, uint64_t id, bool with_source, bool *found,
     else
         *ret = run;
     return rc;
+}
+
+/*
+ * Its lock is looked at after its row: one that has come to its end between the
+ * two was not interrupted. Then the row says so.
+ */
+static int
+get_run(struct store *self, uint64_t id, bool with_source, bool *found,
+        struct store_run *ret, struct err *err)
+{
+    int rc = get_row(self, id, with_source, found, ret, err);
+
+    if (rc < 0 || !*found || ret->state != STORE_INTERRUPTED)
+        return rc;
+    store_run_release(ret);
+    return get_row(self, id, with_source, found, ret, err);
 }
 
 int

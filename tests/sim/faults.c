@@ -232,12 +232,28 @@ fault_cancel(struct sim *s)
     hub_turn(s);
 }
 
+#define FAULT_STALL 0
+
 static void (*const faults[])(struct sim *) = {
-    fault_kill,      fault_kill,      fault_break_down, fault_break_up,
-    fault_break_all, fault_lose_some, fault_stall,      fault_stall,
-    fault_pause,     fault_pause,     fault_leave,      fault_drain,
-    fault_join,      fault_join,      fault_crash,      fault_crash,
-    fault_hub_pause, fault_cancel,
+    [FAULT_STALL] = fault_stall,
+    fault_kill,
+    fault_kill,
+    fault_break_down,
+    fault_break_up,
+    fault_break_all,
+    fault_lose_some,
+    fault_stall,
+    fault_stall,
+    fault_pause,
+    fault_pause,
+    fault_leave,
+    fault_drain,
+    fault_join,
+    fault_join,
+    fault_crash,
+    fault_crash,
+    fault_hub_pause,
+    fault_cancel,
 };
 
 static void
@@ -352,9 +368,14 @@ faults_plan(struct sim *s)
                false, 0);
     for (uint32_t i = 0; i < s->nstory; i++)
         sim_at(s, sim_span(s, 0, SECONDS(5)), tell_story, s->stories[i], 0, 0);
-    for (uint32_t i = 0; i < s->weather.nfault; i++)
-        sim_at(s, sim_span(s, 0, s->weather.until), strike, NULL,
-               dice_roll(&s->dice, sizeof faults / sizeof faults[0]), 0);
+    for (uint32_t i = 0; i < s->weather.nfault; i++) {
+        uint32_t which = dice_roll(&s->dice, sizeof faults / sizeof faults[0]);
+
+        /* Long attempts and long silences: leases are for those. */
+        if (s->weather.length > SECONDS(20) && sim_chance(s, 40))
+            which = FAULT_STALL;
+        sim_at(s, sim_span(s, 0, s->weather.until), strike, NULL, which, 0);
+    }
     sim_at(s, s->weather.until, heal, NULL, 0, 0);
     sim_at(s, SPAN_SECOND, approve, NULL, 0, 0);
 }

@@ -88,6 +88,33 @@ check_end_of(struct story *self, struct inst *inst,
     set_strange(self, inst);
 }
 
+/*
+ * Its end was kept, and nothing that it may depend on is newer. (A map that
+ * could not be expanded has not waited for what it goes over, but is taken for
+ * as new as that.)
+ */
+static bool
+must_stay(struct story *self, const struct inst *inst)
+{
+    if (!inst->kept || is_exempt(self, inst->id))
+        return false;
+    for (uint32_t t = 0; t < self->flow->ntask; t++) {
+        const struct insts *insts = &self->insts[t];
+
+        if (!ref_run_follows(self->want, inst->id.task, t))
+            continue;
+        if (insts->whole->stored_attempt > 0 &&
+            insts->whole->stored_order > inst->stored_order)
+            return false;
+        for (uint32_t k = 0; k < insts->n; k++) {
+            if (insts->children[k]->stored_attempt > 0 &&
+                insts->children[k]->stored_order > inst->stored_order)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void
 note_end(struct story *self, struct inst *inst,
          const struct store_record *record)
@@ -97,7 +124,7 @@ note_end(struct story *self, struct inst *inst,
     if (inst->final_in == self->session)
         sim_fail(s, "%s is recorded %s, but it had ended already",
                  story_shown(inst), plan_state_names[record->state]);
-    if (inst->kept && record->attempt > 0 && !is_exempt(self, inst->id))
+    if (record->attempt > 0 && must_stay(self, inst))
         sim_fail(s, "%s is recorded %s, but its end had been kept",
                  story_shown(inst), plan_state_names[record->state]);
     inst->final_in = self->session;
@@ -162,6 +189,8 @@ story_recorded(struct story *self, const struct store_record *record)
         inst->touched = true;
     if (plan_state_is_final(record->state))
         note_end(self, inst, record);
+    if (record->state == PLAN_MAPPED)
+        inst->mapped_in = self->session;
     inst->state = record->state;
     inst->attempt = record->attempt;
 }
@@ -202,7 +231,14 @@ bool
 story_must_adopt(struct story *self, const struct held *held)
 {
     const struct inst *inst = story_inst(self, held->id);
+    const struct flow_options *o = story_options(inst);
 
+    /* What has ended elsewhere, but was not heard of, may have its place. */
+    if (o->max_parallel > 0 || (o->ntag > 0 && self->flow->nlimit > 0))
+        return false;
+    if (held->id.child != PLAN_WHOLE &&
+        self->insts[held->id.task].whole->mapped_in != self->session)
+        return false;
     return self->phase == STORY_RUNS && !self->ended && !self->again &&
            self->sim->now < self->adopt_until && !is_exempt(self, held->id) &&
            held->attempt > inst->attempt - (inst->state == PLAN_RUNNING) &&
@@ -265,9 +301,11 @@ story_sent(struct story *self, const struct lane_task *task)
     if (inst->final_in == self->session)
         sim_fail(s, "%s is sent, but it is %s", story_shown(inst),
                  plan_state_names[inst->state]);
-    if (inst->kept && !is_exempt(self, inst->id))
+    if (must_stay(self, inst))
         sim_fail(s, "%s is sent, but was %s in an earlier session",
                  story_shown(inst), plan_state_names[inst->state]);
+    inst->touched |= inst->kept;
+    inst->kept = false;
     if (task->work->attempt < inst->attempt ||
         (task->work->attempt == inst->attempt && inst->state == PLAN_RETRYING))
         sim_fail(s, "%s is sent as attempt %u after %u", story_shown(inst),

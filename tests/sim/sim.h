@@ -89,6 +89,8 @@ struct inst {
     bool kept;         /* its end is from an earlier one, and stays */
     enum plan_state stored;
     uint32_t stored_attempt, running_stored;
+    uint64_t stored_order;
+    uint32_t mapped_in; /* session in which it got its children */
     /* The ticket that is out; 0: none. */
     uint64_t session;
     uint32_t ticket;

@@ -49,17 +49,14 @@ draw_resources(uint64_t *dice)
 static void
 decorate(uint64_t *dice, json_t *task, bool calls)
 {
-    const char *value = json_string_value(json_object_get(task, "value"));
-
     if (json_object_get(task, "argv")) { /* the reference does not look there */
         json_object_del(task, "argv");
         json_object_set_new(task, "run", json_string("list"));
     }
     if (json_object_get(task, "first"))
         return;
-    if (calls && json_object_get(task, "run") && value &&
-        strcmp(value, "json") == 0 && !json_object_get(task, "stdin") &&
-        !json_object_get(task, "env")) {
+    if (calls && json_object_get(task, "run") &&
+        !json_object_get(task, "stdin") && !json_object_get(task, "env")) {
         json_object_set(task, "call", json_object_get(task, "run"));
         json_object_del(task, "run");
         json_object_del(task, "value");
@@ -94,6 +91,11 @@ draw_flow(struct story *self)
     plain = parse(s, buf_str(&text), true);
     json = flow_to_json(plain);
     tasks = json_object_get(json, "tasks");
+    if (dice_one_in(&s->dice, 3)) /* more than there are slots */
+        json_object_set_new(tasks, "many",
+                            json_pack("{s:{s:s}, s:s}", "each", "i", "1..30",
+                                      dice_one_in(&s->dice, 3) ? "run" : "call",
+                                      "int"));
     json_object_foreach(tasks, name, task)
         decorate(&s->dice, task, calls);
     if (dice_one_in(&s->dice, 2))
@@ -283,6 +285,7 @@ story_committed(struct story *self, const struct note *note)
     inst = story_inst(self, note->record.id);
     inst->stored = note->record.state;
     inst->stored_attempt = note->record.attempt;
+    inst->stored_order = self->nnote;
     if (note->record.state == PLAN_RUNNING)
         inst->running_stored = note->record.attempt;
 }

@@ -4,6 +4,8 @@
 # and every example in them is right.
 # shellcheck source=tests/support/lib.sh disable=SC2016
 source "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/cluster.sh
+source "$root/tests/support/cluster.sh"
 command -v jq >/dev/null || skip "there is no jq"
 docs=$root/docs
 
@@ -194,24 +196,17 @@ fields leat.plan both leat
 fields leat.why leat why --json 'last/a[1]'
 fields leat.value leat value --json 'last/a[1]'
 fields leat.log leat logs --json last
-"${LEAT%/*}/leat-broker" --bind ipc://sock --store broker-store >broker.log 2>&1 &
-broker=$!
-"${LEAT%/*}/leat-agent" ipc://sock >agent.log 2>&1 &
-agent=$!
-wait_for 10 grep -q ' joined ' agent.log
-fields leat.agents leat agents --json --broker ipc://sock
-export LEAT_BROKER=ipc://sock # whose documents are the same
-exits 0 leat run map.yaml
-fields leat.run leat run --json map.yaml
-fields leat.run leat show --json last
-fields leat.run leat watch --json last
-fields leat.runs leat ls --json
-fields leat.why leat why --json 'last/a[1]'
-fields leat.value leat value --json 'last/a[1]'
-fields leat.log leat logs --json last
-unset LEAT_BROKER
-kill "$agent"
-wait "$agent"
-kill "$broker"
-wait "$broker"
+start_broker
+start_agent one
+exits 0 remote agents -q --wait 1
+fields leat.agents remote agents --json
+# the documents of a broker's runs are the same
+exits 0 remote run map.yaml
+fields leat.run remote run --json map.yaml
+fields leat.run remote show --json last
+fields leat.run remote watch --json last
+fields leat.runs remote ls --json
+fields leat.why remote why --json 'last/a[1]'
+fields leat.value remote value --json 'last/a[1]'
+fields leat.log remote logs --json last
 LEAT_SSH=false fields leat.hosts leat agent ls x --json --broker tcp://127.0.0.1

@@ -463,6 +463,9 @@ what_can_never_have_room_is_refused(void **state)
     give_asking(&box, 0, many, 1);
     give_asking(&box, 1, other, 1);
     expect_said(&box, "result1:t100=crashed result2:t101=crashed");
+    expect_held(&box, "0q 1q"); /* they have not begun */
+    agent_welcome(box.agent, 1, (const uint32_t[]){100, 101}, 2, box.now);
+    expect_said(&box, "result1:t100=crashed result2:t101=crashed");
     tick(&box);
     expect_said(&box, "");
     /* It may come once more before it is acknowledged. */

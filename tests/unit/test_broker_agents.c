@@ -558,6 +558,28 @@ where_tasks_fail_everywhere_no_agent_is_set_aside(void **state)
     assert_true(count_given(w, "bad") > 0);
 }
 
+static void
+who_may_have_spoken_is_not_silent(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x }\n");
+    join(w, "box", 1);
+    tick(w);
+    began(w, "a");
+    check(w, "box task a\n");
+    for (int i = 0; i < 30; i++) { /* the store takes nothing, say */
+        w->now += SPAN_SECOND;
+        broker_unheard(w->broker, w->now);
+        tick(w);
+    }
+    check(w, "");
+    pass(w, 9 * SPAN_SECOND);
+    check(w, "");
+    pass(w, SPAN_SECOND);
+    check(w, "box dropped: it has been silent for too long\n");
+}
+
 int
 main(void)
 {
@@ -565,6 +587,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(both_sides_beat_every_second),
         TEST(a_silent_agent_gets_nothing_until_it_is_heard_again),
+        TEST(who_may_have_spoken_is_not_silent),
         TEST(a_lost_agent_gives_up_what_it_held),
         TEST(a_broken_connection_has_a_second_to_come_back),
         TEST(tickets_mean_nothing_in_another_session),

@@ -390,6 +390,50 @@ what_no_agent_could_ever_run_is_told_after_a_second(void **state)
 }
 
 static void
+note_impossible(void *ctx, uint64_t run, struct plan_id id, const char *text)
+{
+    struct broker_world *w = ctx;
+
+    buf_printf(&w->journal, "%u.%u %s\n", (unsigned)run, id.task, text);
+}
+
+static void
+what_no_agent_could_run_is_told_once(void **state)
+{
+    struct flow_resource has[] = {{(char[]){"gpus"}, 8}};
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  s: { run: x, priority: 1 }\n"
+                   "  a: { run: x, resources: { gpus: 4 } }\n"
+                   "  b: { run: x, resources: { gpus: 4 } }\n");
+    submit(w, HEAD "  c: { run: x, resources: { gpus: 2 } }\n");
+    join(w, "box", 1);
+    tick(w);
+    broker_tell_impossible(w->broker, w->now, note_impossible, w);
+    check(w, "box task s\n");
+    for (int i = 0; i < 5; i++) {
+        beat(w, "box");
+        pass(w, SPAN_SECOND);
+        broker_tell_impossible(w->broker, w->now, note_impossible, w);
+    }
+    check(w, "1.1 task `a` needs 4 gpus; box has 0\n"
+             "2.0 task `c` needs 2 gpus; box has 0\n");
+    w->resources = has;
+    w->nresource = 1;
+    join(w, "big", 2);
+    tick(w);
+    broker_tell_impossible(w->broker, w->now, note_impossible, w);
+    check(w, "big task c\nbig task a\n");
+    gone(w, "big", GONE_LEFT); /* now b again */
+    pass(w, SPAN_SECOND);
+    pass(w, SPAN_SECOND);
+    broker_tell_impossible(w->broker, w->now, note_impossible, w);
+    check(w, "big dropped: it left\n"
+             "1.1 task `a` needs 4 gpus; box has 0\n"
+             "2.0 task `c` needs 2 gpus; box has 0\n");
+}
+
+static void
 what_can_be_nowhere_is_told_with_what_there_is(void **state)
 {
     static const char *const labels[] = {"zone=a"};
@@ -472,6 +516,7 @@ main(void)
         TEST(
             what_waits_behind_a_task_that_takes_longer_than_others_is_recalled),
         TEST(what_no_agent_could_ever_run_is_told_after_a_second),
+        TEST(what_no_agent_could_run_is_told_once),
         TEST(what_can_be_nowhere_is_told_with_what_there_is),
         TEST(why_says_what_each_instance_waits_for),
     };

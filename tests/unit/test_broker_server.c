@@ -123,8 +123,20 @@ serve_down(void **state)
 
 /* ---- frames ---- */
 
+/* An agent that says nothing for seconds is given nothing. */
 static void
-wait_until(void *socket, int what)
+beat(struct served *s)
+{
+    const struct buf *frame;
+
+    return_out_beat(s->out, &(struct beat){.number = 2});
+    while ((frame = return_out_next(s->out)) &&
+           link_send(s->back, frame->data, frame->len, &s->box->err) == 1)
+        return_out_sent(s->out);
+}
+
+static void
+wait_until(struct served *s, void *socket, int what)
 {
     int64_t until = span_mono() + SOON;
 
@@ -133,14 +145,15 @@ wait_until(void *socket, int what)
 
         if (span_mono() > until)
             fail_msg("nothing came");
-        (void)poll(&wait, 1, 100);
+        if (poll(&wait, 1, 500) == 0 && s->out)
+            beat(s);
     }
 }
 
 static void
 send_frame(struct served *s, void *socket, const void *data, size_t n)
 {
-    wait_until(socket, LINK_OUT);
+    wait_until(s, socket, LINK_OUT);
     assert_int_equal(link_send(socket, data, n, &s->box->err), 1);
 }
 
@@ -160,7 +173,7 @@ next_frame(struct served *s, void *socket, struct wire *ret)
 {
     zmq_msg_t message;
 
-    wait_until(socket, LINK_IN);
+    wait_until(s, socket, LINK_IN);
     (void)zmq_msg_init(&message);
     assert_true(zmq_msg_recv(&message, socket, ZMQ_DONTWAIT) >= 0);
     if (wire_decode(ret, zmq_msg_data(&message), zmq_msg_size(&message),
@@ -319,15 +332,22 @@ take_seen(struct served *s, const Wire__Seen *seen, struct looked *ret)
                      0);
 }
 
-/* Look from question to question until the run is at its end. */
+static bool
+has_words(const struct looked *looked, const char *words)
+{
+    return words && strstr(buf_str(&looked->text), words);
+}
+
+/* Look from question to question until the run is at its end, or these words
+ * are in what was seen. */
 static void
-follow(struct served *s, uint64_t run, struct looked *ret)
+follow_to(struct served *s, uint64_t run, const char *words, struct looked *ret)
 {
     uint64_t batch = 0, offset = 0;
     bool more = true;
 
     *ret = (struct looked){0};
-    while (more || ret->state == STORE_RUNNING) {
+    while ((more || ret->state == STORE_RUNNING) && !has_words(ret, words)) {
         Wire__Look look = WIRE__LOOK__INIT;
         struct wire wire;
 
@@ -347,6 +367,12 @@ follow(struct served *s, uint64_t run, struct looked *ret)
         more = wire.as.seen->more;
         wire_release(&wire);
     }
+}
+
+static void
+follow(struct served *s, uint64_t run, struct looked *ret)
+{
+    follow_to(s, run, NULL, ret);
 }
 
 static void
@@ -576,7 +602,7 @@ garbage_is_dropped(void **state)
         send_frame(s, back, junk, i % sizeof junk);
     }
     /* Several parts; and a message that belongs elsewhere. */
-    wait_until(s->control, LINK_OUT);
+    wait_until(s, s->control, LINK_OUT);
     (void)zmq_send(s->control, "a", 1, ZMQ_SNDMORE);
     (void)zmq_send(s->control, "b", 1, 0);
     (void)zmq_send(back, "a", 1, ZMQ_SNDMORE);
@@ -861,6 +887,28 @@ a_cancelled_run_is_gone_on_with(void **state)
     release_looked(&looked);
 }
 
+static void
+who_watches_hears_of_what_no_agent_can_run(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, "leat: 1\nname: big\ntasks:\n"
+                    "  a: {run: x}\n"
+                    "  b: {run: x, resources: {gpus: 4}}\n");
+    wait_for_tasks(s, 1);
+    follow_to(s, run, "task `b` needs 4 gpus; one has 0", &looked);
+    assert_int_equal(looked.state, STORE_RUNNING); /* another may come */
+    release_looked(&looked);
+    report(s, 0, PLAN_SUCCEEDED, NULL);
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", NULL), ERR_NONE);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_CANCELLED);
+    release_looked(&looked);
+}
+
 /* Two people do it at once: the second finds it running. */
 static void
 a_run_is_gone_on_with_once(void **state)
@@ -934,6 +982,7 @@ main(void)
         SERVED(a_program_that_is_another_one_is_refused),
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
+        SERVED(who_watches_hears_of_what_no_agent_can_run),
         SERVED(a_run_is_gone_on_with_once),
         SERVED(two_brokers_can_not_have_one_store),
     };

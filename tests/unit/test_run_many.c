@@ -18,6 +18,12 @@ static const char once[] = "leat: 1\n"
                            "tasks:\n"
                            "  a: { run: x, at-most-once: true }\n";
 
+static const char tries[] = "leat: 1\n"
+                            "name: tries\n"
+                            "tasks:\n"
+                            "  a: { run: x, retry: 2 }\n"
+                            "  b: { run: x, needs: [a] }\n";
+
 static enum plan_state
 state_of(const struct world *w, uint32_t task)
 {
@@ -133,6 +139,22 @@ it_is_adopted_before_it_was_its_turn_too(void **state)
     end(&w);
 }
 
+/* Two have it, as one was given it by a broker that forgot the other. */
+static void
+an_end_that_was_heard_is_not_adopted_once_more(void **state)
+{
+    struct run_outcome bad = {.state = PLAN_FAILED, .cause = "no"};
+    struct world w = {0};
+
+    (void)state;
+    restart(&w, tries);
+    assert_true(run_adopt(w.run, TASK(0), 1));
+    run_report(w.run, TASK(0), &bad, 0);
+    assert_int_equal(state_of(&w, 0), PLAN_RETRYING);
+    assert_false(run_adopt(w.run, TASK(0), 1));
+    end(&w);
+}
+
 static void
 what_nobody_adopts_is_started_anew(void **state)
 {
@@ -194,12 +216,6 @@ only_what_can_still_be_going_on_is_adopted(void **state)
     assert_false(run_adopt(w.run, TASK(0), 4));
     end(&w);
 }
-
-static const char tries[] = "leat: 1\n"
-                            "name: tries\n"
-                            "tasks:\n"
-                            "  a: { run: x, retry: 2 }\n"
-                            "  b: { run: x, needs: [a] }\n";
 
 /* Only who drives it was lost: nobody asked for another chance. */
 static void
@@ -310,6 +326,7 @@ main(void)
         cmocka_unit_test(what_is_given_back_after_a_cancel_is_cancelled),
         cmocka_unit_test(what_was_started_waits_to_be_adopted),
         cmocka_unit_test(it_is_adopted_before_it_was_its_turn_too),
+        cmocka_unit_test(an_end_that_was_heard_is_not_adopted_once_more),
         cmocka_unit_test(what_nobody_adopts_is_started_anew),
         cmocka_unit_test(at_most_once_can_be_adopted_but_never_started_again),
         cmocka_unit_test(only_what_can_still_be_going_on_is_adopted),

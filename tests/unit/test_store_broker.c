@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "tests/unit/store_box.h"
 
@@ -51,6 +53,56 @@ a_store_has_one_broker(void **state)
     assert_int_equal(store_lock(other, "ipc:///x", &box->err), 0);
     store_close(&other);
     free(expected);
+}
+
+/* ---- runs that end while somebody looks ---- */
+
+struct ending {
+    struct box *box;
+    atomic_uint_fast64_t begun, seen; /* runs: one ends once it was seen */
+};
+
+static void *
+begin_and_end(void *arg)
+{
+    struct ending *all = arg;
+
+    for (int i = 0; i < 300; i++) {
+        uint64_t run = begin(all->box, NULL);
+
+        atomic_store(&all->begun, run);
+        while (atomic_load(&all->seen) < run)
+            ;
+        end(all->box, run, STORE_SUCCEEDED);
+    }
+    return NULL;
+}
+
+static void
+a_run_that_ends_is_never_seen_as_interrupted(void **state)
+{
+    struct box *box = *state;
+    struct ending all = {.box = box};
+    struct store *reader = NULL;
+    struct store_run run = {0};
+    pthread_t thread;
+
+    store_share(box->store);
+    assert_int_equal(store_open(&reader, box->path, STORE_READ, &box->err), 0);
+    assert_int_equal(pthread_create(&thread, NULL, begin_and_end, &all), 0);
+    for (uint64_t id = 1; id <= 300;) {
+        struct err err;
+
+        if (atomic_load(&all.begun) < id)
+            continue;
+        assert_int_equal(store_run_get(reader, id, false, &run, &err), 0);
+        atomic_store(&all.seen, id);
+        assert_int_not_equal(run.state, STORE_INTERRUPTED);
+        id += run.state == STORE_SUCCEEDED;
+        store_run_release(&run);
+    }
+    (void)pthread_join(thread, NULL);
+    store_close(&reader);
 }
 
 /* ---- runs that a broker goes on with ---- */
@@ -489,6 +541,7 @@ main(void)
         TEST(epochs_count_starts),
         TEST(an_epoch_leaves_the_store_readable_by_every_leat),
         TEST(a_store_has_one_broker),
+        TEST(a_run_that_ends_is_never_seen_as_interrupted),
         TEST(what_a_broker_left_running_is_found),
         TEST(holding_a_run_counts_no_session),
         TEST(looking_through_another_handle_keeps_a_shared_run_held),

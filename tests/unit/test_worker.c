@@ -463,6 +463,33 @@ much_output_comes_whole(void **state)
 }
 
 static void
+what_is_held_back_comes_later(void **state)
+{
+    struct shop shop;
+    struct made *first, *flood;
+
+    (void)state;
+    open_shop(&shop);
+    first = call(&shop, "nothing", NULL);
+    work_until(&shop, &first->ended, 1);
+    workers_hold(shop.workers, true);
+    flood = call(&shop, "flood", json_pack("{s:i}", "a", 100000));
+    for (int i = 0; i < 20; i++)
+        turn(&shop);
+    assert_int_equal(flood->out.len, 0);
+    workers_hold(shop.workers, false);
+    finish(&shop);
+    assert_result(flood, PLAN_SUCCEEDED, NULL);
+    assert_int_equal(flood->out.len, 6400000);
+
+    workers_hold(shop.workers, true);
+    flood = call(&shop, "crash", NULL); /* ends are seen all the same */
+    finish(&shop);
+    assert_int_equal(flood->result.code, 9);
+    close_shop(&shop);
+}
+
+static void
 a_value_that_is_too_long_to_travel_fails(void **state)
 {
     struct shop shop;
@@ -817,6 +844,7 @@ main(void)
         cmocka_unit_test(a_function_sees_parameters_under_its_arguments),
         cmocka_unit_test(output_is_its_calls_and_comes_before_its_end),
         cmocka_unit_test(much_output_comes_whole),
+        cmocka_unit_test(what_is_held_back_comes_later),
         cmocka_unit_test(a_value_that_is_too_long_to_travel_fails),
         cmocka_unit_test(many_calls_all_come_back),
         cmocka_unit_test(a_crash_costs_its_call_and_nothing_else),
