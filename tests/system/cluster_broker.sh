@@ -94,6 +94,8 @@ third=$!
 wait_for 10 grep -q 'first words' watch-3
 kill -INT $third
 wait $third && fail "a watcher that was interrupted has succeeded"
+runs_on() { remote why "$run/one" | grep -q 'runs on one'; }
+wait_for 10 runs_on
 echo >go
 for i in 1 2; do
     wait "${watchers[i]}" || fail "watcher $i"
