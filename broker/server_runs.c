@@ -170,8 +170,7 @@ broker_server_begin_taken(struct broker_server *self)
             give_up(self, run, &err);
         else
             tell_taken(in, run);
-        if (json_is_true(json_object_get(
-                in->history ? in->history->info.options : NULL, "cancelled")))
+        if (is_cancelled(in))
             broker_run_cancel(self->core, run, false, self->now);
         broker_submission_destroy(&self->taken[i]);
     }
