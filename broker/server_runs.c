@@ -243,8 +243,10 @@ on_looked(struct broker_server *self, struct broker_question *question)
     if (question->frames.len == 0 &&
         broker_watch_park(self->watch, &question, self->now, &err) < 0)
         broker_question_fail(question, &err);
-    if (question)
-        broker_server_answer(self, &question);
+    if (!question)
+        return;
+    broker_watch_answered(self->watch, question->look.run, self->now);
+    broker_server_answer(self, &question);
 }
 
 static void
