@@ -150,6 +150,14 @@ tell_taken(const struct broker_submission *in, uint64_t run)
                  (unsigned long long)run, lost);
 }
 
+static bool
+is_cancelled(const struct broker_submission *in)
+{
+    const json_t *options = in->history->info.options;
+
+    return json_is_true(json_object_get(options, "cancelled"));
+}
+
 void
 broker_server_begin_taken(struct broker_server *self)
 {
@@ -162,6 +170,8 @@ broker_server_begin_taken(struct broker_server *self)
             give_up(self, run, &err);
         else
             tell_taken(in, run);
+        if (is_cancelled(in))
+            broker_run_cancel(self->core, run, false, self->now);
         broker_submission_destroy(&self->taken[i]);
     }
     self->ntaken = 0;

@@ -650,6 +650,38 @@ a_restarted_broker_adopts_what_agents_hold(void **state)
 }
 
 static void
+a_restarted_broker_knows_what_was_cancelled(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    struct held held;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    return_out_started(s->out, s->tickets[0]);
+    flush_back(s);
+    held = s->held[0];
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", NULL), ERR_NONE);
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_equal(s->tickets[0], 0);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_CANCELLED);
+    release_looked(&looked);
+    /* It is forgotten when somebody wants it to go on. */
+    assert_int_equal(ask(s, ASK_RETRY, run, "", NULL), ERR_NONE);
+    wait_for_tasks(s, 2);
+    held = s->held[1];
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_not_equal(s->tickets[0], 0);
+}
+
+static void
 what_a_dead_agent_had_goes_to_another(void **state)
 {
     struct served *s = *state;
@@ -974,6 +1006,7 @@ main(void)
         SERVED(a_bad_flow_is_refused_with_all_that_is_wrong),
         SERVED(garbage_is_dropped),
         SERVED(a_restarted_broker_adopts_what_agents_hold),
+        SERVED(a_restarted_broker_knows_what_was_cancelled),
         SERVED(what_a_dead_agent_had_goes_to_another),
         SERVED(values_that_are_too_long_to_travel_fail_the_task),
         SERVED(a_cached_value_is_not_sent_again),
