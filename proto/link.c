@@ -85,6 +85,11 @@ set_all(void *socket, enum link_kind kind)
 
     assert(rc == 0);
     (void)rc;
+    /* Peers of ZMTP before 3 are refused where there is a domain. What is no
+     * ZMTP is taken for one: a lane would deal its frames to a port scanner. */
+    rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "leat", 4);
+    assert(rc == 0);
+    (void)rc;
     set(socket, ZMQ_LINGER, setting->linger);
     set(socket, ZMQ_SNDHWM, setting->sndhwm);
     set(socket, ZMQ_RCVHWM, setting->rcvhwm);

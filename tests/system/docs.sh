@@ -200,7 +200,8 @@ start_broker
 start_agent one
 exits 0 remote agents -q --wait 1
 fields leat.agents remote agents --json
-exits 0 remote run map.yaml # documents of a broker's runs are the same
+# the documents of a broker's runs are the same
+exits 0 remote run map.yaml
 fields leat.run remote run --json map.yaml
 fields leat.run remote show --json last
 fields leat.run remote watch --json last
