@@ -941,6 +941,37 @@ who_watches_hears_of_what_no_agent_can_run(void **state)
     release_looked(&looked);
 }
 
+/* Whoever waits for the end of one that nobody goes on with asks again and
+ * again: not as fast as it is answered. */
+static void
+a_look_at_an_interrupted_run_waits(void **state)
+{
+    struct served *s = *state;
+    struct store *other = NULL;
+    struct store_run row = {.flow = (char[]){"left"}};
+    Wire__Look look = WIRE__LOOK__INIT;
+    struct looked looked = {0};
+    struct wire wire;
+    int64_t asked;
+
+    assert_int_equal(store_open(&other, s->folder, STORE_WRITE, &s->box->err),
+                     0);
+    assert_int_equal(store_run_begin(other, &row, &s->box->err), 0);
+    store_close(&other);
+    look.tag = ++s->tag;
+    look.run = row.id;
+    look.records = look.wait = true;
+    asked = span_mono();
+    ask_frame(s, WIRE_LOOK, &look.base);
+    next_frame(s, s->control, &wire);
+    assert_int_equal(wire.type, WIRE_SEEN);
+    take_seen(s, wire.as.seen, &looked);
+    assert_int_equal(looked.state, STORE_INTERRUPTED);
+    assert_true(span_mono() - asked >= 100 * SPAN_MS);
+    wire_release(&wire);
+    release_looked(&looked);
+}
+
 /* Two people do it at once: the second finds it running. */
 static void
 a_run_is_gone_on_with_once(void **state)
@@ -1016,6 +1047,7 @@ main(void)
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
         SERVED(who_watches_hears_of_what_no_agent_can_run),
+        SERVED(a_look_at_an_interrupted_run_waits),
         SERVED(a_run_is_gone_on_with_once),
         SERVED(two_brokers_can_not_have_one_store),
     };
