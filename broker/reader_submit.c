@@ -13,6 +13,7 @@
 #include "flow/file.h"
 #include "flow/params.h"
 #include "flow/value.h"
+#include "flow/work.h"
 
 #define CAUSE_BYTES ((size_t)64 << 10) /* of what is wrong with a flow */
 
@@ -48,7 +49,7 @@ check_hash(const struct broker_submission *submission, struct err *err)
 static bool
 is_hash(const struct buf *program)
 {
-    return program->len == PROGRAM_HASH;
+    return work_program_is_hash(program->data, program->len);
 }
 
 /* Functions need a program that has them. */

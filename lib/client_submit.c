@@ -150,8 +150,8 @@ upload(struct client *self, const char *path, unsigned char hash[HASH],
 /* ---- a run ---- */
 
 /*
- * What a C flow's program is called: its hash where it travels, else its path,
- * which is told from a hash by its length.
+ * What a C flow's program is called: its hash where it travels, else its path
+ * (work_program_is_hash tells which).
  */
 static int
 name_program(struct client *self, const struct client_submit *submit,
@@ -167,8 +167,6 @@ name_program(struct client *self, const struct client_submit *submit,
         buf_add(ret, hash, HASH);
         return 0;
     }
-    if (strlen(submit->program) == HASH)
-        buf_char(ret, '/');
     buf_text(ret, submit->program);
     return 0;
 }

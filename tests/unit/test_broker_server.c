@@ -39,6 +39,7 @@ struct served {
     struct held held[TICKETS];
     size_t ntask;
     char *first_script;
+    const char *program; /* of what is submitted, or NULL */
 };
 
 /* ---- the broker ---- */
@@ -260,6 +261,8 @@ send_submit(struct served *s, const char *flow, const char *params,
     message.source_hash.data = hash;
     message.source_hash.len = sizeof hash;
     message.token = token;
+    message.program.data = (uint8_t *)(uintptr_t)s->program;
+    message.program.len = s->program ? strlen(s->program) : 0;
     ask_frame(s, WIRE_SUBMIT, &message.base);
     send_pieces(s, flow, strlen(flow), 10);
 }
@@ -826,6 +829,16 @@ a_program_comes_in_pieces_and_goes_in_pieces(void **state)
 }
 
 static void
+a_path_as_long_as_a_hash_is_a_path(void **state)
+{
+    struct served *s = *state;
+
+    s->program = "/home/me/flows/of/mine/a_program";
+    assert_int_equal(strlen(s->program), 32);
+    assert_int_equal(submit(s, two_tasks), 1);
+}
+
+static void
 a_program_that_is_another_one_is_refused(void **state)
 {
     struct served *s = *state;
@@ -1049,6 +1062,7 @@ main(void)
         SERVED(a_cached_value_is_not_sent_again),
         SERVED(only_what_ran_where_it_was_to_is_cached),
         SERVED(a_program_comes_in_pieces_and_goes_in_pieces),
+        SERVED(a_path_as_long_as_a_hash_is_a_path),
         SERVED(a_program_that_is_another_one_is_refused),
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
