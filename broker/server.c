@@ -372,6 +372,7 @@ release(struct broker_server **self_p)
     broker_reader_stop(&self->reader);
     broker_watch_destroy(&self->watch);
     broker_submit_destroy(&self->submit);
+    broker_tokens_destroy(&self->tokens);
     broker_destroy(&self->core);
     store_close(&self->cache);
     for (size_t i = 0; i < self->ntaken; i++)
@@ -407,6 +408,7 @@ broker_server_new(struct broker_server **ret,
     }
     self->watch = broker_watch_new();
     self->submit = broker_submit_new();
+    self->tokens = broker_tokens_new();
     if (open_store(self, &store, err) < 0)
         goto out;
     self->core = broker_new(&effects, self->epoch);

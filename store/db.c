@@ -72,6 +72,10 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                    " ORDER BY id",
     [DB_RUN_UNFINISHED] = "SELECT id FROM run WHERE state = 'running'"
                           " AND options ->> '$.broker' = 1 ORDER BY id",
+    [DB_RUN_SUBMISSIONS] =
+        "SELECT id, options ->> '$.submission' AS token FROM run"
+        " WHERE id > (SELECT max(id) FROM run) - ?"
+        " AND token IS NOT NULL ORDER BY id",
     [DB_BATCH_ADD] = "INSERT INTO batch(run, at, names, records)"
                      " VALUES(?, ?, ?, ?)",
     [DB_BATCH_NEXT] = "SELECT id, at, names, records FROM batch"

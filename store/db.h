@@ -36,6 +36,7 @@ enum db_stmt {
     DB_RUN_IDS,
     DB_RUN_OLD,
     DB_RUN_UNFINISHED,
+    DB_RUN_SUBMISSIONS,
     DB_BATCH_ADD,
     DB_BATCH_NEXT,
     DB_BATCH_DELETE,
