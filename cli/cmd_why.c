@@ -320,8 +320,8 @@ print(struct why *self, struct buf *out)
 }
 
 /*
- * What the broker says of a task that waits: it knows its agents. False if it
- * knows no more than its records.
+ * What the broker says of a task that waits or runs: it knows its agents. False
+ * if it knows no more than its records.
  */
 static bool
 ask_broker(struct why *self, enum plan_state state)
@@ -330,7 +330,8 @@ ask_broker(struct why *self, enum plan_state state)
     struct err err;
 
     if (!self->broker || self->history->info.state != STORE_RUNNING ||
-        (state != PLAN_WAITING && state != PLAN_READY) ||
+        (state != PLAN_WAITING && state != PLAN_READY &&
+         state != PLAN_RUNNING) ||
         client_ask(self->broker, ASK_WHY, self->history->info.id,
                    buf_str(&self->name), 0, &list, NULL, &err) < 0)
         return false;
@@ -358,8 +359,10 @@ explain_one(struct cli *cli, const struct args *args, const struct which *which,
 
     history_name(history, id, &self.name);
     order_init(&self.order, history->flow);
-    if (!ask_broker(&self, state))
+    if (state == PLAN_RUNNING || !ask_broker(&self, state))
         explain[state](&self);
+    if (state == PLAN_RUNNING)
+        (void)ask_broker(&self, state);
     why_retry(&self);
     if (args_has(args, OPT_JSON)) {
         code = cli_print_json(cli, why_json(&self, state), EXIT_OK);

@@ -5,12 +5,13 @@
 bin=$(dirname "$LEAT")
 [[ -x $bin/leat-broker && -x $bin/leat-agent ]] || skip "there are no daemons"
 broker=ipc://$work/broker
-daemons=() broker_options=()
+daemons=()
 trap 'end_daemons; cd / && chmod -R u+rwX "$work" && rm -rf "$work"' EXIT
 
-# start_broker: a standing one at $broker with $broker_options; $broker_pid
+# start_broker ARG...: a standing one at $broker; $broker_pid
+# shellcheck disable=SC2120 # mostly without
 start_broker() {
-    "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" "${broker_options[@]}" \
+    "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" "$@" \
         2>>"$work/broker.log" &
     broker_pid=$!
     daemons+=("$broker_pid")
