@@ -9,7 +9,7 @@ source "$root/tests/support/cluster.sh"
 # shellcheck source=tests/support/oracle.sh
 source "$root/tests/support/oracle.sh"
 mkdir broker-store
-mount -t tmpfs -o size=3m leat "$work/broker-store" 2>/dev/null ||
+mount -t tmpfs -o size=24m leat "$work/broker-store" 2>/dev/null ||
     skip "nothing can be mounted here"
 trap 'end_daemons; umount -l "$work/broker-store"; cd / && rm -rf "$work"' EXIT
 
@@ -29,7 +29,7 @@ mark
 remote run flow.yaml -p log="$log" >watched 2>watched.err &
 watcher=$!
 wait_for 20 more 50
-head -c 3000000 /dev/zero >broker-store/ballast 2>/dev/null || :
+head -c 24000000 /dev/zero >broker-store/ballast 2>/dev/null || :
 wait_for 30 grep -q store_trouble broker.log
 exits 5 remote run -d flow.yaml -p log=/dev/null
 kill -0 "$broker_pid" || fail "the broker has ended"
