@@ -190,7 +190,8 @@ broker_server_known(struct broker_server *self,
     struct broker_question *question =
         broker_question_new(QUESTION_SUBMIT, client, tag);
 
-    broker_watch_heard(self->watch, run, self->now);
+    broker_watch_asked(self->watch, run); /* its client is there */
+    broker_watch_answered(self->watch, run, self->now);
     broker_question_answer(question, run, NULL, false);
     broker_server_answer(self, &question);
 }
