@@ -31,7 +31,7 @@
 #define FEW_BYTES  (LIMIT_UNSENT_BYTES / 2)
 /* What is told while there is enough to do waits for more of it: each frame
  * wakes four threads. */
-#define TELL_PACE  (2 * SPAN_MS)
+#define TELL_PACE  (4 * SPAN_MS)
 #define TELL_BYTES (64u << 10)
 /* Results before that: an agent that was lost under one of its first tasks has
  * told that it began. */
