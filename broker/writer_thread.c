@@ -8,7 +8,7 @@
 #define TRY_AGAIN (500 * SPAN_MS)
 /* From commit to commit while there is always something: costs little time
  * of those that wait for it, and saves most of the commits. */
-#define PACE (2 * SPAN_MS)
+#define PACE (5 * SPAN_MS)
 
 static void
 say(struct broker_writer *self, const struct broker_wrote *what)
