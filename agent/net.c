@@ -29,6 +29,13 @@
 #define FENCE      (LIMIT_FENCE_MS * SPAN_MS)
 #define LEAVE_TIME (2 * SPAN_SECOND) /* for the last words to go */
 #define FEW_BYTES  (LIMIT_UNSENT_BYTES / 2)
+/* What is told while there is enough to do waits for more of it: each frame
+ * wakes four threads. */
+#define TELL_PACE  (4 * SPAN_MS)
+#define TELL_BYTES (64u << 10)
+/* Results before that: an agent that was lost under one of its first tasks has
+ * told that it began. */
+#define TELL_WARM 16
 
 struct agent_net {
     const struct agent_net_config *config;
@@ -46,14 +53,17 @@ struct agent_net {
     uint64_t beat;
     int64_t beat_at;
     int64_t now;
-    bool held;    /* commands' output is not read */
-    bool leaving; /* was told to */
-    bool forced;  /* ... and what ran is being ended */
+    int64_t told;  /* when all that there was to tell was last sent */
+    uint32_t warm; /* results in this session, TELL_WARM at most */
+    bool held;     /* commands' output is not read */
+    bool leaving;  /* was told to */
+    bool forced;   /* ... and what ran is being ended */
     int64_t force_at, gone_at;
     unsigned terms;
     bool over; /* left, or ended at once */
     bool refused;
-    bool ended; /* something has, in this turn */
+    bool ended;   /* something has, in this turn */
+    bool started; /* ... too */
     struct err err;
 };
 
@@ -65,6 +75,7 @@ start(void *ctx, uint32_t own, uint32_t slot, const struct work *work,
 {
     struct agent_net *self = ctx;
 
+    self->started = true;
     attempts_start(self->attempts, own, slot, work, gpus, ngpu);
 }
 
@@ -96,6 +107,7 @@ tell_result(void *ctx, uint64_t number, const struct result *result)
 {
     struct agent_net *self = ctx;
 
+    self->warm += self->warm < TELL_WARM;
     return_out_result(session_out(self->session), number, result);
 }
 
@@ -274,6 +286,7 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
     struct agent_net *self = ctx;
 
     assert(n == self->nsaid);
+    self->warm = 0;
     /* Before the results, which end what it is of. */
     outbox_send(&self->outbox, self->said, tickets, n,
                 session_out(self->session));
@@ -489,6 +502,33 @@ see_to_beat(struct agent_net *self)
     return self->beat_at;
 }
 
+/* While every slot has another task in wait, nobody needs to know at once. */
+static bool
+may_wait(const struct agent_net *self)
+{
+    struct agent_state state = agent_state(self->core);
+
+    return self->warm == TELL_WARM && !self->leaving && !state.draining &&
+           state.queued >= self->config->info.slots &&
+           return_out_bytes(session_out(self->session)) < TELL_BYTES &&
+           self->now < self->told + TELL_PACE;
+}
+
+/* When to do so again. */
+static int64_t
+tell(struct agent_net *self)
+{
+    bool is_news = return_out_bytes(session_out(self->session)) > 0;
+
+    if (is_news && may_wait(self))
+        return self->told + TELL_PACE;
+    if (!session_flush(self->session))
+        return self->now + SPAN_SECOND;
+    if (is_news)
+        self->told = self->now;
+    return SPAN_NEVER;
+}
+
 /* Everything that is to be done now; when there is more to do. */
 static int64_t
 turn(struct agent_net *self)
@@ -499,19 +539,20 @@ turn(struct agent_net *self)
     self->now = span_mono();
     next = session_turn(self->session, self->now, &busy);
     attempts_handle(self->attempts, self->now, &until);
+    self->ended = self->started = false;
     next = sooner(next, agent_tick(self->core, self->now));
-    self->ended = false;
-    attempts_handle(self->attempts, self->now, &until);
+    if (self->started)
+        attempts_handle(self->attempts, self->now, &until);
     if (self->ended)
         next = sooner(next, agent_tick(self->core, self->now));
     next = sooner(next, until);
     ask_for_programs(self);
     next = sooner(next, see_to_beat(self));
     next = sooner(next, see_to_leaving(self));
-    if (!session_flush(self->session))
-        next = sooner(next, self->now + SPAN_SECOND);
+    next = sooner(next, tell(self));
     see_to_room(self);
     watch_session(self);
+    busy = busy || session_waits(self->session);
     return busy || self->ended ? self->now : next;
 }
 

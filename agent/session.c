@@ -398,7 +398,10 @@ receive_lane(struct session *self, int64_t now)
             return false;
         self->heard = now;
         self->ahead = 0;
-        if (decode(&wire, &message, &err)) {
+        if (!decode(&wire, &message, &err)) {
+            /* What was in it is taken for given: that is found in a hello. */
+            session_again(self, err.msg, now);
+        } else {
             if (wire.type == WIRE_LANE)
                 self->calls.lane(self->calls.ctx, &wire);
             wire_release(&wire);
@@ -473,6 +476,13 @@ session_turn(struct session *self, int64_t now, bool *busy)
     else
         turn_joined(self, now);
     return due(self, now);
+}
+
+bool
+session_waits(struct session *self)
+{
+    return (self->control && (link_events(self->control) & LINK_IN)) ||
+           (self->phase == JOINED && (link_events(self->lane) & LINK_IN));
 }
 
 bool

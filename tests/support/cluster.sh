@@ -9,6 +9,7 @@ daemons=()
 trap 'end_daemons; cd / && chmod -R u+rwX "$work" && rm -rf "$work"' EXIT
 
 # start_broker ARG...: a standing one at $broker; $broker_pid
+# shellcheck disable=SC2120 # mostly without
 start_broker() {
     "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" "$@" \
         2>>"$work/broker.log" &

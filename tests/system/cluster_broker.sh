@@ -172,6 +172,14 @@ exits 0 remote retry last --from first
 lacks 'kept from before' err
 exits 0 remote watch last
 lacks 'second failed' <(sed -n '/^run /,$p' err)
+cat >forgets.yaml <<'END'
+leat: 1
+name: forgets
+tasks: { forgets: { run: 'test ! "${SECRET-}"' } }
+END
+SECRET=hush exits 1 remote run --env SECRET forgets.yaml
+exits 0 remote retry last
+holds 'not there any more: SECRET' err
 
 # the broker away for a moment: the watcher goes on by itself
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &

@@ -82,7 +82,7 @@ done
 number LIMIT_TRAVEL_BYTES $((896 * 1024)) 'limited to 896 KiB' leat.3
 number LIMIT_VALUE_BYTES $((16 * mib)) 'without a cluster 16 MiB' leat.1
 number LIMIT_FENCE_MS 45000 'after 45 s without its broker' leat-flow.5
-number LIMIT_LEASE_MS 60000 'after 60 s' leat-flow.5
+number LIMIT_LEASE_MS 60000 '60 s after it was given up' leat-flow.5
 number LIMIT_CRASHES 3 'the third loss ends' leat-flow.5
 number LIMIT_SUSPECT_MS 3000 'silent for 3 s' leat.1
 number LIMIT_AWAY_MS 1000 'a second to come back' leat.1
@@ -200,7 +200,8 @@ start_broker
 start_agent one
 exits 0 remote agents -q --wait 1
 fields leat.agents remote agents --json
-exits 0 remote run map.yaml # documents of a broker's runs are the same
+# the documents of a broker's runs are the same
+exits 0 remote run map.yaml
 fields leat.run remote run --json map.yaml
 fields leat.run remote show --json last
 fields leat.run remote watch --json last

@@ -235,21 +235,6 @@ one_that_nobody_has_fails(void **state)
     teardown(&shelf);
 }
 
-static void
-a_path_is_told_from_a_hash(void **state)
-{
-    unsigned char hash[HASH];
-
-    (void)state;
-    memset(hash, 0x9c, sizeof hash);
-    assert_true(agent_programs_is_hash(hash, HASH));
-    hash[0] = '/';
-    assert_true(agent_programs_is_hash(hash, HASH));
-    assert_false(agent_programs_is_hash("/a", 2));
-    assert_false(
-        agent_programs_is_hash("/home/me/flows/of/mine/a_program", HASH));
-}
-
 int
 main(void)
 {
@@ -260,7 +245,6 @@ main(void)
         cmocka_unit_test(a_new_connection_goes_on_where_the_old_one_was),
         cmocka_unit_test(an_answer_that_does_not_come_is_asked_for_again),
         cmocka_unit_test(one_that_nobody_has_fails),
-        cmocka_unit_test(a_path_is_told_from_a_hash),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
