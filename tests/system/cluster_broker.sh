@@ -243,3 +243,10 @@ wait_for 20 grep -q 'needs 1 licence; two has 0; the run waits' err.long
 start_agent three --slots 1 --resource licence=1
 wait $job || fail "it did not go on: $(cat err.long)"
 holds 'got it' err.long
+
+# what to type next is about that broker
+echo '{ leat: 1, name: bad, tasks: { no: { run: "exit 3" } } }' >bad.yaml
+exits 1 leat run --broker "$broker" bad.yaml
+holds "--broker $broker" err
+LEAT_BROKER=$broker exits 1 leat run bad.yaml
+lacks '--broker' err
