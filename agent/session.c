@@ -344,6 +344,7 @@ may_be_ours(struct session *self, enum err_code code, int64_t now)
         return false;
     if (self->named == 0)
         self->named = now;
+    self->told = now; /* it does answer */
     return now < self->named + NAME;
 }
 

@@ -339,6 +339,9 @@ ask_broker(struct why *self, enum plan_state state)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *line = json_string_value(json_array_get(list, i));
 
+        /* The first line goes on from its name. */
+        if (i == 0 && state != PLAN_RUNNING)
+            buf_printf(&self->out, "`%s` ", buf_str(&self->name));
         buf_printf(&self->out, "%s\n", line ? line : "");
     }
     json_decref(list);

@@ -38,7 +38,7 @@ exits 124 remote agents --wait 1 --timeout 50ms
 exits 0 remote run -d flow.yaml
 expect 1 out
 exits 0 remote why 1/list
-holds 'agent' out
+holds '`list` is ready and waits for an agent' out
 start_agent one --slots 2
 exits 0 remote agents --wait 1 --timeout 20s
 holds one out
