@@ -207,7 +207,7 @@ make_call(struct attempts *self, struct attempt *attempt)
                   "it calls a C function, and no program came with its run");
         return;
     }
-    if (agent_programs_is_hash(spec->program, spec->nprogram))
+    if (work_program_is_hash(spec->program, spec->nprogram))
         program = agent_programs_get(self->programs, spec->program);
     else
         program = own = mem_text(spec->program, spec->nprogram);

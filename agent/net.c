@@ -575,6 +575,7 @@ turn(struct agent_net *self)
     next = sooner(next, tell(self));
     see_to_room(self);
     watch_session(self);
+    busy = busy || session_waits(self->session);
     return busy || self->ended ? self->now : next;
 }
 

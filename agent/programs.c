@@ -13,7 +13,6 @@
 
 #include "base/mem.h"
 #include "base/span.h"
-#include "base/utf8.h"
 #include "proto/limits.h"
 
 #define HEX       (2 * AGENT_PROGRAM_HASH)
@@ -110,15 +109,6 @@ agent_programs_folder(void)
     if (home && home[0] == '/')
         return mem_printf("%s/.cache/leat/programs", home);
     return mem_printf("/tmp/leat-%u/programs", (unsigned)geteuid());
-}
-
-bool
-agent_programs_is_hash(const void *program, size_t n)
-{
-    /* A path of that length is told from a hash by its beginning, and by being
-     * text, which a hash is not but once in an age. */
-    return n == AGENT_PROGRAM_HASH &&
-           (*(const char *)program != '/' || utf8_valid(program, n) < n);
 }
 
 /* ---- what is here ---- */

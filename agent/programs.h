@@ -30,9 +30,6 @@ void agent_programs_destroy(struct agent_programs **self_p);
 /* $XDG_CACHE_HOME/leat/programs, or what stands for it; a heap string. */
 char *agent_programs_folder(void);
 
-/* Is it a hash, or the path of a program that is here anyway? */
-bool agent_programs_is_hash(const void *program, size_t n);
-
 /* Its file, until the next call, if it is here; else NULL, and it is wanted. */
 const char *agent_programs_get(struct agent_programs *self,
                                const unsigned char hash[AGENT_PROGRAM_HASH]);

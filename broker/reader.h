@@ -52,6 +52,7 @@ struct broker_submission {
     json_t *env;        /* forwarded variables, or NULL */
     int64_t timeout;
     bool no_cache, attached;
+    uint64_t token;    /* of the client, for when it asks again; 0: none */
     uint64_t bytes;    /* of source, announced */
     struct flow *flow; /* when it is parsed */
     /* A retry: what there was; and the task to begin from, or PLAN_NONE. */

@@ -3,6 +3,7 @@
  * reader_submit - flows and programs on their way in.
  */
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "flow/file.h"
 #include "flow/params.h"
 #include "flow/value.h"
+#include "flow/work.h"
 
 #define CAUSE_BYTES ((size_t)64 << 10) /* of what is wrong with a flow */
 
@@ -47,7 +49,7 @@ check_hash(const struct broker_submission *submission, struct err *err)
 static bool
 is_hash(const struct buf *program)
 {
-    return program->len == PROGRAM_HASH;
+    return work_program_is_hash(program->data, program->len);
 }
 
 /* Functions need a program that has them. */
@@ -110,6 +112,19 @@ names_of(json_t *object)
     return names;
 }
 
+/* Known by it if it comes again: this broker's word, not the client's. */
+static void
+set_token(json_t *options, uint64_t token)
+{
+    char hex[17];
+
+    (void)json_object_del(options, "submission");
+    if (token == 0)
+        return;
+    (void)snprintf(hex, sizeof hex, "%016llx", (unsigned long long)token);
+    (void)json_object_set_new(options, "submission", json_string(hex));
+}
+
 /*
  * What is stored of the options. Values of forwarded variables are not: they
  * may be secrets, so after a restart of the broker they are gone.
@@ -131,6 +146,7 @@ set_options(const struct broker_reader *self, struct broker_submission *in)
         (void)json_object_set_new(made, "no_cache", json_true());
     if (in->attached)
         (void)json_object_set_new(made, "attached", json_true());
+    set_token(made, in->token);
     if (is_hash(&in->program)) {
         (void)sodium_bin2hex(hex, sizeof hex,
                              (const unsigned char *)in->program.data,

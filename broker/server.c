@@ -151,7 +151,7 @@ set_trouble(struct broker_server *self, const struct err *err)
 }
 
 static void
-answer_removed(struct broker_server *self, const struct broker_wrote *wrote)
+answer_wrote(struct broker_server *self, const struct broker_wrote *wrote)
 {
     struct broker_question *question = wrote->tag;
 
@@ -177,8 +177,9 @@ take_wrote(struct broker_server *self)
         case WROTE_RUN:
             broker_server_run_stored(self, wrote);
             break;
+        case WROTE_NOTED:
         case WROTE_REMOVED:
-            answer_removed(self, wrote);
+            answer_wrote(self, wrote);
             break;
         case WROTE_TROUBLE:
             set_trouble(self, &wrote->err);
@@ -371,6 +372,7 @@ release(struct broker_server **self_p)
     broker_reader_stop(&self->reader);
     broker_watch_destroy(&self->watch);
     broker_submit_destroy(&self->submit);
+    broker_tokens_destroy(&self->tokens);
     broker_destroy(&self->core);
     store_close(&self->cache);
     for (size_t i = 0; i < self->ntaken; i++)
@@ -406,6 +408,7 @@ broker_server_new(struct broker_server **ret,
     }
     self->watch = broker_watch_new();
     self->submit = broker_submit_new();
+    self->tokens = broker_tokens_new();
     if (open_store(self, &store, err) < 0)
         goto out;
     self->core = broker_new(&effects, self->epoch);

@@ -81,10 +81,14 @@ on_submit(struct broker_server *self, const struct broker_client *client,
           const struct wire *wire)
 {
     const Wire__Submit *submit = wire->as.submit;
+    uint64_t run = broker_tokens_run(self->tokens, submit->token);
     struct err err;
 
-    if (broker_server_admit(self, &err) < 0 ||
-        broker_submit_begin(self->submit, client, submit, self->now, &err) < 0)
+    if (run != 0)
+        broker_server_known(self, client, submit->tag, run);
+    else if (broker_server_admit(self, &err) < 0 ||
+             broker_submit_begin(self->submit, client, submit, self->now,
+                                 &err) < 0)
         broker_server_fail(self, client, submit->tag, &err);
 }
 
@@ -144,7 +148,7 @@ on_look(struct broker_server *self, const struct broker_client *client,
                                           .output = look->output,
                                           .source = look->source,
                                           .wait = look->wait};
-    broker_watch_heard(self->watch, look->run, self->now);
+    broker_watch_asked(self->watch, look->run);
     broker_server_put(self, question);
 }
 

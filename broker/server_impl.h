@@ -17,6 +17,7 @@
 #include "broker/reader.h"
 #include "broker/server.h"
 #include "broker/submit.h"
+#include "broker/tokens.h"
 #include "broker/watch.h"
 #include "broker/writer.h"
 #include "proto/limits.h"
@@ -39,6 +40,7 @@ struct broker_server {
     struct broker_reader *reader;
     struct broker_watch *watch;
     struct broker_submit *submit;
+    struct broker_tokens *tokens;
     struct store *cache; /* values by key, read in this thread */
     uint32_t epoch;
     int poll; /* epoll */
@@ -92,6 +94,10 @@ void broker_server_begin_taken(struct broker_server *self);
 /* What the writer says of a run; takes the question over. */
 void broker_server_run_stored(struct broker_server *self,
                               const struct broker_wrote *wrote);
+/* It is asked again; its pieces will be dropped. */
+void broker_server_known(struct broker_server *self,
+                         const struct broker_client *client, uint64_t tag,
+                         uint64_t run);
 /* What comes back from the reader. */
 void broker_server_read(struct broker_server *self,
                         struct broker_question *question);

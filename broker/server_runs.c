@@ -119,7 +119,10 @@ broker_server_take_up(struct broker_server *self, struct store *store,
 {
     uint64_t *runs = NULL;
     size_t n = 0;
-    int rc = store_unfinished(store, &runs, &n, err);
+    int rc = broker_tokens_load(self->tokens, store, err);
+
+    if (rc == 0)
+        rc = store_unfinished(store, &runs, &n, err);
 
     for (size_t i = 0; i < n && rc == 0; i++) {
         struct broker_submission *in;
@@ -150,6 +153,14 @@ tell_taken(const struct broker_submission *in, uint64_t run)
                  (unsigned long long)run, lost);
 }
 
+static bool
+is_cancelled(const struct broker_submission *in)
+{
+    const json_t *options = in->history->info.options;
+
+    return json_is_true(json_object_get(options, "cancelled"));
+}
+
 void
 broker_server_begin_taken(struct broker_server *self)
 {
@@ -162,12 +173,49 @@ broker_server_begin_taken(struct broker_server *self)
             give_up(self, run, &err);
         else
             tell_taken(in, run);
+        if (is_cancelled(in))
+            broker_run_cancel(self->core, run, false, self->now);
         broker_submission_destroy(&self->taken[i]);
     }
     self->ntaken = 0;
 }
 
 /* ---- submitted, or gone on with ---- */
+
+void
+broker_server_known(struct broker_server *self,
+                    const struct broker_client *client, uint64_t tag,
+                    uint64_t run)
+{
+    struct broker_question *question =
+        broker_question_new(QUESTION_SUBMIT, client, tag);
+
+    broker_watch_asked(self->watch, run); /* its client is there */
+    broker_watch_answered(self->watch, run, self->now);
+    broker_question_answer(question, run, NULL, false);
+    broker_server_answer(self, &question);
+}
+
+/* It has become a run, or (0) none; so have those that were the same. */
+static void
+end_token(struct broker_server *self, uint64_t token, uint64_t run,
+          const struct err *err)
+{
+    struct broker_items waiting = STAILQ_HEAD_INITIALIZER(waiting);
+
+    broker_tokens_end(self->tokens, token, run, &waiting);
+    while (!STAILQ_EMPTY(&waiting)) {
+        struct broker_question *question =
+            (struct broker_question *)STAILQ_FIRST(&waiting);
+
+        STAILQ_REMOVE_HEAD(&waiting, link);
+        if (run != 0)
+            broker_question_answer(question, run, NULL, false);
+        else
+            broker_question_fail(question, err);
+        broker_server_answer(self, &question);
+    }
+}
 
 void
 broker_server_run_stored(struct broker_server *self,
@@ -196,17 +244,26 @@ broker_server_run_stored(struct broker_server *self,
     } else {
         broker_question_fail(question, &err);
     }
+    end_token(self, in->token, good ? wrote->run : 0, &err);
     broker_server_answer(self, &question);
 }
 
 static void
 on_submitted(struct broker_server *self, struct broker_question *question)
 {
+    struct broker_submission *in = question->submission;
+    uint64_t known = broker_tokens_run(self->tokens, in->token);
     struct store_run row;
 
-    if (question->failed) {
+    if (!question->failed && known != 0)
+        broker_question_answer(question, known, NULL, false);
+    if (question->failed || known != 0) {
         self->entering--;
         broker_server_answer(self, &question);
+        return;
+    }
+    if (!broker_tokens_begin(self->tokens, in->token, question)) {
+        self->entering--;
         return;
     }
     /* The row goes to the writer; what the core needs of it stays. */
@@ -243,8 +300,10 @@ on_looked(struct broker_server *self, struct broker_question *question)
     if (question->frames.len == 0 &&
         broker_watch_park(self->watch, &question, self->now, &err) < 0)
         broker_question_fail(question, &err);
-    if (question)
-        broker_server_answer(self, &question);
+    if (!question)
+        return;
+    broker_watch_answered(self->watch, question->look.run, self->now);
+    broker_server_answer(self, &question);
 }
 
 static void

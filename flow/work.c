@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "flow/value.h"
 
 void
@@ -258,4 +259,13 @@ work_from_item(struct work *ret, const json_t *item, struct err *err)
     ret->cwd = self.cwd;
     ret->creates = self.creates;
     return 0;
+}
+
+bool
+work_program_is_hash(const void *program, size_t n)
+{
+    /* A path of that length is told from a hash by its beginning, and by being
+     * text, which a hash is not but once in an age. */
+    return n == WORK_PROGRAM_HASH &&
+           (*(const char *)program != '/' || utf8_valid(program, n) < n);
 }

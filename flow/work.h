@@ -19,6 +19,8 @@
 #include "flow/plan.h"
 #include "flow/run.h"
 
+#define WORK_PROGRAM_HASH 32 /* bytes */
+
 struct work_spec {
     uint64_t run;     /* its number; 0: not stored */
     uint32_t task;    /* number in the flow */
@@ -73,6 +75,9 @@ void work_spec_init(struct work_spec *ret, const struct flow *flow,
 int work_gather(struct work *ret, const struct work_spec *spec, struct run *run,
                 struct plan_id id, struct err *err);
 void work_release(struct work *self);
+
+/* Of a C flow's program: is it a hash, or the path of one that is there? */
+bool work_program_is_hash(const void *program, size_t n);
 
 /* Everything bound: params (NULL: none) with own over them; new. */
 json_t *work_bindings(const struct work *self);

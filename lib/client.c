@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/client.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,9 +100,13 @@ client_connect(struct client *self, int64_t timeout, struct err *err)
 
 /* With IMMEDIATE set a socket whose peer is gone takes nothing. */
 static bool
-is_lost(const struct client *self)
+is_lost(struct client *self)
 {
-    return !self->sending && !(zsock_events(self->socket) & ZMQ_POLLOUT);
+    bool room = zsock_events(self->socket) & ZMQ_POLLOUT;
+
+    if (room && self->sent)
+        self->sending = false;
+    return !self->sending && !room;
 }
 
 static int
@@ -136,14 +141,17 @@ client_send(struct client *self, enum wire_type type,
     zframe_t *frame = NULL;
     int rc = -1;
 
+    self->lost = false;
     if (wire_encode(&out, type, message, err) < 0)
         goto out;
     if (!self->socket) {
+        self->lost = true;
         (void)lost(self, err);
         goto out;
     }
     frame = zframe_new(out.data, out.len);
-    if (zframe_send(&frame, self->socket, 0) < 0)
+    self->lost = zframe_send(&frame, self->socket, 0) < 0;
+    if (self->lost)
         (void)err_set(err, ERR_UNAVAILABLE,
                       "the broker at %s takes nothing any more", self->address);
     else
@@ -214,6 +222,15 @@ client_next(struct client *self, uint64_t tag, int64_t until, struct wire *ret,
     }
 }
 
+void
+client_rest(struct client *self)
+{
+    struct pollfd fd = {.fd = self->interrupt_fd, .events = POLLIN};
+
+    if (poll(&fd, 1, (int)(LOOK / SPAN_MS)) > 0)
+        read_interrupts(self);
+}
+
 /* ---- questions ---- */
 
 static int
@@ -245,6 +262,7 @@ client_answer(struct client *self, uint64_t tag, json_t **document,
     struct wire message;
     int rc = -1;
 
+    self->lost = true;
     for (;;) {
         switch (client_next(self, tag, until, &message, err)) {
         case CLIENT_INTERRUPT:
@@ -253,13 +271,16 @@ client_answer(struct client *self, uint64_t tag, json_t **document,
             return err_set(err, ERR_UNAVAILABLE,
                            "the broker at %s does not answer", self->address);
         case CLIENT_LOST:
+            return -1;
         case CLIENT_BAD:
+            self->lost = false;
             return -1;
         case CLIENT_GOT:
             break;
         }
         break;
     }
+    self->lost = false;
     if (message.type == WIRE_ANSWER)
         rc = read_answer(self, message.as.answer, document, number, err);
     else

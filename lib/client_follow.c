@@ -3,7 +3,6 @@
  * client_follow - from question to question until a run has ended.
  */
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,6 @@
 #include "lib/client_mirror.h"
 
 #define TICK  (100 * SPAN_MS)
-#define AGAIN (250 * SPAN_MS) /* between attempts to reach a broker */
 /* A run that nobody holds: a broker that was started anew takes its own up. */
 #define ORPHANED (3 * SPAN_SECOND)
 /* A question that waits is asked anew on a new connection after this time: the
@@ -278,22 +276,6 @@ ask_what_lacks(struct following *self)
 /* ---- a broker that is away ---- */
 
 static void
-wait_a_moment(struct following *self)
-{
-    struct pollfd fd = {.fd = self->client->interrupt_fd, .events = POLLIN};
-    char bytes[16];
-    ssize_t n;
-
-    if (poll(&fd, 1, (int)(AGAIN / SPAN_MS)) <= 0)
-        return;
-    n = read(fd.fd, bytes, sizeof bytes);
-    if (n > 0)
-        self->client->interrupts += (int)n;
-    else
-        client_set_interrupt(self->client, -1);
-}
-
-static void
 tell(const struct following *self, const struct err *why)
 {
     const struct client_follow *follow = self->follow;
@@ -339,13 +321,11 @@ wait_for_broker(struct following *self, struct err *err)
         if (!told)
             tell(self, &why);
         told = true;
-        wait_a_moment(self);
+        client_rest(self->client);
     }
     if (told && self->follow->lost)
         self->follow->lost(self->follow->ctx, "the broker is there again");
-    /* It may not have heard. */
-    if (self->seen_to > 0)
-        self->seen_to = 0;
+    self->seen_to = 0; /* it may not have heard */
     return true;
 }
 
@@ -356,7 +336,7 @@ go_to_the_end(struct following *self, struct err *err)
 {
     while (!self->over && !self->left) {
         if (self->orphaned > 0 && !is_final(self))
-            wait_a_moment(self);
+            client_rest(self->client);
         switch (go_round(self, err)) {
         case ROUND_DONE:
             if (self->idle && !is_final(self) && !self->left)

@@ -25,12 +25,17 @@ struct client {
     int interrupts;   /* how many have come */
     uint64_t tag;     /* of the last question */
     bool sending;     /* much is on its way: a full queue is no trouble */
+    bool sent;        /* ... all of it is in the queue */
+    bool lost;        /* the last answer did not come: it may be asked again */
 };
 
 /* Connect, or connect anew; nothing of an earlier connection comes any more. */
 int client_connect(struct client *self, int64_t timeout, struct err *err);
 /* ... and see that a broker answers that speaks as we do. */
 int client_connect_again(struct client *self, struct err *err);
+
+/* A moment between two tries, or until an interrupt, which is counted. */
+void client_rest(struct client *self);
 
 /* Send a question. */
 int client_send(struct client *self, enum wire_type type,

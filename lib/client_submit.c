@@ -150,8 +150,8 @@ upload(struct client *self, const char *path, unsigned char hash[HASH],
 /* ---- a run ---- */
 
 /*
- * What a C flow's program is called: its hash where it travels, else its path,
- * which is told from a hash by its length.
+ * What a C flow's program is called: its hash where it travels, else its path
+ * (work_program_is_hash tells which).
  */
 static int
 name_program(struct client *self, const struct client_submit *submit,
@@ -167,8 +167,6 @@ name_program(struct client *self, const struct client_submit *submit,
         buf_add(ret, hash, HASH);
         return 0;
     }
-    if (strlen(submit->program) == HASH)
-        buf_char(ret, '/');
     buf_text(ret, submit->program);
     return 0;
 }
@@ -216,7 +214,8 @@ send_source(struct client *self, uint64_t tag, const struct store_run *info,
 
 static int
 send_submit(struct client *self, const struct client_submit *submit,
-            const struct buf *program, uint64_t *run, struct err *err)
+            const struct buf *program, uint64_t token, uint64_t *run,
+            struct err *err)
 {
     const struct store_run *info = submit->request->info;
     Wire__Submit message;
@@ -244,28 +243,64 @@ send_submit(struct client *self, const struct client_submit *submit,
     message.timeout = submit->request->timeout;
     message.no_cache = submit->request->no_cache;
     message.attached = submit->attached;
+    message.token = token;
     if (client_send(self, WIRE_SUBMIT, &message.base, err) == 0 &&
-        send_source(self, tag, info, err) == 0 &&
-        client_answer(self, tag, NULL, run, err) >= 0)
-        rc = 0;
+        send_source(self, tag, info, err) == 0) {
+        self->sent = true;
+        rc = client_answer(self, tag, NULL, run, err) >= 0 ? 0 : -1;
+    }
     buf_release(&params);
     buf_release(&options);
     return rc;
+}
+
+static int
+try_submit(struct client *self, const struct client_submit *submit,
+           uint64_t token, uint64_t *run, struct err *err)
+{
+    struct buf program = {0};
+    int rc = -1;
+
+    self->sending = true;
+    self->sent = self->lost = false;
+    if (name_program(self, submit, &program, err) == 0)
+        rc = send_submit(self, submit, &program, token, run, err);
+    self->sending = false;
+    buf_release(&program);
+    return rc;
+}
+
+/* The broker is there again. */
+static bool
+found_again(struct client *self, int64_t until)
+{
+    int before = self->interrupts;
+    struct err ignored;
+
+    while (span_mono() < until && self->interrupts == before) {
+        if (client_connect_again(self, &ignored) == 0)
+            return true;
+        client_rest(self);
+    }
+    return false;
 }
 
 int
 client_submit(struct client *self, const struct client_submit *submit,
               uint64_t *run, struct err *err)
 {
-    struct buf program = {0};
-    int rc = -1;
+    int64_t until = span_mono() + CLIENT_ANSWER;
+    uint64_t token = 0;
+    int rc;
 
-    self->sending = true;
     if (sodium_init() < 0)
-        (void)err_set(err, ERR_SYSTEM, "libsodium can't be used");
-    else if (name_program(self, submit, &program, err) == 0)
-        rc = send_submit(self, submit, &program, run, err);
-    self->sending = false;
-    buf_release(&program);
+        return err_set(err, ERR_SYSTEM, "libsodium can't be used");
+    while (token == 0)
+        randombytes_buf(&token, sizeof token);
+    /* The run may have begun, though its answer was lost with the broker or
+     * with the connection: by the token it is not begun twice. */
+    do {
+        rc = try_submit(self, submit, token, run, err);
+    } while (rc < 0 && self->lost && found_again(self, until));
     return rc;
 }

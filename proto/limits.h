@@ -54,6 +54,7 @@
 #define LIMIT_AGENT_NAME      64u        /* bytes */
 #define LIMIT_LABELS          64u        /* of an agent; and named resources */
 #define LIMIT_ACTIVE_RUNS     1000u      /* of a broker, not at their end yet */
+#define LIMIT_SUBMISSIONS     4096u      /* known again if they come twice */
 #define LIMIT_CLIENTS         1024u      /* questions that wait, in all */
 #define LIMIT_CRASHES         3u    /* of one task, by agents lost under it */
 #define LIMIT_BEAT_MS         1000  /* between beats, both ways */

@@ -116,6 +116,17 @@ store_epoch_next(struct store *self, uint32_t *ret, struct err *err)
 }
 
 int
+store_run_cancel(struct store *self, uint64_t run, struct err *err)
+{
+    sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_CANCEL, err);
+
+    if (!stmt)
+        return -1;
+    (void)sqlite3_bind_int64(stmt, 1, (int64_t)run);
+    return db_finish(&self->db, stmt, err);
+}
+
+int
 store_unfinished(struct store *self, uint64_t **ret, size_t *n, struct err *err)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_UNFINISHED, err);
@@ -131,6 +142,29 @@ store_unfinished(struct store *self, uint64_t **ret, size_t *n, struct err *err)
     *ret = ids;
     *n = kept;
     return 0;
+}
+
+int
+store_submissions(struct store *self, size_t most, store_submission_fn *fn,
+                  void *ctx, struct err *err)
+{
+    sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_SUBMISSIONS, err);
+    bool row = false;
+    int rc;
+
+    if (!stmt)
+        return -1;
+    db_bind_int(stmt, 1, (int64_t)most);
+    while ((rc = db_next(&self->db, stmt, &row, err)) == 0 && row) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 1);
+        uint64_t token = text ? strtoull(text, NULL, 16) : 0;
+
+        if (token != 0 &&
+            !fn(ctx, (uint64_t)sqlite3_column_int64(stmt, 0), token))
+            break;
+    }
+    (void)sqlite3_reset(stmt);
+    return rc;
 }
 
 int

@@ -242,10 +242,20 @@ int store_lock(struct store *self, const char *who, struct err *err);
  * safe from a power loss. */
 int store_epoch_next(struct store *self, uint32_t *ret, struct err *err);
 
+/* That somebody wants it cancelled is in its options ("cancelled": true) and
+ * committed, until a further session begins. */
+int store_run_cancel(struct store *self, uint64_t run, struct err *err);
+
 /* Runs whose options say "broker", in state running and held by nobody, oldest
  * first: a heap array. */
 int store_unfinished(struct store *self, uint64_t **ret, size_t *n,
                      struct err *err);
+
+/* Of the newest `most` runs those whose options have a "submission" (a token,
+ * 16 digits in hex; 0 is none), oldest first; fn returns false to stop. */
+typedef bool store_submission_fn(void *ctx, uint64_t run, uint64_t token);
+int store_submissions(struct store *self, size_t most, store_submission_fn *fn,
+                      void *ctx, struct err *err);
 
 /*
  * The committed batches of a run behind number `after` (0: all), as one text

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/span.h"
+#include "base/version.h"
 #include "flow/file.h"
 #include "lib/api.h"
 
@@ -463,11 +464,19 @@ the_flow_of_a_program_is_named_with_hyphens(void **state)
     end(&flow);
 }
 
+static void
+daemons_have_the_version_of_the_header(void **state)
+{
+    (void)state;
+    assert_string_equal(VERSION, LEAT_VERSION);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_named_after_their_functions),
+        cmocka_unit_test(daemons_have_the_version_of_the_header),
         cmocka_unit_test(arguments_of_a_call_are_its_bindings),
         cmocka_unit_test(calls_nest_as_in_prefect),
         cmocka_unit_test(a_map_goes_over_its_arguments_in_step),

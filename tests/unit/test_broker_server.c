@@ -39,6 +39,7 @@ struct served {
     struct held held[TICKETS];
     size_t ntask;
     char *first_script;
+    const char *program; /* of what is submitted, or NULL */
 };
 
 /* ---- the broker ---- */
@@ -241,9 +242,9 @@ send_pieces(struct served *s, const char *data, size_t n, size_t most)
     }
 }
 
-static enum err_code
-submit_with(struct served *s, const char *flow, const char *params,
-            uint64_t *run, struct buf *text)
+static void
+send_submit(struct served *s, const char *flow, const char *params,
+            uint64_t token)
 {
     Wire__Submit message;
     unsigned char hash[32];
@@ -259,9 +260,29 @@ submit_with(struct served *s, const char *flow, const char *params,
     message.source_bytes = strlen(flow);
     message.source_hash.data = hash;
     message.source_hash.len = sizeof hash;
+    message.token = token;
+    message.program.data = (uint8_t *)(uintptr_t)s->program;
+    message.program.len = s->program ? strlen(s->program) : 0;
     ask_frame(s, WIRE_SUBMIT, &message.base);
     send_pieces(s, flow, strlen(flow), 10);
+}
+
+static enum err_code
+submit_with(struct served *s, const char *flow, const char *params,
+            uint64_t *run, struct buf *text)
+{
+    send_submit(s, flow, params, 0);
     return answer_of(s, run, text);
+}
+
+static uint64_t
+submit_token(struct served *s, const char *flow, uint64_t token)
+{
+    uint64_t run = 0;
+
+    send_submit(s, flow, "", token);
+    assert_int_equal(answer_of(s, &run, NULL), ERR_NONE);
+    return run;
 }
 
 static uint64_t
@@ -650,6 +671,38 @@ a_restarted_broker_adopts_what_agents_hold(void **state)
 }
 
 static void
+a_restarted_broker_knows_what_was_cancelled(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    struct held held;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    return_out_started(s->out, s->tickets[0]);
+    flush_back(s);
+    held = s->held[0];
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", NULL), ERR_NONE);
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_equal(s->tickets[0], 0);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_CANCELLED);
+    release_looked(&looked);
+    /* It is forgotten when somebody wants it to go on. */
+    assert_int_equal(ask(s, ASK_RETRY, run, "", NULL), ERR_NONE);
+    wait_for_tasks(s, 2);
+    held = s->held[1];
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_not_equal(s->tickets[0], 0);
+}
+
+static void
 what_a_dead_agent_had_goes_to_another(void **state)
 {
     struct served *s = *state;
@@ -808,6 +861,16 @@ a_program_comes_in_pieces_and_goes_in_pieces(void **state)
 }
 
 static void
+a_path_as_long_as_a_hash_is_a_path(void **state)
+{
+    struct served *s = *state;
+
+    s->program = "/home/me/flows/of/mine/a_program";
+    assert_int_equal(strlen(s->program), 32);
+    assert_int_equal(submit(s, two_tasks), 1);
+}
+
+static void
 a_program_that_is_another_one_is_refused(void **state)
 {
     struct served *s = *state;
@@ -909,6 +972,37 @@ who_watches_hears_of_what_no_agent_can_run(void **state)
     release_looked(&looked);
 }
 
+/* Whoever waits for the end of one that nobody goes on with asks again and
+ * again: not as fast as it is answered. */
+static void
+a_look_at_an_interrupted_run_waits(void **state)
+{
+    struct served *s = *state;
+    struct store *other = NULL;
+    struct store_run row = {.flow = (char[]){"left"}};
+    Wire__Look look = WIRE__LOOK__INIT;
+    struct looked looked = {0};
+    struct wire wire;
+    int64_t asked;
+
+    assert_int_equal(store_open(&other, s->folder, STORE_WRITE, &s->box->err),
+                     0);
+    assert_int_equal(store_run_begin(other, &row, &s->box->err), 0);
+    store_close(&other);
+    look.tag = ++s->tag;
+    look.run = row.id;
+    look.records = look.wait = true;
+    asked = span_mono();
+    ask_frame(s, WIRE_LOOK, &look.base);
+    next_frame(s, s->control, &wire);
+    assert_int_equal(wire.type, WIRE_SEEN);
+    take_seen(s, wire.as.seen, &looked);
+    assert_int_equal(looked.state, STORE_INTERRUPTED);
+    assert_true(span_mono() - asked >= 100 * SPAN_MS);
+    wire_release(&wire);
+    release_looked(&looked);
+}
+
 /* Two people do it at once: the second finds it running. */
 static void
 a_run_is_gone_on_with_once(void **state)
@@ -947,6 +1041,58 @@ a_run_is_gone_on_with_once(void **state)
     assert_int_equal(ask(s, ASK_VERSION, 0, "", NULL), ERR_NONE);
 }
 
+/* Its answer was lost, with the connection or with the broker. */
+static void
+a_submission_that_comes_again_is_the_same_run(void **state)
+{
+    struct served *s = *state;
+    uint64_t run = submit_token(s, two_tasks, 77);
+
+    assert_int_equal(submit_token(s, two_tasks, 77), run);
+    assert_int_equal(submit_token(s, two_tasks, UINT64_MAX), run + 1);
+    assert_int_equal(submit_token(s, two_tasks, 0), run + 2);
+    assert_int_equal(submit_token(s, two_tasks, 0), run + 3);
+    stop_broker(s);
+    start_broker(s);
+    assert_int_equal(submit_token(s, two_tasks, 77), run);
+    assert_int_equal(submit_token(s, two_tasks, UINT64_MAX), run + 1);
+    assert_int_equal(submit_token(s, two_tasks, 78), run + 4);
+}
+
+/* Before the first is answered; each has its answer. */
+static void
+submissions_that_come_twice_at_once_are_one_run(void **state)
+{
+    struct served *s = *state;
+    uint64_t run = 0, first = s->tag + 1;
+
+    for (int i = 0; i < 8; i++)
+        send_submit(s, two_tasks, "", 5);
+    for (int i = 0; i < 8; i++) {
+        struct wire wire;
+
+        next_frame(s, s->control, &wire);
+        assert_int_equal(wire.type, WIRE_ANSWER);
+        assert_int_equal(wire.as.answer->code, ERR_NONE);
+        assert_true(wire.as.answer->tag >= first);
+        assert_true(run == 0 || wire.as.answer->number == run);
+        run = wire.as.answer->number;
+        wire_release(&wire);
+    }
+    assert_int_equal(submit_token(s, two_tasks, 6), run + 1);
+}
+
+/* What was refused may be right the next time. */
+static void
+a_submission_that_was_refused_may_come_again(void **state)
+{
+    struct served *s = *state;
+
+    send_submit(s, two_tasks, "{\"x\": 1}", 9);
+    assert_int_equal(answer_of(s, NULL, NULL), ERR_INVALID);
+    assert_int_equal(submit_token(s, two_tasks, 9), 1);
+}
+
 static void
 two_brokers_can_not_have_one_store(void **state)
 {
@@ -974,16 +1120,22 @@ main(void)
         SERVED(a_bad_flow_is_refused_with_all_that_is_wrong),
         SERVED(garbage_is_dropped),
         SERVED(a_restarted_broker_adopts_what_agents_hold),
+        SERVED(a_restarted_broker_knows_what_was_cancelled),
         SERVED(what_a_dead_agent_had_goes_to_another),
         SERVED(values_that_are_too_long_to_travel_fail_the_task),
         SERVED(a_cached_value_is_not_sent_again),
         SERVED(only_what_ran_where_it_was_to_is_cached),
         SERVED(a_program_comes_in_pieces_and_goes_in_pieces),
+        SERVED(a_path_as_long_as_a_hash_is_a_path),
         SERVED(a_program_that_is_another_one_is_refused),
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
         SERVED(who_watches_hears_of_what_no_agent_can_run),
+        SERVED(a_look_at_an_interrupted_run_waits),
         SERVED(a_run_is_gone_on_with_once),
+        SERVED(a_submission_that_comes_again_is_the_same_run),
+        SERVED(submissions_that_come_twice_at_once_are_one_run),
+        SERVED(a_submission_that_was_refused_may_come_again),
         SERVED(two_brokers_can_not_have_one_store),
     };
 

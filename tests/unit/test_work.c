@@ -279,6 +279,21 @@ no_item_is_nothing_of_its_own(void **state)
     work_release(&work);
 }
 
+static void
+a_path_is_told_from_a_hash(void **state)
+{
+    unsigned char hash[WORK_PROGRAM_HASH];
+
+    (void)state;
+    memset(hash, 0x9c, sizeof hash);
+    assert_true(work_program_is_hash(hash, sizeof hash));
+    hash[0] = '/';
+    assert_true(work_program_is_hash(hash, sizeof hash));
+    assert_false(work_program_is_hash("/a", 2));
+    assert_false(
+        work_program_is_hash("/home/me/flows/of/mine/a_program", sizeof hash));
+}
+
 int
 main(void)
 {
@@ -292,6 +307,7 @@ main(void)
         cmocka_unit_test(what_cannot_be_evaluated_is_told_with_its_place),
         cmocka_unit_test(items_that_are_none_are_refused),
         cmocka_unit_test(no_item_is_nothing_of_its_own),
+        cmocka_unit_test(a_path_is_told_from_a_hash),
     };
 
     return cmocka_run_group_tests_name("work", tests, NULL, NULL);
