@@ -202,6 +202,19 @@ windows_hold_two_milliseconds_of_work(void **state)
 }
 
 static void
+windows_hold_a_few_of_milliseconds(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, MAP("2000", ""));
+    join(w, "box", 4);
+    tick(w);
+    end_some(w, "box", 3, MS);
+    tick(w);
+    assert_int_equal(count_given(w, "box"), 4 + 3 * 10);
+}
+
+static void
 windows_are_deep_for_microseconds_and_have_an_end(void **state)
 {
     struct broker_world *w = *state;
@@ -507,6 +520,7 @@ main(void)
         TEST(equal_runs_share_and_a_late_one_is_not_starved),
         TEST(nothing_lies_in_wait_before_it_is_known_how_long_it_takes),
         TEST(windows_hold_two_milliseconds_of_work),
+        TEST(windows_hold_a_few_of_milliseconds),
         TEST(windows_are_deep_for_microseconds_and_have_an_end),
         TEST(windows_are_no_deeper_than_a_frame_of_what_goes_along),
         TEST(ends_that_no_agent_told_measure_nothing),
