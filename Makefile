@@ -58,6 +58,10 @@ UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(SRC) $(DAEMON) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
+# Whose daemons run sanitized too
+CLUSTER := $(patsubst %,tests/system/%.sh,agent agent_calls bad_broker \
+    broker_daemon cluster_broker cluster_program cluster_run faults faults_calls \
+    hosts protocol)
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite
 RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \
@@ -71,6 +75,8 @@ unit: $(UNIT)
 	$(ECHO)$(RUN) $(UNIT)
 test: programs $(UNIT)
 	$(ECHO)$(RUN) $(UNIT) $(wildcard tests/system/*.sh)
+cluster: programs
+	$(ECHO)$(RUN) $(CLUSTER)
 replay: $(FUZZ:%=$(BUILD)/replay/%)
 	$(ECHO)$(RUN) $(foreach f,$(FUZZ),"$(BUILD)/replay/$f $(wildcard \
 	    tests/fuzz/corpus-$f tests/data examples)")
@@ -112,8 +118,8 @@ clean:
 	rm -rf build
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
-.PHONY: all programs unit test sim replay valgrind check demo fuzz cover bench \
-    peers lint lint-files format install clean help docker-check
+.PHONY: all programs unit test sim cluster replay valgrind check demo fuzz \
+    cover bench peers lint lint-files format install clean help docker-check
 .SECONDARY:
 
 $(BUILD)/headers: Makefile

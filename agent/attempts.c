@@ -40,6 +40,7 @@ struct attempts {
     struct carrier *carrier;
     int epoll;
     int carrier_fd; /* in the epoll; -1: none yet */
+    bool called;    /* a call has ended that the carrier waits for */
     struct attempt_list list;
     struct agent_index by_own;
     struct attempt **all; /* by place */
@@ -126,6 +127,7 @@ tell_carrier(struct attempts *self, struct attempt *attempt,
         buf_text(&done.cause, result->cause);
     attempt->stage = CARRIED;
     attempt->refused = result->refused;
+    self->called = true;
     carrier_called(self->carrier, attempt, &done);
 }
 
@@ -449,8 +451,10 @@ void
 attempts_handle(struct attempts *self, int64_t now, int64_t *until)
 {
     handle_carrier(self);
+    self->called = false;
     workers_handle(self->workers, now, until);
-    handle_carrier(self); /* whose calls have ended just now */
+    if (self->called)
+        handle_carrier(self);
 }
 
 /* ---- life ---- */

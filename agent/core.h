@@ -81,7 +81,8 @@ void agent_welcome(struct agent *self, uint32_t epoch, const uint32_t *tickets,
                    size_t n, int64_t now);
 /*
  * The broker is away: what runs goes on, what is queued starts, but for
- * exclusive and at-most-once attempts. config.fence counts from `now`.
+ * exclusive and at-most-once attempts. config.fence counts from `now`: a
+ * broker that is silent is lost within LIMIT_LOST_MS, or leases are too short.
  */
 void agent_lost_broker(struct agent *self, int64_t now);
 

@@ -29,6 +29,13 @@
 #define FENCE      (LIMIT_FENCE_MS * SPAN_MS)
 #define LEAVE_TIME (2 * SPAN_SECOND) /* for the last words to go */
 #define FEW_BYTES  (LIMIT_UNSENT_BYTES / 2)
+/* What is told while there is enough to do waits for more of it: each frame
+ * wakes four threads. */
+#define TELL_PACE  (4 * SPAN_MS)
+#define TELL_BYTES (64u << 10)
+/* Results before that: an agent that was lost under one of its first tasks has
+ * told that it began. */
+#define TELL_WARM 16
 
 struct agent_net {
     const struct agent_net_config *config;
@@ -39,6 +46,8 @@ struct agent_net {
     struct outbox outbox; /* output while there is no session */
     struct held *said;    /* what the last hello said */
     size_t nsaid, cap_said;
+    uint32_t *begun; /* tickets, not told yet */
+    size_t nbegun, cap_begun;
     int epoll, signals;
     int fds[SESSION_FDS]; /* in the epoll */
     unsigned change;
@@ -46,14 +55,17 @@ struct agent_net {
     uint64_t beat;
     int64_t beat_at;
     int64_t now;
-    bool held;    /* commands' output is not read */
-    bool leaving; /* was told to */
-    bool forced;  /* ... and what ran is being ended */
+    int64_t told;  /* when all that there was to tell was last sent */
+    uint32_t warm; /* results in this session, TELL_WARM at most */
+    bool held;     /* commands' output is not read */
+    bool leaving;  /* was told to */
+    bool forced;   /* ... and what ran is being ended */
     int64_t force_at, gone_at;
     unsigned terms;
     bool over; /* left, or ended at once */
     bool refused;
-    bool ended; /* something has, in this turn */
+    bool ended;   /* something has, in this turn */
+    bool started; /* ... too */
     struct err err;
 };
 
@@ -65,6 +77,7 @@ start(void *ctx, uint32_t own, uint32_t slot, const struct work *work,
 {
     struct agent_net *self = ctx;
 
+    self->started = true;
     attempts_start(self->attempts, own, slot, work, gpus, ngpu);
 }
 
@@ -88,7 +101,21 @@ tell_started(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
-    return_out_started(session_out(self->session), ticket);
+    self->begun = mem_grow(self->begun, &self->cap_begun, self->nbegun + 1,
+                           sizeof *self->begun);
+    self->begun[self->nbegun++] = ticket;
+}
+
+/* What its end says as well. There are no more of these than slots. */
+static void
+forget_begun(struct agent_net *self, uint32_t ticket)
+{
+    for (size_t i = 0; i < self->nbegun; i++) {
+        if (self->begun[i] != ticket)
+            continue;
+        self->begun[i] = self->begun[--self->nbegun];
+        return;
+    }
 }
 
 static void
@@ -96,6 +123,8 @@ tell_result(void *ctx, uint64_t number, const struct result *result)
 {
     struct agent_net *self = ctx;
 
+    forget_begun(self, result->ticket);
+    self->warm += self->warm < TELL_WARM;
     return_out_result(session_out(self->session), number, result);
 }
 
@@ -104,6 +133,7 @@ tell_given_back(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
+    forget_begun(self, ticket);
     return_out_given_back(session_out(self->session), ticket);
 }
 
@@ -274,6 +304,8 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
     struct agent_net *self = ctx;
 
     assert(n == self->nsaid);
+    self->warm = 0;
+    self->nbegun = 0;
     /* Before the results, which end what it is of. */
     outbox_send(&self->outbox, self->said, tickets, n,
                 session_out(self->session));
@@ -489,6 +521,37 @@ see_to_beat(struct agent_net *self)
     return self->beat_at;
 }
 
+/* While every slot has another task in wait, nobody needs to know at once. */
+static bool
+may_wait(const struct agent_net *self)
+{
+    struct agent_state state = agent_state(self->core);
+
+    return self->warm == TELL_WARM && !self->leaving && !state.draining &&
+           state.queued >= self->config->info.slots &&
+           return_out_bytes(session_out(self->session)) < TELL_BYTES &&
+           self->now < self->told + TELL_PACE;
+}
+
+/* When to do so again. */
+static int64_t
+tell(struct agent_net *self)
+{
+    struct return_out *out = session_out(self->session);
+    bool is_news = self->nbegun > 0 || return_out_bytes(out) > 0;
+
+    if (is_news && may_wait(self))
+        return self->told + TELL_PACE;
+    for (size_t i = 0; i < self->nbegun; i++)
+        return_out_started(out, self->begun[i]);
+    self->nbegun = 0;
+    if (!session_flush(self->session))
+        return self->now + SPAN_SECOND;
+    if (is_news)
+        self->told = self->now;
+    return SPAN_NEVER;
+}
+
 /* Everything that is to be done now; when there is more to do. */
 static int64_t
 turn(struct agent_net *self)
@@ -499,19 +562,20 @@ turn(struct agent_net *self)
     self->now = span_mono();
     next = session_turn(self->session, self->now, &busy);
     attempts_handle(self->attempts, self->now, &until);
+    self->ended = self->started = false;
     next = sooner(next, agent_tick(self->core, self->now));
-    self->ended = false;
-    attempts_handle(self->attempts, self->now, &until);
+    if (self->started)
+        attempts_handle(self->attempts, self->now, &until);
     if (self->ended)
         next = sooner(next, agent_tick(self->core, self->now));
     next = sooner(next, until);
     ask_for_programs(self);
     next = sooner(next, see_to_beat(self));
     next = sooner(next, see_to_leaving(self));
-    if (!session_flush(self->session))
-        next = sooner(next, self->now + SPAN_SECOND);
+    next = sooner(next, tell(self));
     see_to_room(self);
     watch_session(self);
+    busy = busy || session_waits(self->session);
     return busy || self->ended ? self->now : next;
 }
 
@@ -596,6 +660,7 @@ close_net(struct agent_net *self)
     session_destroy(&self->session);
     outbox_release(&self->outbox);
     free(self->said);
+    free(self->begun);
     if (self->epoll >= 0)
         (void)close(self->epoll);
     if (self->signals >= 0)

@@ -64,6 +64,9 @@ void session_fds(const struct session *self, int fds[SESSION_FDS],
 /* Receive, and see to the broker being there. *busy: there is more to receive
  * than was taken. Returns when to call it again, monotonic. */
 int64_t session_turn(struct session *self, int64_t now, bool *busy);
+/* There is something to receive: a descriptor does not tell again what came
+ * while its socket was asked or written to. */
+bool session_waits(struct session *self);
 /* Send what there is; true: all of it went. */
 bool session_flush(struct session *self);
 

@@ -387,6 +387,8 @@ workers_handle(struct workers *self, int64_t now, int64_t *until)
     struct slot *slot;
 
     *until = SPAN_NEVER;
+    if (TAILQ_EMPTY(&self->active) && exec_running(self->exec) == 0)
+        return;
     handle_events(self);
     handle_ends(self);
     slot = TAILQ_FIRST(&self->active);

@@ -86,8 +86,9 @@ int
 main(int argc, char **argv)
 {
     leat_flow *flow = leat_flow_new("bench");
-    struct loop self = {.n = argc > 1 ? (unsigned)atoi(argv[1]) : 1000000,
-                        .window = argc > 2 ? (unsigned)atoi(argv[2]) : 4096};
+    struct loop self = {
+        .n = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000000,
+        .window = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 4096};
     struct workers_calls calls = {.began = on_began,
                                   .output = on_output,
                                   .ended = on_ended,

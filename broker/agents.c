@@ -5,6 +5,10 @@
 #include "base/mem.h"
 #include "broker/core_impl.h"
 
+/* Between acknowledgements, and results without one, while it is busy. */
+#define ACK_PACE (10 * SPAN_MS)
+#define ACK_MANY 1024
+
 const char *const broker_agent_state_names[AGENT_STATE_COUNT] = {
     [AGENT_JOINING] = "joining", [AGENT_UP] = "up",
     [AGENT_SUSPECT] = "suspect", [AGENT_DRAINING] = "draining",
@@ -256,11 +260,22 @@ broker_acks_note(struct broker *self, uint64_t group)
     }
 }
 
-void
-broker_acks_send(struct broker *self)
+/* A peer that has things to do anyhow is not woken for each group. */
+static bool
+may_wait(const struct peer *peer, uint64_t number, int64_t now)
 {
+    return peer->nsent + peer->nrunning > 0 &&
+           now < peer->acked_at + ACK_PACE && number - peer->acked < ACK_MANY;
+}
+
+int64_t
+broker_acks_send(struct broker *self, int64_t now)
+{
+    int64_t next = SPAN_NEVER;
+
     for (uint32_t p = 0; p < self->npeer; p++) {
         struct peer *peer = self->peers[p];
+        uint64_t number;
         size_t n = 0;
 
         if (!peer || !broker_peer_has_lane(peer))
@@ -269,9 +284,17 @@ broker_acks_send(struct broker *self)
             n++;
         if (n == 0)
             continue;
-        self->effects.tell(self->effects.ctx, peer->session, TELL_ACK,
-                           peer->acks[n - 1].number);
+        number = peer->acks[n - 1].number;
+        if (may_wait(peer, number, now)) {
+            if (peer->acked_at + ACK_PACE < next)
+                next = peer->acked_at + ACK_PACE;
+            continue;
+        }
+        self->effects.tell(self->effects.ctx, peer->session, TELL_ACK, number);
+        peer->acked = number;
+        peer->acked_at = now;
         peer->nack -= n;
         memmove(peer->acks, peer->acks + n, peer->nack * sizeof *peer->acks);
     }
+    return next;
 }

@@ -68,7 +68,7 @@ broker_committed(struct broker *self, uint64_t group, int64_t now)
         return;
     self->committed = group;
     broker_send_stored(self, now);
-    broker_acks_send(self);
+    (void)broker_acks_send(self, now);
 }
 
 /* ---- a turn ---- */
@@ -142,8 +142,7 @@ broker_tick(struct broker *self, int64_t now)
     /* Results that nothing had to be recorded for. */
     if (!self->recorded)
         broker_acks_note(self, self->group - 1);
-    broker_acks_send(self);
-    return next;
+    return sooner(next, broker_acks_send(self, now));
 }
 
 struct broker_counts

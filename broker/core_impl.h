@@ -139,6 +139,8 @@ struct peer {
     uint64_t got, noted; /* results: the last, the last with a group */
     struct ack *acks;
     size_t nack, cap_ack;
+    uint64_t acked;   /* the last result that was acknowledged */
+    int64_t acked_at; /* when it was */
     struct ticket *tickets;
     size_t cap_ticket;
     uint32_t nticket; /* places ever used */
@@ -265,7 +267,8 @@ bool broker_peer_has_lane(const struct peer *self);
 int64_t broker_peers_tick(struct broker *self, int64_t now);
 enum broker_agent_state broker_peer_state(const struct peer *self);
 void broker_acks_note(struct broker *self, uint64_t group);
-void broker_acks_send(struct broker *self);
+/* Returns when to ask again. */
+int64_t broker_acks_send(struct broker *self, int64_t now);
 
 /* ---- hello.c ---- */
 

@@ -25,7 +25,7 @@ class_of(const struct life *life, struct plan_id id)
  * it counts for the flow's limits. */
 static void
 add_lease(struct broker *self, const struct peer *peer, const struct ticket *t,
-          bool begun)
+          bool begun, int64_t now)
 {
     self->leases = mem_grow(self->leases, &self->cap_lease, self->nlease + 1,
                             sizeof *self->leases);
@@ -35,7 +35,7 @@ add_lease(struct broker *self, const struct peer *peer, const struct ticket *t,
         .attempt = t->attempt,
         .incarnation = peer->info.incarnation,
         .started = begun,
-        .until = peer->heard + MS(LIMIT_LEASE_MS),
+        .until = now + MS(LIMIT_LEASE_MS),
         .agent = mem_dup(peer->info.name),
     };
     t->life->inflight++;
@@ -111,7 +111,7 @@ broker_ticket_lose(struct broker *self, struct peer *peer,
         o->exclusive && sent && why == LOSS_AGENT && !t.life->cancelled;
 
     if (leased)
-        add_lease(self, peer, &t, begun);
+        add_lease(self, peer, &t, begun, now);
     broker_ticket_remove(self, peer, ticket);
     if (leased)
         return;

@@ -194,7 +194,7 @@ broker_reader_look(struct broker_reader *self, struct broker_question *question)
         goto out;
     }
     nothing = seen->nbatch == 0 && seen->output.len == 0 && !seen->more &&
-              run.state == STORE_RUNNING;
+              (run.state == STORE_RUNNING || run.state == STORE_INTERRUPTED);
     if (!look->wait || !nothing)
         write_seen(question, seen);
 out:

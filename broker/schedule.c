@@ -4,6 +4,8 @@
 
 #define CPU      INT64_C(1000000) /* of a room */
 #define AHEAD    (2 * SPAN_MS)    /* of work that lies in wait in a slot */
+#define FEW      16               /* of them may be more work: ... */
+#define FEW_TIME (10 * SPAN_MS)   /* ... so much */
 #define PATIENCE (20 * SPAN_MS)   /* that it may wait while others are idle */
 
 static int64_t
@@ -87,18 +89,34 @@ list_roomy(struct broker *self)
 /* ---- windows ---- */
 
 /*
+ * How many of a class may lie in wait in a slot: enough for the agent to tell of
+ * several at once and not run dry meanwhile.
+ */
+static int64_t
+wait_in_slot(const struct class *class)
+{
+    int64_t few;
+
+    if (class->mean <= 0)
+        return AHEAD;
+    few = (FEW_TIME + class->mean - 1) / class->mean;
+    if (few <= FEW)
+        return few;
+    few = (AHEAD + class->mean - 1) / class->mean;
+    return few > FEW ? few : FEW;
+}
+
+/*
  * How many cpus more than it has may be given to an agent in short tasks: about
- * 2 ms of work for each slot that is not taken by something longer; but not
- * more than a frame or so of what goes along with them.
+ * 2 ms of work, or a few tasks, for each slot that is not taken by something
+ * longer; but not more than a frame or so of what goes along with them.
  */
 static int64_t
 prefetch(const struct peer *peer, const struct class *class)
 {
     int64_t slots = (int64_t)peer->info.slots - peer->nslow;
-    int64_t each =
-        class->mean > 0 ? (AHEAD + class->mean - 1) / class->mean : AHEAD;
     int64_t most = (int64_t)LIMIT_WINDOW - (int64_t)peer->info.slots;
-    int64_t n = slots * each;
+    int64_t n = slots * wait_in_slot(class);
 
     int64_t light = LIMIT_FRAME_BYTES / (32 + class->bytes);
 

@@ -151,7 +151,7 @@ set_trouble(struct broker_server *self, const struct err *err)
 }
 
 static void
-answer_removed(struct broker_server *self, const struct broker_wrote *wrote)
+answer_wrote(struct broker_server *self, const struct broker_wrote *wrote)
 {
     struct broker_question *question = wrote->tag;
 
@@ -177,8 +177,9 @@ take_wrote(struct broker_server *self)
         case WROTE_RUN:
             broker_server_run_stored(self, wrote);
             break;
+        case WROTE_NOTED:
         case WROTE_REMOVED:
-            answer_removed(self, wrote);
+            answer_wrote(self, wrote);
             break;
         case WROTE_TROUBLE:
             set_trouble(self, &wrote->err);

@@ -120,8 +120,12 @@ on_cancel(struct broker_server *self, const struct broker_client *client,
     }
     log_info("run_cancel", "run=%llu kill=%s", (unsigned long long)ask->run,
              ask->number ? "yes" : "no");
+    /* Answered when it is stored: a broker that is started anew goes on with
+     * it, and would not know. */
+    broker_writer_cancel(self->writer, ask->run,
+                         question_of(client, ask, QUESTION_ASK));
+    self->recorded = true;
     broker_run_cancel(self->core, ask->run, ask->number != 0, self->now);
-    answer(self, client, ask, 0, NULL);
 }
 
 /* A run at its end, or put aside as paused, is loaded and gone on with. */

@@ -153,6 +153,14 @@ tell_taken(const struct broker_submission *in, uint64_t run)
                  (unsigned long long)run, lost);
 }
 
+static bool
+is_cancelled(const struct broker_submission *in)
+{
+    const json_t *options = in->history->info.options;
+
+    return json_is_true(json_object_get(options, "cancelled"));
+}
+
 void
 broker_server_begin_taken(struct broker_server *self)
 {
@@ -165,6 +173,8 @@ broker_server_begin_taken(struct broker_server *self)
             give_up(self, run, &err);
         else
             tell_taken(in, run);
+        if (is_cancelled(in))
+            broker_run_cancel(self->core, run, false, self->now);
         broker_submission_destroy(&self->taken[i]);
     }
     self->ntaken = 0;
@@ -180,7 +190,8 @@ broker_server_known(struct broker_server *self,
     struct broker_question *question =
         broker_question_new(QUESTION_SUBMIT, client, tag);
 
-    broker_watch_heard(self->watch, run, self->now);
+    broker_watch_asked(self->watch, run); /* its client is there */
+    broker_watch_answered(self->watch, run, self->now);
     broker_question_answer(question, run, NULL, false);
     broker_server_answer(self, &question);
 }
@@ -289,8 +300,10 @@ on_looked(struct broker_server *self, struct broker_question *question)
     if (question->frames.len == 0 &&
         broker_watch_park(self->watch, &question, self->now, &err) < 0)
         broker_question_fail(question, &err);
-    if (question)
-        broker_server_answer(self, &question);
+    if (!question)
+        return;
+    broker_watch_answered(self->watch, question->look.run, self->now);
+    broker_server_answer(self, &question);
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "broker/watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/span.h"
@@ -11,6 +12,7 @@
 #define STRANGE  (200 * SPAN_MS)   /* of one at a run that is not ours */
 #define PACE     (10 * SPAN_MS) /* from look to look while news keep coming */
 #define ABSENCE  (10 * SPAN_SECOND) /* of an attached run's client */
+#define ALL      SIZE_MAX
 
 struct parked {
     struct broker_question *question;
@@ -22,14 +24,16 @@ struct watched {
     uint64_t touched; /* the last group with something of it */
     bool ended;       /* in that group */
     bool attached;
+    uint32_t looks; /* that are not answered yet */
     int64_t heard;
 };
 
 struct broker_watch {
-    struct watched *runs;
+    struct watched *runs; /* in the order of their numbers */
     size_t nrun, cap_run, recent;
     struct parked *parked;
     size_t nparked, cap_parked;
+    size_t left; /* of them to be gone through: the first; ALL: begin anew */
     uint64_t committed;
     bool look;     /* something may be due */
     int64_t again; /* when something will be that came too soon */
@@ -41,6 +45,7 @@ broker_watch_new(void)
     struct broker_watch *self = mem_alloc(1, sizeof *self);
 
     self->again = SPAN_NEVER;
+    self->left = ALL;
     return self;
 }
 
@@ -59,18 +64,46 @@ broker_watch_destroy(struct broker_watch **self_p)
     free(self);
 }
 
+/* Where the run is, or would be. */
+static size_t
+place_of(const struct broker_watch *self, uint64_t run)
+{
+    size_t low = 0, high = self->nrun;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (self->runs[middle].run < run)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static struct watched *
 find(struct broker_watch *self, uint64_t run)
 {
-    if (self->recent < self->nrun && self->runs[self->recent].run == run)
-        return &self->runs[self->recent];
-    for (size_t i = 0; i < self->nrun; i++) {
-        if (self->runs[i].run == run) {
-            self->recent = i;
-            return &self->runs[i];
-        }
-    }
-    return NULL;
+    if (self->recent >= self->nrun || self->runs[self->recent].run != run)
+        self->recent = place_of(self, run);
+    if (self->recent >= self->nrun || self->runs[self->recent].run != run)
+        return NULL;
+    return &self->runs[self->recent];
+}
+
+static struct watched *
+add(struct broker_watch *self, uint64_t run)
+{
+    size_t place = place_of(self, run);
+    struct watched *watched;
+
+    self->runs = mem_grow(self->runs, &self->cap_run, self->nrun + 1,
+                          sizeof *self->runs);
+    watched = &self->runs[place];
+    memmove(watched + 1, watched, (self->nrun - place) * sizeof *watched);
+    self->nrun++;
+    *watched = (struct watched){.run = run};
+    return watched;
 }
 
 void
@@ -79,12 +112,8 @@ broker_watch_begin(struct broker_watch *self, uint64_t run, bool attached,
 {
     struct watched *watched = find(self, run);
 
-    if (!watched) {
-        self->runs = mem_grow(self->runs, &self->cap_run, self->nrun + 1,
-                              sizeof *self->runs);
-        watched = &self->runs[self->nrun++];
-        *watched = (struct watched){.run = run};
-    }
+    if (!watched)
+        watched = add(self, run);
     watched->ended = false;
     watched->attached = attached;
     watched->heard = now;
@@ -112,12 +141,24 @@ broker_watch_end(struct broker_watch *self, uint64_t run, uint64_t group)
 }
 
 void
-broker_watch_heard(struct broker_watch *self, uint64_t run, int64_t now)
+broker_watch_asked(struct broker_watch *self, uint64_t run)
 {
     struct watched *watched = find(self, run);
 
     if (watched)
-        watched->heard = now;
+        watched->looks++;
+}
+
+void
+broker_watch_answered(struct broker_watch *self, uint64_t run, int64_t now)
+{
+    struct watched *watched = find(self, run);
+
+    if (!watched)
+        return;
+    watched->heard = now;
+    if (watched->looks > 0)
+        watched->looks--;
 }
 
 int
@@ -139,6 +180,7 @@ broker_watch_park(struct broker_watch *self,
     parked->question = question;
     parked->until = now + (watched ? PATIENCE : STRANGE);
     *question_p = NULL;
+    self->left = ALL;
     /* Its run may have come to something while it was asked. */
     self->look = self->look || (watched && watched->touched > question->news &&
                                 self->committed > question->news);
@@ -150,18 +192,22 @@ broker_watch_committed(struct broker_watch *self, uint64_t group)
 {
     self->committed = group;
     self->look = true;
+    self->left = ALL;
 }
 
 /* Ended runs that nobody needs to be told of any more. */
 static void
 forget_ended(struct broker_watch *self)
 {
-    for (size_t i = self->nrun; i > 0; i--) {
-        const struct watched *watched = &self->runs[i - 1];
+    size_t n = 0;
 
-        if (watched->ended && watched->touched <= self->committed)
-            self->runs[i - 1] = self->runs[--self->nrun];
+    for (size_t i = 0; i < self->nrun; i++) {
+        const struct watched *watched = &self->runs[i];
+
+        if (!watched->ended || watched->touched > self->committed)
+            self->runs[n++] = *watched;
     }
+    self->nrun = n;
 }
 
 /* When its run's news are to be told: at once, if they are its last or nothing
@@ -197,7 +243,9 @@ broker_watch_due(struct broker_watch *self, int64_t now)
         self->again = SPAN_NEVER;
         self->look = true;
     }
-    for (size_t i = self->nparked; i > 0; i--) {
+    if (self->left == ALL)
+        self->left = self->nparked;
+    for (size_t i = self->left; i > 0; i--) {
         struct parked *parked = &self->parked[i - 1];
         struct broker_question *question = parked->question;
 
@@ -205,9 +253,12 @@ broker_watch_due(struct broker_watch *self, int64_t now)
             continue;
         if (now >= parked->until)
             question->look.wait = false;
+        /* What takes its place has been gone through. */
         *parked = self->parked[--self->nparked];
+        self->left = i - 1;
         return question;
     }
+    self->left = ALL;
     if (self->look)
         forget_ended(self);
     self->look = false;
@@ -217,7 +268,8 @@ broker_watch_due(struct broker_watch *self, int64_t now)
 static bool
 is_left(const struct watched *watched, int64_t now)
 {
-    return watched->attached && now - watched->heard >= ABSENCE;
+    return watched->attached && watched->looks == 0 &&
+           now - watched->heard >= ABSENCE;
 }
 
 uint64_t
@@ -244,7 +296,8 @@ broker_watch_next(const struct broker_watch *self)
     for (size_t i = 0; i < self->nrun; i++) {
         const struct watched *watched = &self->runs[i];
 
-        if (watched->attached && watched->heard + ABSENCE < next)
+        if (watched->attached && watched->looks == 0 &&
+            watched->heard + ABSENCE < next)
             next = watched->heard + ABSENCE;
     }
     return next;

@@ -30,8 +30,11 @@ void broker_watch_touch(struct broker_watch *self, uint64_t run,
 /* It has come to its end, in this group. */
 void broker_watch_end(struct broker_watch *self, uint64_t run, uint64_t group);
 
-/* Somebody looks at the run. */
-void broker_watch_heard(struct broker_watch *self, uint64_t run, int64_t now);
+/* Somebody looks at the run; and has been answered. While a look waits its
+ * client is there. */
+void broker_watch_asked(struct broker_watch *self, uint64_t run);
+void broker_watch_answered(struct broker_watch *self, uint64_t run,
+                           int64_t now);
 /* Park a look, which is taken over. ERR_LIMIT: too many, not taken. */
 int broker_watch_park(struct broker_watch *self,
                       struct broker_question **question_p, int64_t now,

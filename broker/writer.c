@@ -156,6 +156,12 @@ broker_writer_go_on(struct broker_writer *self, uint64_t run, bool count,
 }
 
 void
+broker_writer_cancel(struct broker_writer *self, uint64_t run, void *tag)
+{
+    add(self, OP_CANCEL, run, 0)->tag = tag;
+}
+
+void
 broker_writer_remove(struct broker_writer *self, uint64_t run, void *tag)
 {
     add(self, OP_REMOVE, run, 0)->tag = tag;

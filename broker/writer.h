@@ -53,6 +53,8 @@ void broker_writer_begin(struct broker_writer *self, struct store_run *run,
 /* Go on with a run; `count` a session. */
 void broker_writer_go_on(struct broker_writer *self, uint64_t run, bool count,
                          void *tag);
+/* That it is to be cancelled; it goes on here until it is ended. */
+void broker_writer_cancel(struct broker_writer *self, uint64_t run, void *tag);
 void broker_writer_remove(struct broker_writer *self, uint64_t run, void *tag);
 void broker_writer_prune(struct broker_writer *self, size_t keep, int64_t age,
                          void *tag);
@@ -68,6 +70,7 @@ size_t broker_writer_behind(const struct broker_writer *self);
 enum broker_wrote_what {
     WROTE_GROUP,   /* all groups up to `number` are committed */
     WROTE_RUN,     /* begun, or gone on with: `run` */
+    WROTE_NOTED,   /* that a run is to be cancelled */
     WROTE_REMOVED, /* `number`: how many */
     WROTE_TROUBLE, /* nothing can be written: *err; it tries on */
     WROTE_WELL,    /* ... now it could */
@@ -76,7 +79,7 @@ enum broker_wrote_what {
 struct broker_wrote {
     struct broker_item item;
     enum broker_wrote_what what;
-    bool failed; /* RUN and REMOVED: *err */
+    bool failed; /* RUN, NOTED and REMOVED: *err */
     void *tag;
     uint64_t run, number;
     size_t bytes; /* private */

@@ -19,6 +19,7 @@ enum op_kind {
     OP_CACHE,
     OP_BEGIN,
     OP_GO_ON,
+    OP_CANCEL,
     OP_REMOVE,
     OP_PRUNE,
     OP_COUNT

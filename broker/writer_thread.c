@@ -8,7 +8,7 @@
 #define TRY_AGAIN (500 * SPAN_MS)
 /* From commit to commit while there is always something: costs little time
  * of those that wait for it, and saves most of the commits. */
-#define PACE (2 * SPAN_MS)
+#define PACE (5 * SPAN_MS)
 
 static void
 say(struct broker_writer *self, const struct broker_wrote *what)
@@ -134,6 +134,17 @@ do_go_on(struct broker_writer *self, struct op *op)
 }
 
 static bool
+do_cancel(struct broker_writer *self, struct op *op)
+{
+    struct broker_wrote what = {
+        .what = WROTE_NOTED, .tag = op->tag, .run = op->run};
+
+    what.failed = store_run_cancel(self->store, op->run, &what.err) < 0;
+    say(self, &what);
+    return true;
+}
+
+static bool
 do_remove(struct broker_writer *self, struct op *op)
 {
     struct broker_wrote what = {
@@ -160,7 +171,7 @@ do_prune(struct broker_writer *self, struct op *op)
 static bool (*const doers[OP_COUNT])(struct broker_writer *, struct op *) = {
     [OP_RECORD] = do_record, [OP_OUTPUT] = do_output, [OP_END] = do_end,
     [OP_CACHE] = do_cache,   [OP_BEGIN] = do_begin,   [OP_GO_ON] = do_go_on,
-    [OP_REMOVE] = do_remove, [OP_PRUNE] = do_prune,
+    [OP_CANCEL] = do_cancel, [OP_REMOVE] = do_remove, [OP_PRUNE] = do_prune,
 };
 
 static bool

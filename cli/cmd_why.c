@@ -149,8 +149,9 @@ why_paused(struct why *self)
 {
     buf_printf(&self->out,
                "`%s` waits to be let through (trigger manual-only): "
-               "%s retry %" PRIu64 "\n",
-               buf_str(&self->name), self->cli->name, self->history->info.id);
+               "%s retry %" PRIu64 "%s\n",
+               buf_str(&self->name), self->cli->name, self->history->info.id,
+               buf_str(&self->cli->place));
 }
 
 static void
@@ -199,7 +200,7 @@ why_failed(struct why *self)
     put_cause(self);
     buf_printf(&self->out, "what it wrote: %s logs ", self->cli->name);
     which_name(&self->out, self->history->info.id, buf_str(&self->name));
-    buf_char(&self->out, '\n');
+    buf_printf(&self->out, "%s\n", buf_str(&self->cli->place));
 }
 
 static void
@@ -261,8 +262,8 @@ why_retry(struct why *self)
     /* Of a map only what has not succeeded itself is executed again. */
     if (self->id.child == PLAN_WHOLE || own->why != RERUN_STATE) {
         buf_printf(&self->out,
-                   "%s retry %" PRIu64 " would %s it: ", self->cli->name,
-                   info->id, rerun_verb(own));
+                   "%s retry %" PRIu64 "%s would %s it: ", self->cli->name,
+                   info->id, buf_str(&self->cli->place), rerun_verb(own));
         rerun_reason(self->history, own, self->id.task, &self->out);
         buf_char(&self->out, '\n');
     }
@@ -320,8 +321,8 @@ print(struct why *self, struct buf *out)
 }
 
 /*
- * What the broker says of a task that waits: it knows its agents. False if it
- * knows no more than its records.
+ * What the broker says of a task that waits or runs: it knows its agents. False
+ * if it knows no more than its records.
  */
 static bool
 ask_broker(struct why *self, enum plan_state state)
@@ -330,7 +331,8 @@ ask_broker(struct why *self, enum plan_state state)
     struct err err;
 
     if (!self->broker || self->history->info.state != STORE_RUNNING ||
-        (state != PLAN_WAITING && state != PLAN_READY) ||
+        (state != PLAN_WAITING && state != PLAN_READY &&
+         state != PLAN_RUNNING) ||
         client_ask(self->broker, ASK_WHY, self->history->info.id,
                    buf_str(&self->name), 0, &list, NULL, &err) < 0)
         return false;
@@ -358,8 +360,10 @@ explain_one(struct cli *cli, const struct args *args, const struct which *which,
 
     history_name(history, id, &self.name);
     order_init(&self.order, history->flow);
-    if (!ask_broker(&self, state))
+    if (state == PLAN_RUNNING || !ask_broker(&self, state))
         explain[state](&self);
+    if (state == PLAN_RUNNING)
+        (void)ask_broker(&self, state);
     why_retry(&self);
     if (args_has(args, OPT_JSON)) {
         code = cli_print_json(cli, why_json(&self, state), EXIT_OK);

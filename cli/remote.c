@@ -138,6 +138,26 @@ forwarded(const struct remote *self)
     return env;
 }
 
+/* What --env passed on is not stored by a broker, and can't be given again. */
+static void
+tell_forgotten(const struct remote *self, const struct history *history)
+{
+    const json_t *env = json_object_get(history->info.options, "env");
+    struct buf names = {0};
+
+    for (size_t i = 0; i < json_array_size(env); i++) {
+        const char *name = json_string_value(json_array_get(env, i));
+
+        buf_printf(&names, "%s%s", i > 0 ? ", " : "", name ? name : "");
+    }
+    if (names.len > 0)
+        (void)cli_fail(self->cli, 0,
+                       "variables that --env had passed on are not there any "
+                       "more: %s",
+                       buf_str(&names));
+    buf_release(&names);
+}
+
 int
 remote_begin(struct remote *self, const struct local_request *request,
              const char *program, struct err *err)
@@ -156,6 +176,8 @@ remote_begin(struct remote *self, const struct local_request *request,
                                : history->flow->tasks[request->from].name;
 
         self->run = history->info.id;
+        if (self->place == REMOTE_BROKER)
+            tell_forgotten(self, history);
         return client_ask(client, ASK_RETRY, self->run, from, 0, NULL, NULL,
                           err);
     }

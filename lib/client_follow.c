@@ -325,9 +325,7 @@ wait_for_broker(struct following *self, struct err *err)
     }
     if (told && self->follow->lost)
         self->follow->lost(self->follow->ctx, "the broker is there again");
-    /* It may not have heard. */
-    if (self->seen_to > 0)
-        self->seen_to = 0;
+    self->seen_to = 0; /* it may not have heard */
     return true;
 }
 

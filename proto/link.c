@@ -75,6 +75,27 @@ set(void *socket, int option, int value)
     (void)rc;
 }
 
+/* The two that an agent connects for one session and closes with it. */
+static bool
+is_session(enum link_kind kind)
+{
+    return kind == LINK_LANE_PULL || kind == LINK_RETURN_PUSH;
+}
+
+/*
+ * Peers of ZMTP before 3 are refused where there is a ZAP domain. What is no
+ * ZMTP is taken for one: a lane would deal its frames to a port scanner. Not
+ * where we connect: such a peer would never be tried again.
+ */
+static void
+refuse_old(void *socket)
+{
+    int rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "leat", 4);
+
+    assert(rc == 0);
+    (void)rc;
+}
+
 static void
 set_all(void *socket, enum link_kind kind)
 {
@@ -101,10 +122,14 @@ set_all(void *socket, enum link_kind kind)
     set(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
     set(socket, ZMQ_CONNECT_TIMEOUT, 3000);
     /* A lane that was lost is never gone back to: what listens there by then is
-     * another agent's. */
-    set(socket, ZMQ_RECONNECT_IVL, kind == LINK_LANE_PULL ? -1 : 100);
-    set(socket, ZMQ_RECONNECT_IVL_MAX, kind == LINK_LANE_PULL ? 0 : 500);
+     * another agent's. Nor is the way back: what was on it is lost, and a
+     * session that went on would never know. */
+    set(socket, ZMQ_RECONNECT_IVL, is_session(kind) ? -1 : 100);
+    set(socket, ZMQ_RECONNECT_IVL_MAX, is_session(kind) ? 0 : 500);
     set(socket, ZMQ_BACKLOG, 1024);
+    if (kind == LINK_ROUTER || kind == LINK_LANE_PUSH ||
+        kind == LINK_RETURN_PULL)
+        refuse_old(socket);
     if (kind == LINK_ROUTER)
         set(socket, ZMQ_ROUTER_MANDATORY, 1);
 }

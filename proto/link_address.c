@@ -95,7 +95,9 @@ is_host(const char *host)
 static int
 resolve(struct addrinfo **ret, const struct place *place, int family)
 {
-    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_family = family,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV};
 
     return getaddrinfo(place->host, place->port[0] ? place->port : NULL, &hints,
                        ret);

@@ -116,6 +116,17 @@ store_epoch_next(struct store *self, uint32_t *ret, struct err *err)
 }
 
 int
+store_run_cancel(struct store *self, uint64_t run, struct err *err)
+{
+    sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_CANCEL, err);
+
+    if (!stmt)
+        return -1;
+    (void)sqlite3_bind_int64(stmt, 1, (int64_t)run);
+    return db_finish(&self->db, stmt, err);
+}
+
+int
 store_unfinished(struct store *self, uint64_t **ret, size_t *n, struct err *err)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_UNFINISHED, err);

@@ -25,6 +25,7 @@ enum db_stmt {
     DB_SOURCE_DROP,
     DB_RUN_ADD,
     DB_RUN_RESUME,
+    DB_RUN_CANCEL,
     DB_RUN_END,
     DB_RUN_GET,
     DB_RUN_SOURCE,

@@ -242,6 +242,10 @@ int store_lock(struct store *self, const char *who, struct err *err);
  * safe from a power loss. */
 int store_epoch_next(struct store *self, uint32_t *ret, struct err *err);
 
+/* That somebody wants it cancelled is in its options ("cancelled": true) and
+ * committed, until a further session begins. */
+int store_run_cancel(struct store *self, uint64_t run, struct err *err);
+
 /* Runs whose options say "broker", in state running and held by nobody, oldest
  * first: a heap array. */
 int store_unfinished(struct store *self, uint64_t **ret, size_t *n,

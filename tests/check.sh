@@ -33,6 +33,7 @@ stage gcc make all
 stage tests make test
 stage sim make sim SEEDS=10000
 stage gcc-sanitized make "$san" unit replay
+stage cluster-sanitized env JOBS=4 make "$san" cluster
 stage sim-sanitized make "$san" sim SEEDS=1000
 stage clang make CC=clang programs
 stage clang-sanitized make CC=clang "$san" unit replay

@@ -142,7 +142,7 @@ host_turn(struct host *self)
     if (!self->alive || self->paused_until > s->now)
         return;
     if (self->session != 0 && s->now - self->heard >= MS(LIMIT_LOST_MS))
-        host_lost_broker(self, self->heard);
+        host_lost_broker(self, s->now);
     if (self->session == 0 && s->now >= self->hello_due)
         say_hello(self);
     if (self->session != 0 && s->now >= self->beat_due) {

@@ -127,6 +127,7 @@ note_end(struct story *self, struct inst *inst,
     if (record->attempt > 0 && must_stay(self, inst))
         sim_fail(s, "%s is recorded %s, but its end had been kept",
                  story_shown(inst), plan_state_names[record->state]);
+    inst->touched |= inst->kept && record->attempt > 0;
     inst->final_in = self->session;
     self->nfailed += story_is_failure(record->state);
     if (self->flow->has_max_fails && self->nfailed > self->flow->max_fails)

@@ -8,9 +8,10 @@ broker=ipc://$work/broker
 daemons=()
 trap 'end_daemons; cd / && chmod -R u+rwX "$work" && rm -rf "$work"' EXIT
 
-# start_broker: a standing one at $broker; $broker_pid
+# start_broker ARG...: a standing one at $broker; $broker_pid
+# shellcheck disable=SC2120 # mostly without
 start_broker() {
-    "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" \
+    "$bin/leat-broker" --bind "$broker" --store "$work/broker-store" "$@" \
         2>>"$work/broker.log" &
     broker_pid=$!
     daemons+=("$broker_pid")

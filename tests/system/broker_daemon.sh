@@ -64,9 +64,7 @@ holds '/proc/store' err
     exits 5 serve --bind "$at"
     holds 'only 1000 files may be open, and a broker needs 4096' err
 )
-for f in err; do
-    (($(wc -l <"$f") == 1)) || fail "more than one line"
-done
+(($(wc -l <err) == 1)) || fail "more than one line"
 exits 0 serve --version
 exits 0 serve --help
 holds '--lane-ports' out

@@ -107,6 +107,8 @@ third=$!
 wait_for 10 grep -q 'first words' watch-3
 kill -INT $third
 wait $third && fail "a watcher that was interrupted has succeeded"
+runs_on() { remote why "$run/one" | grep -q 'runs on one'; }
+wait_for 10 runs_on
 echo >go
 for i in 1 2; do
     wait "${watchers[i]}" || fail "watcher $i"
@@ -183,6 +185,14 @@ exits 0 remote retry last --from first
 lacks 'kept from before' err
 exits 0 remote watch last
 lacks 'second failed' <(sed -n '/^run /,$p' err)
+cat >forgets.yaml <<'END'
+leat: 1
+name: forgets
+tasks: { forgets: { run: 'test ! "${SECRET-}"' } }
+END
+SECRET=hush exits 1 remote run --env SECRET forgets.yaml
+exits 0 remote retry last
+holds 'not there any more: SECRET' err
 
 # the broker away for a moment: the watcher goes on by itself
 LEAT_BROKER=$broker "$LEAT" run steps.yaml 2>err.long &
@@ -246,3 +256,10 @@ wait_for 20 grep -q 'needs 1 licence; two has 0; the run waits' err.long
 start_agent three --slots 1 --resource licence=1
 wait $job || fail "it did not go on: $(cat err.long)"
 holds 'got it' err.long
+
+# what to type next is about that broker
+echo '{ leat: 1, name: bad, tasks: { no: { run: "exit 3" } } }' >bad.yaml
+exits 1 leat run --broker "$broker" bad.yaml
+holds "--broker $broker" err
+LEAT_BROKER=$broker exits 1 leat run bad.yaml
+lacks '--broker' err

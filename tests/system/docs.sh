@@ -74,6 +74,18 @@ number LIMIT_ENV_BYTES $mib 'all of them 1 MiB' leat-flow.5
 number LIMIT_OUTPUT_BYTES $((64 * mib)) 'first 64 MiB' leat-flow.5
 number LIMIT_OUTPUT_TAIL 65536 'last 64 KiB' leat-flow.5
 number LIMIT_DRAIN_MS 250 'have 250 ms' leat-flow.5
+for page in leat.1 leat-flow.5; do
+    for limit in LIMIT_ITEM_BYTES LIMIT_TRAVEL_BYTES; do
+        number $limit $((896 * 1024)) 'most 896 KiB' $page
+    done
+done
+number LIMIT_TRAVEL_BYTES $((896 * 1024)) 'limited to 896 KiB' leat.3
+number LIMIT_VALUE_BYTES $((16 * mib)) 'without a cluster 16 MiB' leat.1
+number LIMIT_FENCE_MS 45000 'after 45 s without its broker' leat-flow.5
+number LIMIT_LEASE_MS 60000 '60 s after it was given up' leat-flow.5
+number LIMIT_CRASHES 3 'the third loss ends' leat-flow.5
+number LIMIT_SUSPECT_MS 3000 'silent for 3 s' leat.1
+number LIMIT_AWAY_MS 1000 'a second to come back' leat.1
 
 # ---- leat(3): every function; the examples compile ----
 
@@ -116,6 +128,16 @@ sed -n '/^\.Sh OPTIONS/,/^\.Ss Signals/p' "$docs/leat.1" |
     sed 's/^.* -//' >two
 echo help >>two # said with COMMANDS
 same "leat(1) has not the options of leat"
+
+# ---- leat(1): variables ----
+
+grep -ohE 'getenv\("[A-Z_]+"\)|"LEAT_[A-Z_]+", set_' \
+    "$root"/cli/*.c "$root"/lib/*.c "$root"/exec/*.c |
+    grep -oE '[A-Z_]{4,}' | grep -vxE 'HOME|PATH|TERM' >one
+[[ $(wc -l <one) -gt 8 ]] || fail "where are the variables?"
+sed -n '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/s/^\.It Ev //p' "$docs/leat.1" |
+    grep -v LEAT_PARAM_ | sed 's/ , /\n/g' >two
+same "leat(1) has not the variables of leat"
 
 # ---- leat-broker(8), leat-agent(8): options, variables ----
 
@@ -178,4 +200,13 @@ start_broker
 start_agent one
 exits 0 remote agents -q --wait 1
 fields leat.agents remote agents --json
+# the documents of a broker's runs are the same
+exits 0 remote run map.yaml
+fields leat.run remote run --json map.yaml
+fields leat.run remote show --json last
+fields leat.run remote watch --json last
+fields leat.runs remote ls --json
+fields leat.why remote why --json 'last/a[1]'
+fields leat.value remote value --json 'last/a[1]'
+fields leat.log remote logs --json last
 LEAT_SSH=false fields leat.hosts leat agent ls x --json --broker tcp://127.0.0.1

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <dirent.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -50,7 +51,7 @@ teardown(struct shelf *self)
     char *command = mem_printf("rm -rf %s", self->folder);
 
     agent_programs_destroy(&self->programs);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(system(command), 0); /* NOLINT: a name of ours */
     free(command);
     free(self->path);
     free(self->text);
@@ -59,13 +60,13 @@ teardown(struct shelf *self)
 static size_t
 count_files(const struct shelf *self)
 {
-    char *command = mem_printf("ls -A %s | wc -l", self->path);
-    FILE *out = popen(command, "r");
+    DIR *dir = opendir(self->path);
     size_t n = 0;
 
-    assert_int_equal(fscanf(out, "%zu", &n), 1);
-    (void)pclose(out);
-    free(command);
+    assert_non_null(dir);
+    for (const struct dirent *one; (one = readdir(dir));)
+        n += strcmp(one->d_name, ".") != 0 && strcmp(one->d_name, "..") != 0;
+    (void)closedir(dir);
     return n;
 }
 

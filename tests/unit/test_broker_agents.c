@@ -211,7 +211,7 @@ what_is_exclusive_waits_until_the_lost_agent_has_ended_it(void **state)
     pass(w, SPAN_SECOND);
     join(w, "other", 1);
     buf_clear(&w->journal);
-    silence(w, "box", 58 * SPAN_SECOND);
+    silence(w, "box", 59 * SPAN_SECOND); /* since it was given up */
     check(w, "");
     check_why(w, 1, first,
               "agent box, which had it, was lost; it is exclusive and may "

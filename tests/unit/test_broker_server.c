@@ -671,6 +671,38 @@ a_restarted_broker_adopts_what_agents_hold(void **state)
 }
 
 static void
+a_restarted_broker_knows_what_was_cancelled(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    struct held held;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    return_out_started(s->out, s->tickets[0]);
+    flush_back(s);
+    held = s->held[0];
+    assert_int_equal(ask(s, ASK_CANCEL, run, "", NULL), ERR_NONE);
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_equal(s->tickets[0], 0);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_CANCELLED);
+    release_looked(&looked);
+    /* It is forgotten when somebody wants it to go on. */
+    assert_int_equal(ask(s, ASK_RETRY, run, "", NULL), ERR_NONE);
+    wait_for_tasks(s, 2);
+    held = s->held[1];
+    stop_broker(s);
+    start_broker(s);
+    hello(s, "one", 1, &held, 1);
+    assert_int_not_equal(s->tickets[0], 0);
+}
+
+static void
 what_a_dead_agent_had_goes_to_another(void **state)
 {
     struct served *s = *state;
@@ -940,6 +972,37 @@ who_watches_hears_of_what_no_agent_can_run(void **state)
     release_looked(&looked);
 }
 
+/* Whoever waits for the end of one that nobody goes on with asks again and
+ * again: not as fast as it is answered. */
+static void
+a_look_at_an_interrupted_run_waits(void **state)
+{
+    struct served *s = *state;
+    struct store *other = NULL;
+    struct store_run row = {.flow = (char[]){"left"}};
+    Wire__Look look = WIRE__LOOK__INIT;
+    struct looked looked = {0};
+    struct wire wire;
+    int64_t asked;
+
+    assert_int_equal(store_open(&other, s->folder, STORE_WRITE, &s->box->err),
+                     0);
+    assert_int_equal(store_run_begin(other, &row, &s->box->err), 0);
+    store_close(&other);
+    look.tag = ++s->tag;
+    look.run = row.id;
+    look.records = look.wait = true;
+    asked = span_mono();
+    ask_frame(s, WIRE_LOOK, &look.base);
+    next_frame(s, s->control, &wire);
+    assert_int_equal(wire.type, WIRE_SEEN);
+    take_seen(s, wire.as.seen, &looked);
+    assert_int_equal(looked.state, STORE_INTERRUPTED);
+    assert_true(span_mono() - asked >= 100 * SPAN_MS);
+    wire_release(&wire);
+    release_looked(&looked);
+}
+
 /* Two people do it at once: the second finds it running. */
 static void
 a_run_is_gone_on_with_once(void **state)
@@ -1057,6 +1120,7 @@ main(void)
         SERVED(a_bad_flow_is_refused_with_all_that_is_wrong),
         SERVED(garbage_is_dropped),
         SERVED(a_restarted_broker_adopts_what_agents_hold),
+        SERVED(a_restarted_broker_knows_what_was_cancelled),
         SERVED(what_a_dead_agent_had_goes_to_another),
         SERVED(values_that_are_too_long_to_travel_fail_the_task),
         SERVED(a_cached_value_is_not_sent_again),
@@ -1067,6 +1131,7 @@ main(void)
         SERVED(people_get_answers),
         SERVED(a_cancelled_run_is_gone_on_with),
         SERVED(who_watches_hears_of_what_no_agent_can_run),
+        SERVED(a_look_at_an_interrupted_run_waits),
         SERVED(a_run_is_gone_on_with_once),
         SERVED(a_submission_that_comes_again_is_the_same_run),
         SERVED(submissions_that_come_twice_at_once_are_one_run),

@@ -162,12 +162,57 @@ a_client_that_looks_no_more_has_left_its_run(void **state)
 
     broker_watch_begin(watch, 7, true, 0);
     broker_watch_begin(watch, 8, false, 0);
-    broker_watch_heard(watch, 7, 3 * SPAN_SECOND);
+    broker_watch_asked(watch, 7);
+    broker_watch_answered(watch, 7, 3 * SPAN_SECOND);
     assert_int_equal(broker_watch_left(watch, 12 * SPAN_SECOND), 0);
     assert_int_equal(broker_watch_next(watch), 13 * SPAN_SECOND);
     assert_int_equal(broker_watch_left(watch, 13 * SPAN_SECOND), 7);
     assert_int_equal(broker_watch_left(watch, 14 * SPAN_SECOND), 0);
     assert_int_equal(broker_watch_next(watch), SPAN_NEVER);
+}
+
+static void
+a_look_that_is_not_answered_yet_is_no_absence(void **state)
+{
+    struct broker_watch *watch = *state;
+
+    broker_watch_begin(watch, 7, true, 0);
+    broker_watch_asked(watch, 7); /* the reader is busy with something large */
+    assert_int_equal(broker_watch_left(watch, 20 * SPAN_SECOND), 0);
+    assert_int_equal(broker_watch_next(watch), SPAN_NEVER);
+    broker_watch_answered(watch, 7, 21 * SPAN_SECOND);
+    assert_int_equal(broker_watch_left(watch, 30 * SPAN_SECOND), 0);
+    assert_int_equal(broker_watch_left(watch, 31 * SPAN_SECOND), 7);
+}
+
+/* A thousand clients, each with a run, all with news: no pass starts over. */
+static void
+many_looks_at_many_runs_are_told_of_in_one_pass(void **state)
+{
+    struct broker_watch *watch = *state;
+    uint64_t told = 0;
+    uint64_t run;
+
+    for (uint64_t r = LIMIT_ACTIVE_RUNS; r > 0; r--)
+        broker_watch_begin(watch, r, false, 0);
+    for (uint64_t r = 1; r <= LIMIT_ACTIVE_RUNS; r++) {
+        park(watch, r, 0, 0);
+        broker_watch_touch(watch, r, 1);
+        if (r % 3 == 0)
+            broker_watch_end(watch, r, 1);
+    }
+    broker_watch_committed(watch, 1);
+    while ((run = due(watch, SPAN_SECOND, NULL)) > 0)
+        told += run;
+    assert_int_equal(told, LIMIT_ACTIVE_RUNS * (LIMIT_ACTIVE_RUNS + 1) / 2);
+    /* Ended ones are forgotten, the others are not. */
+    park(watch, 3, 0, SPAN_SECOND);
+    park(watch, 4, 1, SPAN_SECOND);
+    broker_watch_touch(watch, 3, 2);
+    broker_watch_touch(watch, 4, 2);
+    broker_watch_committed(watch, 2);
+    assert_int_equal(due(watch, SPAN_SECOND + SPAN_MS * 100, NULL), 4);
+    assert_int_equal(due(watch, SPAN_SECOND + SPAN_MS * 100, NULL), 0);
 }
 
 static void
@@ -310,6 +355,8 @@ main(void)
         WATCH(news_in_a_row_are_told_at_a_pace_and_the_end_at_once),
         WATCH(no_look_waits_for_long),
         WATCH(a_client_that_looks_no_more_has_left_its_run),
+        WATCH(a_look_that_is_not_answered_yet_is_no_absence),
+        WATCH(many_looks_at_many_runs_are_told_of_in_one_pass),
         WATCH(looks_that_wait_are_bounded),
         cmocka_unit_test(a_flow_is_put_together),
         cmocka_unit_test(pieces_come_in_order_and_no_more_than_announced),

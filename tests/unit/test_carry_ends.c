@@ -226,7 +226,7 @@ fake_call(void *arg, struct carry_done *done)
     if (strcmp(what, "exit") == 0)
         exit(0);
     if (strcmp(what, "sleep") == 0)
-        (void)sleep(1000);
+        (void)pause();
     if (strcmp(what, "skip") == 0) {
         done->state = PLAN_SKIPPED;
         buf_text(&done->cause, "not 1 of mine");
