@@ -621,6 +621,7 @@ open_all(struct agent_net *self, struct err *err)
     if (attempts_new(&self->attempts, config->info.slots, self->programs,
                      &calls, err) < 0)
         return -1;
+    attempts_set_files(self->attempts, config->files);
     watch(self, self->signals);
     watch(self, attempts_fd(self->attempts));
     if (config->lifeline >= 0)

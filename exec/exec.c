@@ -109,6 +109,16 @@ exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
     return 0;
 }
 
+void
+exec_set_files(struct exec *self, uint64_t files)
+{
+    struct rlimit *limit = &self->host.spawn.files;
+
+    self->host.spawn.set_files =
+        files > 0 && getrlimit(RLIMIT_NOFILE, limit) == 0;
+    limit->rlim_cur = files < limit->rlim_max ? files : limit->rlim_max;
+}
+
 /* Wait for the killed; what is left then is inside the kernel. */
 static void
 end_all(struct exec *self)
