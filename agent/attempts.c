@@ -491,6 +491,13 @@ attempts_new(struct attempts **ret, uint32_t slots,
 }
 
 void
+attempts_set_files(struct attempts *self, uint64_t files)
+{
+    carrier_set_files(self->carrier, files);
+    workers_set_files(self->workers, files);
+}
+
+void
 attempts_destroy(struct attempts **self_p)
 {
     struct attempts *self = *self_p;

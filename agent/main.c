@@ -33,14 +33,16 @@ complain(const struct err *err, int status)
     return status;
 }
 
+/* *before: what tasks get. */
 static int
-raise_files(uint32_t slots, struct err *err)
+raise_files(uint32_t slots, uint64_t *before, struct err *err)
 {
     rlim_t need = FILES_OWN + (rlim_t)slots * FILES_SLOT;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_system(err, "can't see how many files may be open");
+    *before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return err_system(err, "can't raise how many files may be open");
@@ -57,7 +59,7 @@ raise_files(uint32_t slots, struct err *err)
 /* Before there is any thread: all inherit the mask. What was inherited from
  * whoever started this is not for tasks, which get 0, 1 and 2 only. */
 static int
-set_up(const struct agent_options *options, struct err *err)
+set_up(struct agent_options *options, struct err *err)
 {
     sigset_t set;
 
@@ -73,11 +75,11 @@ set_up(const struct agent_options *options, struct err *err)
     }
     if (options->cwd && chdir(options->cwd) < 0)
         return err_system(err, "can't go to %s", options->cwd);
-    return raise_files(options->net.info.slots, err);
+    return raise_files(options->net.info.slots, &options->net.files, err);
 }
 
 static int
-serve(const struct agent_options *options)
+serve(struct agent_options *options)
 {
     struct err err;
     int status = 0;

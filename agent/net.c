@@ -46,6 +46,8 @@ struct agent_net {
     struct outbox outbox; /* output while there is no session */
     struct held *said;    /* what the last hello said */
     size_t nsaid, cap_said;
+    uint32_t *begun; /* tickets, not told yet */
+    size_t nbegun, cap_begun;
     int epoll, signals;
     int fds[SESSION_FDS]; /* in the epoll */
     unsigned change;
@@ -99,7 +101,21 @@ tell_started(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
-    return_out_started(session_out(self->session), ticket);
+    self->begun = mem_grow(self->begun, &self->cap_begun, self->nbegun + 1,
+                           sizeof *self->begun);
+    self->begun[self->nbegun++] = ticket;
+}
+
+/* What its end says as well. There are no more of these than slots. */
+static void
+forget_begun(struct agent_net *self, uint32_t ticket)
+{
+    for (size_t i = 0; i < self->nbegun; i++) {
+        if (self->begun[i] != ticket)
+            continue;
+        self->begun[i] = self->begun[--self->nbegun];
+        return;
+    }
 }
 
 static void
@@ -107,6 +123,7 @@ tell_result(void *ctx, uint64_t number, const struct result *result)
 {
     struct agent_net *self = ctx;
 
+    forget_begun(self, result->ticket);
     self->warm += self->warm < TELL_WARM;
     return_out_result(session_out(self->session), number, result);
 }
@@ -116,6 +133,7 @@ tell_given_back(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
+    forget_begun(self, ticket);
     return_out_given_back(session_out(self->session), ticket);
 }
 
@@ -287,6 +305,7 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
 
     assert(n == self->nsaid);
     self->warm = 0;
+    self->nbegun = 0;
     /* Before the results, which end what it is of. */
     outbox_send(&self->outbox, self->said, tickets, n,
                 session_out(self->session));
@@ -518,10 +537,14 @@ may_wait(const struct agent_net *self)
 static int64_t
 tell(struct agent_net *self)
 {
-    bool is_news = return_out_bytes(session_out(self->session)) > 0;
+    struct return_out *out = session_out(self->session);
+    bool is_news = self->nbegun > 0 || return_out_bytes(out) > 0;
 
     if (is_news && may_wait(self))
         return self->told + TELL_PACE;
+    for (size_t i = 0; i < self->nbegun; i++)
+        return_out_started(out, self->begun[i]);
+    self->nbegun = 0;
     if (!session_flush(self->session))
         return self->now + SPAN_SECOND;
     if (is_news)
@@ -598,6 +621,7 @@ open_all(struct agent_net *self, struct err *err)
     if (attempts_new(&self->attempts, config->info.slots, self->programs,
                      &calls, err) < 0)
         return -1;
+    attempts_set_files(self->attempts, config->files);
     watch(self, self->signals);
     watch(self, attempts_fd(self->attempts));
     if (config->lifeline >= 0)
@@ -636,6 +660,7 @@ close_net(struct agent_net *self)
     session_destroy(&self->session);
     outbox_release(&self->outbox);
     free(self->said);
+    free(self->begun);
     if (self->epoll >= 0)
         (void)close(self->epoll);
     if (self->signals >= 0)

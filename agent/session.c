@@ -38,6 +38,7 @@ struct session {
     uint64_t tag;     /* of the last hello */
     size_t nheld;     /* in it */
     int64_t hello_at; /* AWAY: no sooner; ASKED: when it was said */
+    int64_t made_at;  /* the control socket was, or seen to be connected */
     int64_t heard;    /* JOINED: the last frame of the lane */
     size_t ahead;     /* bytes sent since */
     int64_t joined_at;
@@ -229,6 +230,7 @@ connect_control(struct session *self, int64_t now)
     struct err err;
 
     self->change++;
+    self->made_at = now;
     if (link_socket(&self->control, LINK_DEALER, &err) == 0 &&
         link_connect(self->control, self->address, &err) == 0)
         return;
@@ -238,12 +240,26 @@ connect_control(struct session *self, int64_t now)
               log_quote(err.msg, quoted));
 }
 
+/* A socket whose handshake went wrong never tries again, and can't be told from
+ * one that does: a new one now and then. */
+static void
+renew_control(struct session *self, int64_t now)
+{
+    if (!self->control || now < self->made_at + ANSWER)
+        return;
+    if (link_events(self->control) & LINK_OUT)
+        self->made_at = now;
+    else
+        link_close(&self->control);
+}
+
 static void
 turn_away(struct session *self, int64_t now)
 {
     remind(self, now);
     if (now < self->hello_at)
         return;
+    renew_control(self, now);
     if (!self->control)
         connect_control(self, now);
     if (self->control && (link_events(self->control) & LINK_OUT))
@@ -328,6 +344,7 @@ may_be_ours(struct session *self, enum err_code code, int64_t now)
         return false;
     if (self->named == 0)
         self->named = now;
+    self->told = now; /* it does answer */
     return now < self->named + NAME;
 }
 

@@ -450,6 +450,12 @@ workers_new(struct workers **ret, uint32_t slots,
     return 0;
 }
 
+void
+workers_set_files(struct workers *self, uint64_t files)
+{
+    exec_set_files(self->exec, files);
+}
+
 static void
 destroy_slot(struct slot *slot)
 {

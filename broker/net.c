@@ -377,6 +377,12 @@ broker_net_new(struct broker_net **ret,
     struct broker_net *self = mem_alloc(1, sizeof *self);
     unsigned port = port_of(options->address) + 1;
 
+    if (port > 65535) {
+        free(self);
+        return err_set(err, ERR_UNAVAILABLE,
+                       "%s can't be served: the port after it is needed, too",
+                       options->address);
+    }
     self->epoll = options->epoll;
     self->address = mem_dup(options->address);
     self->first = self->next = options->first;

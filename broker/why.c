@@ -94,7 +94,7 @@ say_ready(const struct broker *self, struct life *life, struct plan_id id,
     struct class *class = &life->classes[life->class_of[id.task]];
     uint32_t most = life->flow->tasks[id.task].options->max_parallel;
 
-    buf_text(out, "is ready and waits for room\n");
+    buf_text(out, "is ready and waits for an agent\n");
     say_limits(life, class, out);
     if (id.child != PLAN_WHOLE && most > 0 &&
         plan_children_in(run_plan(life->run), id.task, PLAN_RUNNING) >= most)

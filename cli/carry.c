@@ -278,8 +278,9 @@ give_up(struct carrying *self, const struct err *err)
     if (self->has_result && self->result.id > 0)
         (void)cli_fail(&self->cli, code,
                        "run %" PRIu64 " was interrupted by this; go on with: "
-                       "%s retry %" PRIu64,
-                       self->result.id, self->cli.name, self->result.id);
+                       "%s retry %" PRIu64 "%s",
+                       self->result.id, self->cli.name, self->result.id,
+                       buf_str(&self->cli.place));
     return code;
 }
 
@@ -335,13 +336,13 @@ lose(const struct carrying *self, const struct err *err)
     if (run > 0 && self->remote.place == REMOTE_BROKER)
         (void)cli_fail(&self->cli, code,
                        "run %" PRIu64 " is the broker's; see how it goes on "
-                       "with: %s watch %" PRIu64,
-                       run, self->cli.name, run);
+                       "with: %s watch %" PRIu64 "%s",
+                       run, self->cli.name, run, buf_str(&self->cli.place));
     else if (run > 0 && !args_has(self->carry->args, OPT_NO_STORE))
         (void)cli_fail(&self->cli, code,
                        "run %" PRIu64 " was interrupted by this; go on with: "
-                       "%s retry %" PRIu64,
-                       run, self->cli.name, run);
+                       "%s retry %" PRIu64 "%s",
+                       run, self->cli.name, run, buf_str(&self->cli.place));
     return code;
 }
 

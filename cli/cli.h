@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "cli/config.h"
 #include "cli/options.h"
@@ -60,6 +61,8 @@ struct cli {
     const char *flow;     /* the name of that flow */
     const struct command *command;
     struct config config;
+    struct buf place; /* " --broker ADDRESS": what a command that is told of
+                         has to say, to be about the same runs */
     struct term out, err;
 };
 

@@ -318,7 +318,8 @@ cmd_agent(struct cli *cli, const struct args *args)
                          args->words[0]);
     self.broker = cli->config.broker;
     if (!self.broker)
-        return cli_usage(cli, "which broker? --broker ADDRESS");
+        return cli_usage(cli, "needs a broker: name one with --broker "
+                              "ADDRESS, LEAT_BROKER or in config.yaml");
     code = gather_hosts(&self, verb->needs_hosts);
     if (code == EXIT_OK)
         code = run_verb(&self, verb);

@@ -210,8 +210,9 @@ static void
 put_command(struct showing *self, const char *what, const char *command,
             const char *of)
 {
-    buf_printf(&self->out, "%-18s%s %s %" PRIu64 "%s\n", what, self->cli->name,
-               command, self->history->info.id, of);
+    buf_printf(&self->out, "%-18s%s %s %" PRIu64 "%s%s\n", what,
+               self->cli->name, command, self->history->info.id, of,
+               buf_str(&self->cli->place));
 }
 
 /* What there is to type next. */

@@ -149,8 +149,9 @@ why_paused(struct why *self)
 {
     buf_printf(&self->out,
                "`%s` waits to be let through (trigger manual-only): "
-               "%s retry %" PRIu64 "\n",
-               buf_str(&self->name), self->cli->name, self->history->info.id);
+               "%s retry %" PRIu64 "%s\n",
+               buf_str(&self->name), self->cli->name, self->history->info.id,
+               buf_str(&self->cli->place));
 }
 
 static void
@@ -199,7 +200,7 @@ why_failed(struct why *self)
     put_cause(self);
     buf_printf(&self->out, "what it wrote: %s logs ", self->cli->name);
     which_name(&self->out, self->history->info.id, buf_str(&self->name));
-    buf_char(&self->out, '\n');
+    buf_printf(&self->out, "%s\n", buf_str(&self->cli->place));
 }
 
 static void
@@ -261,8 +262,8 @@ why_retry(struct why *self)
     /* Of a map only what has not succeeded itself is executed again. */
     if (self->id.child == PLAN_WHOLE || own->why != RERUN_STATE) {
         buf_printf(&self->out,
-                   "%s retry %" PRIu64 " would %s it: ", self->cli->name,
-                   info->id, rerun_verb(own));
+                   "%s retry %" PRIu64 "%s would %s it: ", self->cli->name,
+                   info->id, buf_str(&self->cli->place), rerun_verb(own));
         rerun_reason(self->history, own, self->id.task, &self->out);
         buf_char(&self->out, '\n');
     }
@@ -338,6 +339,9 @@ ask_broker(struct why *self, enum plan_state state)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *line = json_string_value(json_array_get(list, i));
 
+        /* The first line goes on from its name. */
+        if (i == 0 && state != PLAN_RUNNING)
+            buf_printf(&self->out, "`%s` ", buf_str(&self->name));
         buf_printf(&self->out, "%s\n", line ? line : "");
     }
     json_decref(list);

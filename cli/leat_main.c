@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "cli/which.h"
 #include "lib/api.h"
 #include "lib/worker.h"
 
@@ -213,15 +214,35 @@ has_choice(const struct command *command)
     return false;
 }
 
-/* What a flag names goes before what is configured. */
+static void
+say_place(struct cli *self, const char *flag, const char *where)
+{
+    buf_printf(&self->place, " --%s", flag);
+    if (where) {
+        buf_char(&self->place, ' ');
+        which_quote(&self->place, where);
+    }
+}
+
+/* What a flag names goes before what is configured; what else is not where a
+ * command would look. */
 static void
 settle_place(struct cli *self, const struct args *args)
 {
+    const char *broker = args_text(args, OPT_BROKER);
+    const char *configured = self->config.broker;
+
+    if (args_text(args, OPT_STORE))
+        say_place(self, "store", args_text(args, OPT_STORE));
+    else if (broker && (!configured || strcmp(broker, configured) != 0))
+        say_place(self, "broker", broker);
+    else if (!broker && configured && has_choice(self->command) &&
+             (args_has(args, OPT_LOCAL) || args_has(args, OPT_SLOTS)))
+        say_place(self, "local", NULL);
     if (args_text(args, OPT_STORE))
         config_set_store(&self->config, args_text(args, OPT_STORE), FROM_FLAG);
-    if (args_text(args, OPT_BROKER))
-        config_set_broker(&self->config, args_text(args, OPT_BROKER),
-                          FROM_FLAG);
+    if (broker)
+        config_set_broker(&self->config, broker, FROM_FLAG);
     else if (has_choice(self->command) &&
              (args_has(args, OPT_LOCAL) || args_has(args, OPT_STORE) ||
               args_has(args, OPT_SLOTS)))
@@ -336,6 +357,7 @@ leat_main(int argc, char **argv, const char *name, leat_build_fn *build)
         code = dispatch(&cli, argc, argv);
     }
     buf_release(&problems);
+    buf_release(&cli.place);
     config_release(&cli.config);
     return code;
 }

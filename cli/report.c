@@ -210,6 +210,7 @@ put_next(const struct watch *watch, const struct local_result *result,
          struct buf *out)
 {
     const char *name = watch->cli->name;
+    const char *place = buf_str(&watch->cli->place);
     struct buf task = {0};
 
     if (result->id == 0)
@@ -218,15 +219,15 @@ put_next(const struct watch *watch, const struct local_result *result,
         run_name(result->run, watch->failures[0].id, &task);
         buf_printf(out, "all it wrote:     %s logs ", name);
         which_name(out, result->id, buf_str(&task));
-        buf_char(out, '\n');
+        buf_printf(out, "%s\n", place);
     } else if (watch->nfailure > 1) {
-        buf_printf(out, "all they wrote:   %s logs %" PRIu64 "/:failed\n", name,
-                   result->id);
+        buf_printf(out, "all they wrote:   %s logs %" PRIu64 "/:failed%s\n",
+                   name, result->id, place);
     }
-    buf_printf(out, "%-18s%s retry %" PRIu64 "\n",
+    buf_printf(out, "%-18s%s retry %" PRIu64 "%s\n",
                result->state == STORE_PAUSED ? "let it go on:"
                                              : "go on from here:",
-               name, result->id);
+               name, result->id, place);
     buf_release(&task);
 }
 

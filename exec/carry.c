@@ -17,6 +17,7 @@ struct carrier {
     struct carried_list ready;   /* to be handed out: ENDED, or CALL */
     size_t n;                    /* in both */
     bool held;                   /* what processes write is not read */
+    uint64_t files;              /* see exec_set_files */
 };
 
 int
@@ -32,6 +33,12 @@ carrier_new(struct carrier **ret, carry_output_fn *on_output, void *ctx,
     self->ctx = ctx;
     *ret = self;
     return 0;
+}
+
+void
+carrier_set_files(struct carrier *self, uint64_t files)
+{
+    self->files = files;
 }
 
 static void
@@ -96,6 +103,7 @@ get_exec(struct carrier *self, struct err *err)
         return 0;
     if (exec_new(&self->exec, pass_output, self, err) < 0)
         return -1;
+    exec_set_files(self->exec, self->files);
     if (self->held)
         exec_hold(self->exec, true);
     return 0;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@ struct exec {
     struct attempt_list ended; /* to be handed out */
     size_t n;                  /* in both */
     int timerfd;
+    int shown;      /* an eventfd: readable while is_shown */
+    bool is_shown;  /* ... because something can be handed out */
     int64_t armed;  /* when the timer fires, or SPAN_NEVER */
     int64_t tidied; /* when orphans were last looked for */
 };
@@ -59,7 +62,8 @@ close_fd(int fd)
 static int
 open_files(struct exec *self, struct err *err)
 {
-    struct epoll_event event = {.events = EPOLLIN};
+    struct epoll_event timer = {.events = EPOLLIN};
+    struct epoll_event shown = {.events = EPOLLIN, .data.ptr = self};
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     self->host.null = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, SPAWN_ABOVE);
@@ -69,8 +73,10 @@ open_files(struct exec *self, struct err *err)
         return err_system(err, "can't open /dev/null");
     self->host.epoll = epoll_create1(EPOLL_CLOEXEC);
     self->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (self->host.epoll < 0 || self->timerfd < 0 ||
-        epoll_ctl(self->host.epoll, EPOLL_CTL_ADD, self->timerfd, &event) < 0)
+    self->shown = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->host.epoll < 0 || self->timerfd < 0 || self->shown < 0 ||
+        epoll_ctl(self->host.epoll, EPOLL_CTL_ADD, self->timerfd, &timer) < 0 ||
+        epoll_ctl(self->host.epoll, EPOLL_CTL_ADD, self->shown, &shown) < 0)
         return err_system(err, "can't watch processes");
     return 0;
 }
@@ -83,7 +89,7 @@ exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
 
     TAILQ_INIT(&self->running);
     TAILQ_INIT(&self->ended);
-    self->host.epoll = self->host.null = self->timerfd = -1;
+    self->host.epoll = self->host.null = self->timerfd = self->shown = -1;
     self->host.children = tree_open_children();
     self->host.on_output = on_output;
     self->host.ctx = ctx;
@@ -101,6 +107,16 @@ exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     *ret = self;
     return 0;
+}
+
+void
+exec_set_files(struct exec *self, uint64_t files)
+{
+    struct rlimit *limit = &self->host.spawn.files;
+
+    self->host.spawn.set_files =
+        files > 0 && getrlimit(RLIMIT_NOFILE, limit) == 0;
+    limit->rlim_cur = files < limit->rlim_max ? files : limit->rlim_max;
 }
 
 /* Wait for the killed; what is left then is inside the kernel. */
@@ -133,6 +149,7 @@ exec_destroy(struct exec **self_p)
         return;
     end_all(self);
     close_fd(self->timerfd);
+    close_fd(self->shown);
     close_fd(self->host.epoll);
     close_fd(self->host.null);
     close_fd(self->host.children);
@@ -187,12 +204,25 @@ advance(struct exec *self, int64_t now)
         arm(self, next);
 }
 
-/* exec_fd must be readable while there is something to hand out. */
+/* exec_fd must be readable while there is something to hand out. The timer
+ * could do that too, but costs an interrupt. */
 static void
 show_ended(struct exec *self)
 {
-    if (!TAILQ_EMPTY(&self->ended))
-        arm(self, 0);
+    if (TAILQ_EMPTY(&self->ended) || self->is_shown)
+        return;
+    self->is_shown = true;
+    (void)eventfd_write(self->shown, 1);
+}
+
+static void
+hide_ended(struct exec *self)
+{
+    eventfd_t times;
+
+    if (self->is_shown)
+        (void)eventfd_read(self->shown, &times);
+    self->is_shown = false;
 }
 
 int
@@ -309,7 +339,9 @@ wait_for_events(struct exec *self, int ms)
     for (int i = 0; i < n; i++) {
         const struct attempt_source *source = events[i].data.ptr;
 
-        if (source)
+        if (events[i].data.ptr == self)
+            hide_ended(self);
+        else if (source)
             attempt_event(source->attempt, source->from, now);
         else
             disarm(self);

@@ -94,6 +94,8 @@ set_limits(const struct spawn *spawn)
 
     limit.rlim_cur = 0;
     (void)setrlimit(RLIMIT_CORE, &limit);
+    if (spawn->context->set_files)
+        (void)setrlimit(RLIMIT_NOFILE, &spawn->context->files);
     if (spawn->mark) {
         limit = spawn->context->rtime;
         limit.rlim_cur = spawn->mark;

@@ -6,6 +6,7 @@
 #define EXEC_SPAWN_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -21,7 +22,9 @@ struct spawn_context {
     void *stack;         /* SPAWN_STACK bytes, for the child until it execs */
     struct rlimit core;  /* limits of this process */
     struct rlimit rtime; /* its soft limit carries the mark */
-    sigset_t ignored;    /* real-time signals that were at first */
+    struct rlimit files; /* of attempts, if set_files */
+    bool set_files;
+    sigset_t ignored; /* real-time signals that were at first */
 };
 
 struct spawn {

@@ -82,6 +82,20 @@ is_session(enum link_kind kind)
     return kind == LINK_LANE_PULL || kind == LINK_RETURN_PUSH;
 }
 
+/*
+ * Peers of ZMTP before 3 are refused where there is a ZAP domain. What is no
+ * ZMTP is taken for one: a lane would deal its frames to a port scanner. Not
+ * where we connect: such a peer would never be tried again.
+ */
+static void
+refuse_old(void *socket)
+{
+    int rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "leat", 4);
+
+    assert(rc == 0);
+    (void)rc;
+}
+
 static void
 set_all(void *socket, enum link_kind kind)
 {
@@ -90,11 +104,6 @@ set_all(void *socket, enum link_kind kind)
     int rc =
         zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most_bytes, sizeof most_bytes);
 
-    assert(rc == 0);
-    (void)rc;
-    /* Peers of ZMTP before 3 are refused where there is a domain. What is no
-     * ZMTP is taken for one: a lane would deal its frames to a port scanner. */
-    rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "leat", 4);
     assert(rc == 0);
     (void)rc;
     set(socket, ZMQ_LINGER, setting->linger);
@@ -118,6 +127,9 @@ set_all(void *socket, enum link_kind kind)
     set(socket, ZMQ_RECONNECT_IVL, is_session(kind) ? -1 : 100);
     set(socket, ZMQ_RECONNECT_IVL_MAX, is_session(kind) ? 0 : 500);
     set(socket, ZMQ_BACKLOG, 1024);
+    if (kind == LINK_ROUTER || kind == LINK_LANE_PUSH ||
+        kind == LINK_RETURN_PULL)
+        refuse_old(socket);
     if (kind == LINK_ROUTER)
         set(socket, ZMQ_ROUTER_MANDATORY, 1);
 }

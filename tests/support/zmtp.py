@@ -16,7 +16,8 @@
     zmtp.py deaf ADDRESS N       N looks of run 1, whose answers are not read;
                                  until stdin ends
     zmtp.py serve PORT HOW       a broker that is none: silent, garbage, http,
-                                 version, welcome, closes; until stdin ends
+                                 keys, version, welcome, closes; until stdin
+                                 ends
 
 ADDRESS: tcp://127.0.0.1:PORT or ipc://PATH.
 """
@@ -384,6 +385,11 @@ def play(sock, how):
         if how == "silent":
             sock.recv(1)
             threading.Event().wait()
+        if how == "keys":  # libzmq gives such a peer up for good
+            sock.sendall(GREETING[:12] + b"CURVE".ljust(20, b"\0") + GREETING[32:])
+            while sock.recv(4096):
+                pass
+            return
         if how == "http":
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             sock.recv(4096)

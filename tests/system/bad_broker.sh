@@ -19,7 +19,7 @@ ticks() {
     awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 declare -A agents=() servers=() ends=()
-for how in silent garbage http version welcome closes; do
+for how in silent garbage http keys version welcome closes; do
     port=$(zmtp ports 1)
     broker=tcp://127.0.0.1:$port
     mkfifo "serve-$how"
@@ -43,9 +43,9 @@ forget "${agents[version]}"
 unset 'agents[version]'
 
 # what is no broker is gone back to; not without pause, and quietly
-for how in closes http; do
+for how in closes http keys; do
     again() {
-        (($(wc -l <"$how.accepted") >= 4))
+        (($(wc -l <"$how.accepted") >= 3))
     }
     wait_for 20 again
 done

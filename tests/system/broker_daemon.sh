@@ -97,6 +97,8 @@ for ((port = 21000 + RANDOM % 8000; ; port += 7)); do
 done
 exits 5 serve --bind "tcp://127.0.0.1:$port"
 holds "can't listen at tcp://127.0.0.1:$port" err
+exits 5 serve --bind tcp://127.0.0.1:65535 --store last
+holds 'the port after it is needed, too' err
 kill -INT "$pid"
 ends 0
 

@@ -38,8 +38,11 @@ exits 124 remote agents --wait 1 --timeout 50ms
 exits 0 remote run -d flow.yaml
 expect 1 out
 exits 0 remote why 1/list
-holds 'agent' out
+holds '`list` is ready and waits for an agent' out
+files=$(ulimit -Sn)
+ulimit -Sn 300
 start_agent one --slots 2
+ulimit -Sn "$files"
 exits 0 remote agents --wait 1 --timeout 20s
 holds one out
 exits 0 remote wait 1
@@ -66,6 +69,16 @@ exits 0 remote run -q flow.yaml
 expect 'done' out
 exits 0 remote run -q --json flow.yaml
 jq -e '.run == 4 and .tasks[2].value == "done"' out >/dev/null || fail "no document"
+
+# an agent's many files are not its tasks'
+cat >files.yaml <<'END'
+leat: 1
+name: files
+tasks: { limit: { run: 'ulimit -Sn', value: text } }
+output: ${limit}
+END
+exits 0 remote run -q files.yaml
+expect 300 out
 
 # a late watcher sees all of it
 exits 0 remote watch 2
@@ -243,3 +256,10 @@ wait_for 20 grep -q 'needs 1 licence; two has 0; the run waits' err.long
 start_agent three --slots 1 --resource licence=1
 wait $job || fail "it did not go on: $(cat err.long)"
 holds 'got it' err.long
+
+# what to type next is about that broker
+echo '{ leat: 1, name: bad, tasks: { no: { run: "exit 3" } } }' >bad.yaml
+exits 1 leat run --broker "$broker" bad.yaml
+holds "--broker $broker" err
+LEAT_BROKER=$broker exits 1 leat run bad.yaml
+lacks '--broker' err

@@ -186,7 +186,7 @@ holds 'no-ssh' out
 
 # Wrong command lines.
 exits 2 leat agent start one
-holds 'which broker? --broker ADDRESS' err
+holds 'needs a broker: name one with --broker ADDRESS' err
 exits 2 leat agent start --broker tcp://127.0.0.1
 holds 'which hosts?' err
 exits 2 leat agent begin one --broker tcp://127.0.0.1

@@ -45,7 +45,8 @@ a_silent_agent_gets_nothing_until_it_is_heard_again(void **state)
     submit(w, HEAD "  a: { run: x }\n");
     tick(w);
     check(w, "");
-    check_why(w, 1, first, "is ready and waits for room\nbox: is suspect\n");
+    check_why(w, 1, first,
+              "is ready and waits for an agent\nbox: is suspect\n");
     beat(w, "box");
     tick(w);
     check(w, "box task a\n");

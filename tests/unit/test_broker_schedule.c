@@ -56,7 +56,7 @@ cpus_memory_and_named_resources_are_counted(void **state)
     tick(w);
     check(w, "box task a\nbox task c\n");
     check_why(w, 1, (struct plan_id){1, PLAN_WHOLE},
-              "is ready and waits for room\n"
+              "is ready and waits for an agent\n"
               "box: needs 2 cpus; free are 0 of 4\n");
     ok(w, "a");
     tick(w);
@@ -70,7 +70,7 @@ cpus_memory_and_named_resources_are_counted(void **state)
     tick(w);
     check(w, "box task a\nbox task b\nbox task d\nrun 1 succeeded\n");
     check_why(w, 2, (struct plan_id){2, PLAN_WHOLE},
-              "is ready and waits for room\n"
+              "is ready and waits for an agent\n"
               "box: needs 0.8 licence; free are 0.1 of 2\n");
 }
 
@@ -86,7 +86,7 @@ where_asks_for_labels_of_the_agent(void **state)
     tick(w);
     check(w, "box task b\n"); /* host is known without a label */
     check_why(w, 1, first,
-              "is ready and waits for room\n"
+              "is ready and waits for an agent\n"
               "box: its zone is not set, not `b`\n");
     w->labels = labels;
     w->nlabel = 3;
@@ -108,7 +108,7 @@ limits_by_tag_hold_over_all_agents(void **state)
     tick(w);
     check(w, "box task m[1]\nbig task m[2]\nbox task n\n");
     check_why(w, 1, (struct plan_id){0, 2},
-              "is ready and waits for room\nlimit `db`: 2 of 2 run now\n"
+              "is ready and waits for an agent\nlimit `db`: 2 of 2 run now\n"
               "box: needs 1 cpu; free are 0 of 2\nbig: could take it now\n");
     ok(w, "m[2]");
     tick(w);
@@ -199,6 +199,19 @@ windows_hold_two_milliseconds_of_work(void **state)
     end_some(w, "box", 1, MS / 10);
     tick(w);
     assert_int_equal(count_given(w, "box"), 4 + 4 * 20);
+}
+
+static void
+windows_hold_a_few_of_milliseconds(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, MAP("2000", ""));
+    join(w, "box", 4);
+    tick(w);
+    end_some(w, "box", 3, MS);
+    tick(w);
+    assert_int_equal(count_given(w, "box"), 4 + 3 * 10);
 }
 
 static void
@@ -472,7 +485,7 @@ why_says_what_each_instance_waits_for(void **state)
                    "  c: { run: x, retry: { times: 1, delay: 9 } }\n");
     tick(w);
     check_why(w, 1, first,
-              "is ready and waits for room\n"
+              "is ready and waits for an agent\n"
               "there are no agents\n");
     check_why(w, 1, (struct plan_id){1, PLAN_WHOLE},
               "waits for `a`, which is ready\n");
@@ -507,6 +520,7 @@ main(void)
         TEST(equal_runs_share_and_a_late_one_is_not_starved),
         TEST(nothing_lies_in_wait_before_it_is_known_how_long_it_takes),
         TEST(windows_hold_two_milliseconds_of_work),
+        TEST(windows_hold_a_few_of_milliseconds),
         TEST(windows_are_deep_for_microseconds_and_have_an_end),
         TEST(windows_are_no_deeper_than_a_frame_of_what_goes_along),
         TEST(ends_that_no_agent_told_measure_nothing),

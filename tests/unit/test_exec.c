@@ -372,6 +372,29 @@ it_has_three_descriptors(void **state)
     (void)close(leaked);
 }
 
+/* A daemon has raised its own. */
+static void
+it_may_open_as_many_files_as_is_said(void **state)
+{
+    struct attempts *t = *state;
+    struct exec_done done;
+    struct rlimit limit;
+    char wanted[64];
+
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    assert_true(limit.rlim_cur > 99 && limit.rlim_max > 99);
+    exec_set_files(t->exec, 99);
+    done = attempts_shell(t, "ulimit -Sn; ulimit -Hn");
+    (void)snprintf(wanted, sizeof wanted, "99\n%llu\n",
+                   (unsigned long long)limit.rlim_max);
+    assert_string_equal(buf_str(&done.out), wanted);
+    exec_done_release(&done);
+    exec_set_files(t->exec, 0);
+    done = attempts_shell(t, "ulimit -Sn");
+    assert_int_equal(strtoull(buf_str(&done.out), NULL, 10), limit.rlim_cur);
+    exec_done_release(&done);
+}
+
 static void
 it_has_its_own_session_and_no_core_file(void **state)
 {
@@ -558,6 +581,7 @@ main(void)
         TEST(path_is_the_tasks_own),
         TEST(without_descriptors_nothing_starts_and_nothing_leaks),
         TEST(it_has_three_descriptors),
+        TEST(it_may_open_as_many_files_as_is_said),
         TEST(it_has_its_own_session_and_no_core_file),
         TEST(it_has_default_signals),
         TEST(it_has_exactly_the_environment_given),
