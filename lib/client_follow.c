@@ -11,7 +11,7 @@
 #include "lib/client_impl.h"
 #include "lib/client_mirror.h"
 
-#define TICK  (100 * SPAN_MS)
+#define TICK (100 * SPAN_MS)
 /* A run that nobody holds: a broker that was started anew takes its own up. */
 #define ORPHANED (3 * SPAN_SECOND)
 /* A question that waits is asked anew on a new connection after this time: the

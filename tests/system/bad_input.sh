@@ -16,8 +16,7 @@ python3 -c 'import ctypes; ctypes.CDLL("libxxhash.so.0")' 2>/dev/null ||
     skip "there is no python3, or it finds no libxxhash"
 port=$(zmtp ports 8)
 broker=tcp://127.0.0.1:$port
-broker_options=(--lane-ports $((port + 2))-$((port + 7)))
-start_broker
+start_broker --lane-ports $((port + 2))-$((port + 7))
 start_agent one --slots 2
 exits 0 remote agents --wait 1 --timeout 20s
 lane=$(sed -nE 's/.* lane=:([0-9]+).*/\1/p' broker.log | tail -n 1)
