@@ -1008,7 +1008,7 @@ static void
 a_run_is_gone_on_with_once(void **state)
 {
     struct served *s = *state;
-    Wire__Ask message = WIRE__ASK__INIT;
+    Wire__Ask message;
     uint64_t run, first;
     unsigned good = 0;
 
@@ -1017,6 +1017,7 @@ a_run_is_gone_on_with_once(void **state)
     wait_for_tasks(s, 1);
     report(s, 0, PLAN_FAILED, NULL);
     wait_for_ack(s);
+    wire__ask__init(&message);
     message.what = ASK_RETRY;
     message.run = run;
     first = s->tag + 1;

@@ -16,6 +16,7 @@
 
 #include "proto/limits.h"
 #include "tests/support/attempts.h"
+#include "tests/support/valgrind.h"
 
 #define TURN  (10 * SPAN_MS)
 #define LARGE 1000000
@@ -303,6 +304,7 @@ one_that_is_not_open_is_told(void **state)
         .argv = ARGV("true"), .envp = plain_env, .pass = {999, -1}};
     struct err err;
 
+    not_under_valgrind();
     assert_int_equal(exec_start(t->exec, &spec, &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     assert_non_null(strstr(err.msg, "Bad file descriptor"));

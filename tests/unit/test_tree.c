@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "exec/tree.h"
 #include "tests/support/attempts.h"
+#include "tests/support/valgrind.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define SOON     (200 * SPAN_MS)
@@ -138,6 +139,7 @@ a_child_that_is_given_away_is_found(void **state)
     struct attempts *t = *state;
     struct exec_done done;
 
+    not_under_valgrind();
     for (int i = 0; i < 2; i++) {
         attempts_start(t, (struct exec_spec){.call = give_child_away});
         done = attempts_wait(t);
