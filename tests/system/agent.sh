@@ -104,6 +104,11 @@ END
 exits 0 remote run -d long.yaml -p file="$work/pids" -p go="$work/go"
 run=$(cat out)
 wait_for 10 there pids
+# what it wrote in the last few milliseconds before the kill may be lost
+stored() {
+    remote logs "$run/it" | grep -q begun
+}
+wait_for 10 stored
 kill -KILL "$broker_pid"
 wait_for 10 has_line ' lost ' one.log
 start_broker
