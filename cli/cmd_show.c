@@ -95,6 +95,10 @@ put_details(struct showing *self, const struct history_item *item)
     if (item->started > 0 && item->ended >= item->started)
         buf_printf(&self->out, ", %s",
                    span_format(item->ended - item->started, text));
+    else if (item->state == PLAN_RUNNING && item->started > 0 &&
+             self->history->info.state == STORE_RUNNING)
+        buf_printf(&self->out, ", for %s",
+                   span_format(span_wall() - item->started, text));
     if (item->value && !json_is_null(item->value)) {
         buf_text(&self->out, " = ");
         value_brief(item->value, VALUE_MOST, &value);

@@ -96,6 +96,11 @@ END
 remote run -d steps.yaml >number
 run=$(cat number)
 read -r _ <ready
+# shown to run within a moment: told with the next beat at the latest
+shows_since() {
+    remote show "$run" | grep -q '^one .*running, for [0-9]'
+}
+wait_for 10 shows_since
 for i in 1 2; do
     LEAT_BROKER=$broker LEAT_STORE=$work/store "$LEAT" watch "$run" \
         >"watch-$i.out" 2>"watch-$i" &
