@@ -101,7 +101,8 @@ check_mirrored(const struct world *w, struct plan_id id)
     world_check_same(w, id, "mirrored value", values[1], values[0]);
     CHECK(w, run_attempts(w->run, id) == run_attempts(w->mirror, id));
     CHECK(w, item->kept || (causes[0] != NULL) == (causes[1] != NULL));
-    CHECK(w, item->kept || !causes[0] || strcmp(causes[0], causes[1]) == 0);
+    CHECK(w, item->kept || !causes[0] || !causes[1] ||
+                 strcmp(causes[0], causes[1]) == 0);
     json_decref(values[0]);
     json_decref(values[1]);
 }
