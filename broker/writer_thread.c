@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "broker/writer_impl.h"
@@ -234,7 +233,8 @@ is_urgent(const struct broker_items *items)
     return false;
 }
 
-/* What has come; after a moment if the last commit was just now. */
+/* What has come; if the last commit was just now after a moment, or when
+ * something comes that somebody waits for. */
 static void
 take_groups(struct broker_writer *self, struct broker_items *items)
 {
@@ -242,11 +242,11 @@ take_groups(struct broker_writer *self, struct broker_items *items)
 
     broker_queue_wait(self->in, -1);
     broker_queue_take(self->in, items);
-    left = self->committed + PACE - span_mono();
-    if (left <= 0 || is_urgent(items))
-        return;
-    (void)nanosleep(&(struct timespec){.tv_nsec = left * 1000}, NULL);
-    broker_queue_take(self->in, items);
+    while ((left = self->committed + PACE - span_mono()) > 0 &&
+           !is_urgent(items)) {
+        broker_queue_wait(self->in, left);
+        broker_queue_take(self->in, items);
+    }
 }
 
 void *
