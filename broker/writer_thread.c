@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "broker/writer_impl.h"
