@@ -8,6 +8,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,12 +25,35 @@ void buf_release(struct buf *self);
 /* Empty it and keep the memory. */
 void buf_clear(struct buf *self);
 
+/* For buf_reserve: more memory. */
+void buf_grow(struct buf *self, size_t n);
+
 /* Room for n more bytes at the returned place; count them in with buf_added. */
-char *buf_reserve(struct buf *self, size_t n);
-void buf_added(struct buf *self, size_t n);
+static inline char *
+buf_reserve(struct buf *self, size_t n)
+{
+    if (!self->data || self->cap - self->len <= n)
+        buf_grow(self, n);
+    return self->data + self->len;
+}
+
+static inline void
+buf_added(struct buf *self, size_t n)
+{
+    assert(n < self->cap - self->len);
+    self->len += n;
+    self->data[self->len] = '\0';
+}
 
 void buf_add(struct buf *self, const void *data, size_t n);
-void buf_char(struct buf *self, char c);
+
+static inline void
+buf_char(struct buf *self, char c)
+{
+    *buf_reserve(self, 1) = c;
+    buf_added(self, 1);
+}
+
 void buf_text(struct buf *self, const char *text);
 void buf_number(struct buf *self, int64_t number);
 void buf_printf(struct buf *self, const char *fmt, ...)
