@@ -6,7 +6,6 @@
  * serve (the text says why); 1 not all could be stored.
  */
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/settings.h"
@@ -65,7 +65,8 @@ static const struct setting table[SET_COUNT] = {
     [SET_LIFELINE] = {0, "lifeline", SETTING_NUMBER, NULL, "FD", NULL,
                       "end when this pipe is closed at its other end"},
     [SET_TEMPORARY] = {0, "temporary", SETTING_TEXT, NULL, "DIR", NULL,
-                       "for one run: remove this folder at the end"},
+                       "for one run: make this folder, and remove it at the "
+                       "end"},
 };
 
 static int
@@ -258,22 +259,13 @@ tell_ready(const struct settings *settings,
     }
 }
 
+/* Made here, so that it is not left by whoever is ended before we begin. */
 static int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+make_folder(const char *folder, struct err *err)
 {
-    (void)st;
-    (void)kind;
-    (void)at;
-    (void)remove(path);
+    if (folder && mkdir(folder, 0700) < 0)
+        return err_system(err, "can't make the folder %s", folder);
     return 0;
-}
-
-/* Whoever started us may be removing it too. */
-static void
-remove_folder(const char *folder)
-{
-    if (folder)
-        (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- serving ---- */
@@ -326,6 +318,7 @@ run(const struct settings *settings)
     enum log_level level = LOG_LEVEL_INFO;
     char *address = NULL, *store = NULL;
     const char *const *words;
+    const char *folder = settings_text(settings, SET_TEMPORARY);
     struct err err;
     size_t n = 0;
     int status = EXIT_USAGE;
@@ -348,9 +341,14 @@ run(const struct settings *settings)
     log_init("broker", level);
     store = store_folder(settings);
     options.store = store;
+    status = EXIT_CANT;
+    if (make_folder(folder, &err) < 0) {
+        (void)complain(&err);
+        goto out;
+    }
     status = serve(settings, &options);
-    if (options.temporary)
-        remove_folder(settings_text(settings, SET_TEMPORARY));
+    if (folder)
+        folder_remove(folder);
 out:
     free(address);
     free(store);

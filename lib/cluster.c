@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
@@ -12,10 +11,13 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -126,18 +128,23 @@ cluster_program(char **ret, const char *name, struct err *err)
 
 /* ---- the folder ---- */
 
+/* What the broker is to make: so nothing is left if this process is ended
+ * before there is one. */
 static int
-make_folder(struct cluster *self, struct err *err)
+choose_folder(struct cluster *self, struct err *err)
 {
     const char *places[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"),
                             "/tmp"};
+    uint64_t name = 0;
 
+    if (getrandom(&name, sizeof name, 0) < 0)
+        return err_system(err, "can't get a random number");
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (!places[i] || places[i][0] != '/')
             continue;
         /* A socket's path has 107 bytes: "-return" and so on come to it. */
-        self->folder = mem_printf("%s/leat-XXXXXX", places[i]);
-        if (strlen(self->folder) < 80 && mkdtemp(self->folder)) {
+        self->folder = mem_printf("%s/leat-%016" PRIx64, places[i], name);
+        if (strlen(self->folder) < 80 && access(places[i], W_OK | X_OK) == 0) {
             self->address = mem_printf("ipc://%s/broker", self->folder);
             return 0;
         }
@@ -146,23 +153,6 @@ make_folder(struct cluster *self, struct err *err)
     }
     return err_system(err, "can't make a folder in XDG_RUNTIME_DIR, TMPDIR or "
                            "/tmp");
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st;
-    (void)kind;
-    (void)at;
-    (void)remove(path);
-    return 0;
-}
-
-static void
-remove_folder(const char *folder)
-{
-    if (folder && access(folder, F_OK) == 0)
-        (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- starting ---- */
@@ -201,17 +191,14 @@ close_pipe(int fds[2])
 
 /* A file without a name, so that nothing of it can be left. */
 static int
-open_log(const struct cluster *self, struct err *err)
+open_log(const char *name, struct err *err)
 {
-    char *path = mem_printf("%s/log", self->folder);
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    int fd = memfd_create(name, MFD_CLOEXEC);
 
     if (fd >= 0)
         fd = lift(fd);
     if (fd < 0)
-        (void)err_system(err, "can't make a file in %s", self->folder);
-    (void)unlink(path);
-    free(path);
+        (void)err_system(err, "can't make a file for what %s says", name);
     return fd;
 }
 
@@ -261,7 +248,7 @@ start(struct cluster *self, int which, char **argv, int lifeline, int ready,
     if (cluster_program(&path, names[which], err) < 0)
         return -1;
     assert(path);
-    daemon->log = open_log(self, err);
+    daemon->log = open_log(names[which], err);
     if (daemon->log < 0) {
         free(path);
         return -1;
@@ -455,7 +442,7 @@ cluster_start(struct cluster **ret, uint32_t slots, const char *store,
     self->lifeline = -1;
     for (int i = 0; i < NDAEMON; i++)
         self->daemons[i].pidfd = self->daemons[i].log = -1;
-    if (make_folder(self, err) < 0 || make_pipe(lifeline, err) < 0 ||
+    if (choose_folder(self, err) < 0 || make_pipe(lifeline, err) < 0 ||
         make_pipe(ready, err) < 0)
         goto out;
     self->lifeline = lifeline[1];
@@ -525,7 +512,7 @@ cluster_stop(struct cluster **self_p)
         (void)close(self->lifeline);
     for (int i = NDAEMON; i > 0; i--)
         await_end(&self->daemons[i - 1], end);
-    remove_folder(self->folder);
+    folder_remove(self->folder);
     free(self->folder);
     free(self->address);
     free(self);

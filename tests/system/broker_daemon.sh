@@ -103,7 +103,6 @@ kill -INT "$pid"
 ends 0
 
 # readiness by descriptor; the end by a lifeline, with the folder
-mkdir folder
 mkfifo life ready
 exec {hold}<>life
 (exec {hold}>&-; become --bind "ipc://$work/folder/b" --store folder/store \
@@ -121,6 +120,10 @@ pid=${pids[-2]}
 exec {life}>&-
 ends 0
 [[ ! -e folder ]] || fail "the folder is left"
+mkdir folder
+exits 5 serve --bind "ipc://$work/b" --temporary "$work/folder"
+holds "can't make the folder $work/folder: File exists" err
+[[ -e folder ]] || fail "the folder was not its own"
 
 # it is told of what the disk does not take, and goes on when it does
 if [[ $(type -t prlimit) ]]; then

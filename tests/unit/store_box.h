@@ -6,7 +6,6 @@
 #define TESTS_UNIT_STORE_BOX_H
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -20,6 +19,7 @@
 /* cmocka needs those above */
 #include <cmocka.h>
 
+#include "base/folder.h"
 #include "base/mem.h"
 #include "store/store.h"
 
@@ -31,15 +31,6 @@ struct box {
     struct store *store;
     struct err err;
 };
-
-static inline int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static inline int
 set_up(void **state)
@@ -61,7 +52,7 @@ tear_down(void **state)
     struct box *box = *state;
 
     store_close(&box->store);
-    (void)nftw(box->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(box->folder);
     free(box->path);
     free(box);
     return 0;

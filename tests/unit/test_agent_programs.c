@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/programs.h"
+#include "base/folder.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "proto/limits.h"
@@ -48,11 +49,8 @@ setup(struct shelf *self, size_t n)
 static void
 teardown(struct shelf *self)
 {
-    char *command = mem_printf("rm -rf %s", self->folder);
-
     agent_programs_destroy(&self->programs);
-    assert_int_equal(system(command), 0); /* NOLINT: a name of ours */
-    free(command);
+    folder_remove(self->folder);
     free(self->path);
     free(self->text);
 }
