@@ -48,10 +48,11 @@ raise_files(uint32_t slots, uint64_t *before, struct err *err)
         return err_system(err, "can't raise how many files may be open");
     if (limit.rlim_max < need)
         return err_set(err, ERR_UNAVAILABLE,
-                       "only %llu files may be open, and %u slots need %llu: "
+                       "only %llu files may be open, and %u slot%s %llu: "
                        "raise the limit (ulimit -Hn, or LimitNOFILE= of its "
                        "unit), or have fewer --slots",
                        (unsigned long long)limit.rlim_max, slots,
+                       slots == 1 ? " needs" : "s need",
                        (unsigned long long)need);
     return 0;
 }
@@ -121,7 +122,7 @@ main(int argc, char **argv)
         status = serve(&options);
     } else {
         if (what == AGENT_HELP)
-            (void)printf("usage: leat-agent [OPTION]... [ADDRESS]\n"
+            (void)printf("Usage: leat-agent [OPTION]... [ADDRESS]\n\n"
                          "Carry out tasks that a broker gives.\n\n%s",
                          buf_str(&help));
         else

@@ -39,10 +39,10 @@ static const struct setting table[SET_COUNT] = {
                     "tcp://127.0.0.1:7100",
                     "the broker: tcp://HOST[:PORT] or ipc://PATH; may also "
                     "stand alone"},
-    [SET_SLOTS] = {'j', "slots", SETTING_NUMBER, "LEAT_AGENT_SLOTS", "N", NULL,
-                   "tasks at a time; as many as cores unless told"},
+    [SET_SLOTS] = {'j', "slots", SETTING_COUNT, "LEAT_AGENT_SLOTS", "N", NULL,
+                   "tasks at a time"},
     [SET_NAME] = {'n', "name", SETTING_TEXT, "LEAT_AGENT_NAME", "NAME", NULL,
-                  "what it is called; the host's name unless told"},
+                  "what it is called; a broker has one of a name"},
     [SET_LABEL] = {'L', "label", SETTING_LIST, "LEAT_AGENT_LABELS",
                    "NAME=VALUE", NULL,
                    "what `where:` of a task may ask for, besides arch, host "
@@ -50,7 +50,8 @@ static const struct setting table[SET_COUNT] = {
     [SET_RESOURCE] = {'R', "resource", SETTING_LIST, "LEAT_AGENT_RESOURCES",
                       "NAME=AMOUNT", NULL,
                       "what `resources:` of tasks may take: cpus (as many as "
-                      "slots), memory (all) and gpus unless told, and others"},
+                      "slots), memory (all) and gpus are found out, others "
+                      "not"},
     [SET_IDLE] = {0, "idle-timeout", SETTING_SPAN, "LEAT_AGENT_IDLE_TIMEOUT",
                   "SPAN", NULL,
                   "leave when there was nothing to do for so long"},
@@ -63,9 +64,7 @@ static const struct setting table[SET_COUNT] = {
                  "go there first: where tasks run whose own directory is not "
                  "given"},
     [SET_PROGRAMS] = {0, "programs", SETTING_TEXT, "LEAT_AGENT_PROGRAMS", "DIR",
-                      NULL,
-                      "where programs of C flows are kept; "
-                      "$XDG_CACHE_HOME/leat/programs unless told"},
+                      NULL, "where programs of C flows are kept"},
     [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL, NULL,
                       "join a broker over a network without keys: whoever is "
                       "on it can run programs here"},
@@ -138,8 +137,6 @@ read_name(struct agent_options *self, struct err *err)
     const char *name = settings_text(self->settings, SET_NAME);
     size_t n;
 
-    if (!name)
-        name = self->host.uts.nodename;
     n = strlen(name);
     if (n == 0 || n > LIMIT_AGENT_NAME || utf8_valid(name, n) < n ||
         strcspn(name, " \t\n/=\"'\\") < n)
@@ -158,12 +155,10 @@ read_slots(struct agent_options *self, struct err *err)
 {
     int64_t slots = settings_number(self->settings, SET_SLOTS);
 
-    if (slots == 0)
-        slots = (int64_t)host_amount("cpus");
     if (slots > LIMIT_SLOTS)
         return err_set(err, ERR_LIMIT, "--slots: an agent has %u at most",
                        LIMIT_SLOTS);
-    self->net.info.slots = slots > 0 ? (uint32_t)slots : 1;
+    self->net.info.slots = (uint32_t)slots;
     return 0;
 }
 
@@ -307,10 +302,9 @@ read_rest(struct agent_options *self)
 {
     const struct settings *settings = self->settings;
     struct agent_net_config *net = &self->net;
-    const char *programs = settings_text(settings, SET_PROGRAMS);
 
     self->cwd = settings_text(settings, SET_CWD);
-    self->programs = programs ? mem_dup(programs) : agent_programs_folder();
+    self->programs = mem_dup(settings_text(settings, SET_PROGRAMS));
     net->programs = self->programs;
     net->idle = settings_number(settings, SET_IDLE);
     net->lifetime = settings_number(settings, SET_LIFETIME);
@@ -327,13 +321,27 @@ read_rest(struct agent_options *self)
 static int
 read_all(struct agent_options *self, struct err *err)
 {
-    host_init(&self->host);
     if (read_level(self, err) < 0 || read_slots(self, err) < 0 ||
         read_name(self, err) < 0 || read_resources(self, err) < 0 ||
         read_labels(self, err) < 0)
         return -1;
     read_rest(self);
     return read_address(self, err);
+}
+
+static void
+find_out(struct agent_options *self)
+{
+    double cores = host_amount("cpus");
+    char *slots = mem_printf("%.0f", cores > 1 ? cores : 1);
+    char *programs = agent_programs_folder();
+
+    host_init(&self->host);
+    settings_fall_back(self->settings, SET_SLOTS, slots);
+    settings_fall_back(self->settings, SET_NAME, self->host.uts.nodename);
+    settings_fall_back(self->settings, SET_PROGRAMS, programs);
+    free(slots);
+    free(programs);
 }
 
 int
@@ -354,6 +362,7 @@ agent_options_read(struct agent_options *self, int argc, char **argv,
     *what = wants_help      ? AGENT_HELP
             : wants_version ? AGENT_VERSION
                             : AGENT_SERVE;
+    find_out(self);
     if (wants_help)
         settings_help(self->settings, help);
     if (*what != AGENT_SERVE)

@@ -58,6 +58,12 @@ read_number(const char *text, int64_t *ret)
     return 0;
 }
 
+static int
+read_count(const char *text, int64_t *ret)
+{
+    return read_number(text, ret) < 0 || *ret == 0 ? -1 : 0;
+}
+
 typedef int read_fn(const char *text, int64_t *ret);
 
 static const struct {
@@ -67,6 +73,7 @@ static const struct {
     [SETTING_FLAG] = {read_flag, "yes or no"},
     [SETTING_TEXT] = {NULL, NULL},
     [SETTING_NUMBER] = {read_number, "a number, 0 or more"},
+    [SETTING_COUNT] = {read_count, "a number, 1 or more"},
     [SETTING_SPAN] = {span_parse, "a length of time as 90s, 5m or 1h 30m"},
     [SETTING_LIST] = {NULL, NULL},
 };
@@ -473,18 +480,15 @@ out:
 
 /* ---- all together ---- */
 
-static void
-fall_back(struct settings *self)
+void
+settings_fall_back(struct settings *self, size_t i, const char *text)
 {
     const struct source source = {.from = FROM_FALLBACK};
     struct err err;
+    bool right = take(self, i, &source, text, &err) == 0;
 
-    for (size_t i = 0; i < self->n; i++) {
-        const char *text = self->table[i].fallback;
-        bool right = !text || take(self, i, &source, text, &err) == 0;
-
-        assert(right); /* the table is ours */
-    }
+    assert(right); /* the table is ours */
+    (void)right;
 }
 
 int
@@ -508,7 +512,10 @@ settings_read(struct settings **ret, const struct setting *table, size_t n,
         settings_destroy(&self);
         return -1;
     }
-    fall_back(self);
+    for (size_t i = 0; i < n; i++) {
+        if (table[i].fallback)
+            settings_fall_back(self, i, table[i].fallback);
+    }
     *ret = self;
     return 0;
 }

@@ -25,6 +25,7 @@ enum setting_kind {
     SETTING_FLAG,
     SETTING_TEXT,
     SETTING_NUMBER, /* 0 and up */
+    SETTING_COUNT,  /* 1 and up */
     SETTING_SPAN,   /* a length of time, as span_parse takes it */
     SETTING_LIST,
 };
@@ -42,8 +43,9 @@ struct setting {
 struct settings;
 
 /*
- * Read argv (whose order may change; table and words in it are borrowed), the environment and the file (NULL: none; it need not exist unless
- * --config names it, which is always understood). ERR_INVALID says which flag,
+ * Read argv (whose order may change; table and words in it are borrowed), the
+ * environment and the file (NULL: none; it need not exist unless --config names
+ * it, which is always understood). ERR_INVALID says which flag,
  * variable or FILE:LINE is wrong, and what to do. *help is set when -h or --help
  * was given, *version for --version: then only flags are checked. A fallback
  * that is none is a mistake of the caller's (assert).
@@ -51,6 +53,8 @@ struct settings;
 int settings_read(struct settings **ret, const struct setting *table, size_t n,
                   const char *file, int argc, char **argv, bool *help,
                   bool *version, struct err *err);
+/* A default that has to be found out; nothing if the setting is told. */
+void settings_fall_back(struct settings *self, size_t i, const char *text);
 void settings_destroy(struct settings **self_p);
 
 /* By index into the table. */

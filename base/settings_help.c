@@ -6,16 +6,42 @@
 #include "base/utf8.h"
 
 #define COLUMN 26 /* where what an option does is told */
+#define WIDTH  80 /* of a terminal */
 
+/* To the column where that is told, on a line of its own if need be. */
 static void
 pad(struct buf *out, size_t from)
 {
-    if (out->len - from >= COLUMN) {
+    if (out->len - from > COLUMN - 2) {
         buf_char(out, '\n');
         from = out->len;
     }
     while (out->len - from < COLUMN)
         buf_char(out, ' ');
+}
+
+/* Words to the width of the terminal, from that column. */
+static void
+add_words(struct buf *out, const char *text)
+{
+    size_t at = COLUMN;
+
+    while (*text) {
+        size_t n = strcspn(text, " ");
+
+        if (at > COLUMN && at + 1 + n >= WIDTH) {
+            buf_char(out, '\n');
+            pad(out, out->len);
+            at = COLUMN;
+        } else if (at > COLUMN) {
+            buf_char(out, ' ');
+            at++;
+        }
+        buf_add(out, text, n);
+        at += n;
+        text += n + strspn(text + n, " ");
+    }
+    buf_char(out, '\n');
 }
 
 static void
@@ -30,9 +56,8 @@ add_option(struct buf *out, char letter, const char *name, const char *value,
         buf_printf(out, "      --%s", name);
     if (value)
         buf_printf(out, " %s", value);
-    buf_char(out, ' ');
     pad(out, from);
-    buf_printf(out, "%s\n", help);
+    add_words(out, help);
 }
 
 static void
@@ -101,7 +126,7 @@ settings_help(const struct settings *self, struct buf *out)
         if (!any)
             buf_text(out, "Environment, which the file gives way to:\n");
         any = true;
-        buf_printf(out, "  %-22s  --%s\n", self->table[i].env,
+        buf_printf(out, "  %-24s  --%s\n", self->table[i].env,
                    self->table[i].name);
     }
 }

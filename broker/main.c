@@ -51,8 +51,7 @@ static const struct setting table[SET_COUNT] = {
                   "where to serve: tcp://HOST:PORT (PORT + 1 too) or "
                   "ipc://PATH"},
     [SET_STORE] = {'s', "store", SETTING_TEXT, "LEAT_BROKER_STORE", "DIR", NULL,
-                   "where runs are kept; "
-                   "$XDG_STATE_HOME/leat-broker unless told"},
+                   "where runs are kept"},
     [SET_LANES] = {0, "lane-ports", SETTING_TEXT, "LEAT_BROKER_LANE_PORTS",
                    "FIRST-LAST", "7200-7455", "ports for agents, one each"},
     [SET_INSECURE] = {0, "insecure", SETTING_FLAG, "LEAT_INSECURE", NULL, NULL,
@@ -90,18 +89,20 @@ config_file(void)
                          : NULL;
 }
 
-static char *
-store_folder(const struct settings *settings)
+static void
+find_store(struct settings *settings)
 {
-    const char *told = settings_text(settings, SET_STORE);
     const char *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
+    char *folder;
 
-    if (told)
-        return mem_dup(told);
     if (state && *state == '/')
-        return mem_printf("%s/leat-broker", state);
-    return mem_printf("%s/.local/state/leat-broker", home && *home ? home : "");
+        folder = mem_printf("%s/leat-broker", state);
+    else
+        folder = mem_printf("%s/.local/state/leat-broker",
+                            home && *home ? home : "");
+    settings_fall_back(settings, SET_STORE, folder);
+    free(folder);
 }
 
 static int
@@ -298,11 +299,12 @@ serve(const struct settings *settings, struct broker_server_options *options)
 }
 
 static int
-show_help(const struct settings *settings)
+show_help(struct settings *settings)
 {
     struct buf out = {0};
 
-    buf_text(&out, "usage: leat-broker [OPTION]...\n"
+    find_store(settings);
+    buf_text(&out, "Usage: leat-broker [OPTION]...\n\n"
                    "Give the tasks of flows to agents, and keep what comes of "
                    "them.\n\n");
     settings_help(settings, &out);
@@ -312,11 +314,11 @@ show_help(const struct settings *settings)
 }
 
 static int
-run(const struct settings *settings)
+run(struct settings *settings)
 {
     struct broker_server_options options = {.signals = -1, .lifeline = -1};
     enum log_level level = LOG_LEVEL_INFO;
-    char *address = NULL, *store = NULL;
+    char *address = NULL;
     const char *const *words;
     const char *folder = settings_text(settings, SET_TEMPORARY);
     struct err err;
@@ -339,8 +341,8 @@ run(const struct settings *settings)
         goto out;
     }
     log_init("broker", level);
-    store = store_folder(settings);
-    options.store = store;
+    find_store(settings);
+    options.store = settings_text(settings, SET_STORE);
     status = EXIT_CANT;
     if (make_folder(folder, &err) < 0) {
         (void)complain(&err);
@@ -351,7 +353,6 @@ run(const struct settings *settings)
         folder_remove(folder);
 out:
     free(address);
-    free(store);
     return status;
 }
 

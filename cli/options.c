@@ -70,7 +70,7 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
     [OPT_NULL] = {'0', "null", KIND_NONE, NULL,
                   "inputs that are read end with a NUL, not a newline"},
     [OPT_SLOTS] = {'j', "slots", KIND_MAYBE, "N",
-                   "run N tasks at once here; without N as many as cores"},
+                   "N tasks at a time; without N as many as cores"},
     [OPT_BROKER] = {0, "broker", KIND_TEXT, "ADDRESS",
                     "ask the broker there: tcp://HOST[:PORT] or ipc://PATH"},
     [OPT_LOCAL] = {0, "local", KIND_NONE, NULL,
@@ -94,6 +94,7 @@ const struct opt_spec opt_specs[OPT_COUNT] = {
 
 struct parser {
     const enum opt *allowed;
+    bool stop;
     struct option longs[OPT_COUNT + 1];
     char letters[3 * OPT_COUNT + 3];
     const char *names[OPT_COUNT]; /* of those allowed */
@@ -106,6 +107,7 @@ prepare(struct parser *self, const enum opt *allowed, bool stop)
     char *to = self->letters;
 
     self->allowed = allowed;
+    self->stop = stop;
     if (stop)
         *to++ = '+';
     *to++ = ':';
@@ -190,11 +192,16 @@ read_value(struct arg *arg, struct err *err)
 
     if (!arg->text)
         return 0;
-    if ((spec->kind == KIND_NUMBER || spec->kind == KIND_MAYBE) &&
-        read_number(arg->text, &arg->number) < 0)
+    if (spec->kind == KIND_NUMBER && read_number(arg->text, &arg->number) < 0)
         return err_set(err, ERR_INVALID,
                        "--%s wants a number, 0 or more, not \"%s\"", spec->name,
                        arg->text);
+    if (spec->kind == KIND_MAYBE &&
+        (read_number(arg->text, &arg->number) < 0 || arg->number == 0))
+        return err_set(err, ERR_INVALID,
+                       "-%c wants a number, 1 or more, or none at all, not "
+                       "\"%s\"",
+                       spec->letter, arg->text);
     if (spec->kind == KIND_SPAN && span_parse(arg->text, &arg->number) < 0)
         return err_set(err, ERR_INVALID,
                        "--%s wants a length of time as 90s, 5m or 1h 30m, not "
@@ -207,15 +214,26 @@ read_value(struct arg *arg, struct err *err)
     return 0;
 }
 
-/* As make does: a number behind -j belongs to it. */
+/*
+ * As make does: a number behind -j belongs to it. So does what begins like one
+ * and is no file, and is refused then; unless it may be a command, as 7z is.
+ */
+static bool
+is_number(const struct parser *self, const char *word)
+{
+    size_t digits = strspn(word, "0123456789");
+
+    return digits > 0 &&
+           (word[digits] == '\0' || (!self->stop && !strpbrk(word, "./")));
+}
+
 static void
-take_optional(struct arg *arg, int argc, char **argv)
+take_optional(const struct parser *self, struct arg *arg, int argc, char **argv)
 {
     const char *next = optind < argc ? argv[optind] : "";
 
     if (arg->opt == NO_OPT || opt_specs[arg->opt].kind != KIND_MAYBE ||
-        arg->text || next[0] == '\0' ||
-        next[strspn(next, "0123456789")] != '\0')
+        arg->text || !is_number(self, next))
         return;
     arg->text = next;
     arg->apart = true;
@@ -245,7 +263,7 @@ args_parse(struct args *ret, const enum opt *allowed, bool stop, int argc,
             goto out;
         }
         arg = (struct arg){.opt = opt_of(&parser, value), .text = optarg};
-        take_optional(&arg, argc, argv);
+        take_optional(&parser, &arg, argc, argv);
         if (read_value(&arg, err) < 0)
             goto out;
         args.list = mem_grow(args.list, &cap, args.n + 1, sizeof arg);

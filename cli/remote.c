@@ -37,8 +37,7 @@ check_slots(const struct remote *self)
 {
     const struct arg *slots = args_find(self->args, OPT_SLOTS);
 
-    if (slots && slots->text &&
-        (slots->number < 1 || slots->number > LIMIT_SLOTS))
+    if (slots && slots->text && slots->number > LIMIT_SLOTS)
         return cli_usage(self->cli, "-j wants a number from 1 to %u, not %s",
                          LIMIT_SLOTS, slots->text);
     return EXIT_OK;

@@ -42,6 +42,8 @@ holds 'is not NAME=VALUE' err
 exits 2 "$agent" --resource gpus=many
 holds 'is not NAME=AMOUNT' err
 exits 2 "$agent" --name 'two words'
+exits 2 "$agent" --slots 0
+expect 'leat-agent: --slots wants a number, 1 or more, not "0"' err
 exits 2 "$agent" --slots 5000
 holds '4096' err
 exits 6 "$agent" tcp://192.0.2.1:7100

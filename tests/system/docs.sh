@@ -151,7 +151,9 @@ for daemon in leat-broker leat-agent; do
     sed -n 's/^  \(LEAT_[A-Z_]*\) .*/\1/p' out >one
     grep -oE '^\.Ev LEAT_[A-Z_]*' "$page" | cut -d' ' -f2 >two
     same "$daemon(8) has not the variables of $daemon"
-    grep -oE '^ +now [^ ]* \(the default\)' out | while read -r _ value _; do
+    # these are found out, each time
+    sed -E '/--(store|slots|name|programs) /,+1d' out |
+        grep -oE '^ +now [^ ]* \(the default\)' | while read -r _ value _; do
         holds "${value#tcp://}" "$page"
     done
 done

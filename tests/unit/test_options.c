@@ -121,6 +121,10 @@ what_is_wrong_is_said(void **state)
         {"ls -n -1", "--number wants a number, 0 or more, not \"-1\""},
         {"ls -n 99999999999999999999",
          "--number wants a number, 0 or more, not \"99999999999999999999\""},
+        {"run -jx", "-j wants a number, 1 or more, or none at all, not \"x\""},
+        {"run -j0", "-j wants a number, 1 or more, or none at all, not \"0\""},
+        {"run -j 4x a.yaml",
+         "-j wants a number, 1 or more, or none at all, not \"4x\""},
         {"run --timeout soon", "--timeout wants a length of time as 90s, 5m or "
                                "1h 30m, not \"soon\""},
     };
@@ -181,7 +185,9 @@ a_number_behind_j_belongs_to_it(void **state)
     assert_int_equal(slots_of("run -j 4 a.yaml", 1), 4);
     assert_int_equal(slots_of("run a.yaml --slots 12 b", 2), 12);
     assert_int_equal(slots_of("run a.yaml --slots=12", 1), 12);
-    assert_int_equal(slots_of("run -j 4x", 1), 0);
+    assert_int_equal(slots_of("run -j 4.yaml", 1), 0);
+    assert_int_equal(slots_of("run -j dir/4x", 1), 0);
+    assert_int_equal(slots_of("run -j 4", 0), 4);
 }
 
 int

@@ -28,7 +28,9 @@ static const struct setting table[NSETTING] = {
                "a label"},
     [TEMPORARY] = {'t', "temporary", SETTING_FLAG, "T_TEMPORARY", NULL, NULL,
                    "end with the caller"},
-    [STORE] = {0, "store", SETTING_TEXT, NULL, "FOLDER", NULL, "the store"},
+    [STORE] = {0, "store", SETTING_TEXT, NULL, "FOLDER", NULL,
+               "the store, of which there is more to say than fits into one "
+               "line of a terminal"},
 };
 
 struct fixture {
@@ -366,6 +368,8 @@ help_shows_what_is_in_force_and_from_where(void **state)
     good(t, "-j2 -h", t->file);
     assert_true(t->help);
     assert_false(t->version);
+    settings_fall_back(t->settings, STORE, "/there");
+    settings_fall_back(t->settings, SLOTS, "7"); /* it is told */
     settings_help(t->settings, &out);
     expected = mem_printf(
         "Options:\n"
@@ -378,7 +382,10 @@ help_shows_what_is_in_force_and_from_where(void **state)
         "      --label NAME=VALUE  a label\n"
         "                          now a, b (from T_LABEL)\n"
         "  -t, --temporary         end with the caller\n"
-        "      --store FOLDER      the store\n"
+        "      --store FOLDER      the store, of which there is more to say "
+        "than fits\n"
+        "                          into one line of a terminal\n"
+        "                          now /there (the default)\n"
         "      --config FILE       read settings from this file\n"
         "                          now %s\n"
         "      --version           print the version\n"
@@ -387,11 +394,11 @@ help_shows_what_is_in_force_and_from_where(void **state)
         "The file has lines of the form name: value, named as the long "
         "options.\n"
         "Environment, which the file gives way to:\n"
-        "  T_LISTEN                --listen\n"
-        "  T_SLOTS                 --slots\n"
-        "  T_WAIT                  --wait\n"
-        "  T_LABEL                 --label\n"
-        "  T_TEMPORARY             --temporary\n",
+        "  T_LISTEN                  --listen\n"
+        "  T_SLOTS                   --slots\n"
+        "  T_WAIT                    --wait\n"
+        "  T_LABEL                   --label\n"
+        "  T_TEMPORARY               --temporary\n",
         t->file, t->file);
     assert_string_equal(buf_str(&out), expected);
     free(expected);
