@@ -493,7 +493,7 @@ attempts_new(struct attempts **ret, uint32_t slots,
 void
 attempts_set_files(struct attempts *self, uint64_t files)
 {
-    carrier_set_files(self->carrier, files);
+    carrier_set_process(self->carrier, files);
     workers_set_files(self->workers, files);
 }
 

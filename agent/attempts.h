@@ -37,7 +37,7 @@ struct attempts_calls {
 int attempts_new(struct attempts **ret, uint32_t slots,
                  struct agent_programs *programs,
                  const struct attempts_calls *calls, struct err *err);
-/* See exec_set_files; before anything is started. */
+/* See exec_set_process; before anything is started. */
 void attempts_set_files(struct attempts *self, uint64_t files);
 /* Kills what runs; says nothing of it. */
 void attempts_destroy(struct attempts **self_p);

@@ -20,7 +20,7 @@ struct agent_net_config {
     struct agent_info info;
     const char *programs;          /* folder for programs of C flows */
     int64_t idle, lifetime, drain; /* microseconds; see agent_config */
-    uint64_t files;                /* of attempts; see exec_set_files */
+    uint64_t files;                /* of attempts; see exec_set_process */
     int ready_fd;                  /* told once joined; -1: none */
     int lifeline;                  /* its end ends everything; -1: none */
 };

@@ -453,7 +453,7 @@ workers_new(struct workers **ret, uint32_t slots,
 void
 workers_set_files(struct workers *self, uint64_t files)
 {
-    exec_set_files(self->exec, files);
+    exec_set_process(self->exec, files);
 }
 
 static void

@@ -37,7 +37,7 @@ struct workers_calls {
 
 int workers_new(struct workers **ret, uint32_t slots,
                 const struct workers_calls *calls, struct err *err);
-/* See exec_set_files. */
+/* See exec_set_process. */
 void workers_set_files(struct workers *self, uint64_t files);
 /* Kills what runs; says nothing of it. */
 void workers_destroy(struct workers **self_p);

@@ -428,6 +428,7 @@ run(struct carrying *self)
         .elsewhere = self->remote.place == REMOTE_BROKER,
         .timeout = args_number(carry->args, OPT_TIMEOUT, 0),
         .no_cache = args_has(carry->args, OPT_NO_CACHE),
+        .settled = !carry->input->program,
     };
     struct err err;
     int code = remote_check(&self->remote, &request, has_handlers);

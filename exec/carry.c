@@ -17,7 +17,8 @@ struct carrier {
     struct carried_list ready;   /* to be handed out: ENDED, or CALL */
     size_t n;                    /* in both */
     bool held;                   /* what processes write is not read */
-    uint64_t files;              /* see exec_set_files */
+    bool ours;                   /* see exec_set_process */
+    uint64_t files;              /* ... too */
 };
 
 int
@@ -36,8 +37,9 @@ carrier_new(struct carrier **ret, carry_output_fn *on_output, void *ctx,
 }
 
 void
-carrier_set_files(struct carrier *self, uint64_t files)
+carrier_set_process(struct carrier *self, uint64_t files)
 {
+    self->ours = true;
     self->files = files;
 }
 
@@ -103,7 +105,8 @@ get_exec(struct carrier *self, struct err *err)
         return 0;
     if (exec_new(&self->exec, pass_output, self, err) < 0)
         return -1;
-    exec_set_files(self->exec, self->files);
+    if (self->ours)
+        exec_set_process(self->exec, self->files);
     if (self->held)
         exec_hold(self->exec, true);
     return 0;

@@ -32,8 +32,8 @@ typedef void carry_output_fn(void *ctx, void *tag, int stream, const char *data,
  * NULL. */
 int carrier_new(struct carrier **ret, carry_output_fn *on_output, void *ctx,
                 struct err *err);
-/* See exec_set_files; before anything is started. */
-void carrier_set_files(struct carrier *self, uint64_t files);
+/* See exec_set_process; before anything is started. */
+void carrier_set_process(struct carrier *self, uint64_t files);
 void carrier_destroy(struct carrier **self_p);
 
 /*

@@ -110,10 +110,11 @@ exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
 }
 
 void
-exec_set_files(struct exec *self, uint64_t files)
+exec_set_process(struct exec *self, uint64_t files)
 {
     struct rlimit *limit = &self->host.spawn.files;
 
+    spawn_keep_signals(&self->host.spawn);
     self->host.spawn.set_files =
         files > 0 && getrlimit(RLIMIT_NOFILE, limit) == 0;
     limit->rlim_cur = files < limit->rlim_max ? files : limit->rlim_max;

@@ -111,9 +111,13 @@ struct exec;
 
 int exec_new(struct exec **ret, exec_output_fn *on_output, void *ctx,
              struct err *err);
-/* What attempts may have open (the soft limit), if this process has raised it
- * for itself; 0: what it has. Programs may count on 1024, as select does. */
-void exec_set_files(struct exec *self, uint64_t files);
+/*
+ * This process is a program of leat's: what it does with signals stays as it is
+ * now, and if it has raised for itself what may be open (the soft limit),
+ * `files` is for attempts; 0: what it has. Programs may count on 1024, as
+ * select does.
+ */
+void exec_set_process(struct exec *self, uint64_t files);
 /* Kills what still runs. */
 void exec_destroy(struct exec **self_p);
 

@@ -37,26 +37,43 @@ struct start {
     int code; /* errno */
 };
 
-/* To ask for these in each child is half of all its system calls. */
+/*
+ * Those from `first` on that are ignored now or, of standard ones, handled: to
+ * set all back in each child is half of all its system calls. Of real-time
+ * signals, for which this process has hardly a use, being ignored is all that
+ * matters to a command: execve takes handlers away, and nobody sends one
+ * before.
+ */
 static void
-find_ignored(sigset_t *ignored)
+find_signals(sigset_t *signals, int first)
 {
     struct sigaction action;
 
-    (void)sigemptyset(ignored);
-    for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) {
-        if (sigaction(sig, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-            (void)sigaddset(ignored, sig);
+    for (int sig = first; sig <= SIGRTMAX; sig++) {
+        if (sigaction(sig, NULL, &action) == 0 &&
+            (action.sa_handler == SIG_IGN ||
+             (sig < SIGRTMIN && action.sa_handler != SIG_DFL)))
+            (void)sigaddset(signals, sig);
     }
 }
 
 void
 spawn_init(struct spawn_context *self)
 {
-    find_ignored(&self->ignored);
+    (void)sigemptyset(&self->signals);
+    for (int sig = 1; sig <= STANDARD_SIGNALS; sig++)
+        (void)sigaddset(&self->signals, sig);
+    find_signals(&self->signals, SIGRTMIN);
     self->stack = mem_alloc(1, SPAWN_STACK);
     (void)getrlimit(RLIMIT_CORE, &self->core);
     (void)getrlimit(RLIMIT_RTTIME, &self->rtime);
+}
+
+void
+spawn_keep_signals(struct spawn_context *self)
+{
+    (void)sigemptyset(&self->signals);
+    find_signals(&self->signals, 1);
 }
 
 void
@@ -66,23 +83,18 @@ spawn_release(struct spawn_context *self)
     self->stack = NULL;
 }
 
-/*
- * Also for signals that are ignored: execve would leave those so. Of real-time
- * signals, for which this process has hardly a use, that is all that matters to
- * a command: execve takes handlers away, and nobody sends one before.
- */
+/* Also for signals that are ignored: execve would leave those so. */
 IN_CHILD static void
 reset_signals(const struct spawn *spawn)
 {
-    const sigset_t *ignored = &spawn->context->ignored;
+    const sigset_t *signals = &spawn->context->signals;
     const int most = SIGRTMAX;
     struct sigaction action;
 
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     for (int sig = 1; sig <= most; sig++) {
-        if (sig <= STANDARD_SIGNALS || spawn->spec->call ||
-            sigismember(ignored, sig) > 0)
+        if (spawn->spec->call || sigismember(signals, sig) > 0)
             (void)sigaction(sig, &action, NULL);
     }
 }

@@ -24,7 +24,7 @@ struct spawn_context {
     struct rlimit rtime; /* its soft limit carries the mark */
     struct rlimit files; /* of attempts, if set_files */
     bool set_files;
-    sigset_t ignored; /* real-time signals that were at first */
+    sigset_t signals; /* to be set back for a command */
 };
 
 struct spawn {
@@ -41,6 +41,8 @@ struct spawned {
 };
 
 void spawn_init(struct spawn_context *self);
+/* The caller's signals stay as they are now. */
+void spawn_keep_signals(struct spawn_context *self);
 void spawn_release(struct spawn_context *self);
 
 /*

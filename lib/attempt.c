@@ -23,9 +23,12 @@ get_carrier(struct local *self)
 {
     struct err err;
 
-    if (!self->carrier &&
-        carrier_new(&self->carrier, pass_output, self, &err) < 0)
+    if (self->carrier)
+        return self->carrier;
+    if (carrier_new(&self->carrier, pass_output, self, &err) < 0)
         attempt_fail(self->attempt, PLAN_FAILED, err.msg);
+    else if (self->request->settled)
+        carrier_set_process(self->carrier, 0);
     return self->carrier;
 }
 

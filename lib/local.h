@@ -72,6 +72,7 @@ struct local_request {
     bool elsewhere;  /* not on this machine: what it has does not matter */
     int64_t timeout; /* of the whole run, microseconds; 0: none */
     bool no_cache;   /* look up nothing */
+    bool settled;    /* nothing else runs here: signals stay as they are */
 };
 
 struct local_result {
