@@ -351,6 +351,7 @@ reap_main(struct attempt *self, int64_t now)
     usage->ended = span_wall();
     close_source(self, FROM_MAIN);
     self->exited = self->tree.reaped = self->look = true;
+    self->together = self->stage == ATTEMPT_KILL_SENT;
     if (self->stage == ATTEMPT_RUNNING)
         self->stage = ATTEMPT_DRAINING;
     begin_drain(self, now);
@@ -393,7 +394,7 @@ sweep(struct attempt *self, int sig)
 
     if (!self->exited)
         return;
-    if (sig != 0 && found.alive > self->done.leftovers)
+    if (sig != 0 && !self->together && found.alive > self->done.leftovers)
         self->done.leftovers = found.alive;
     if (found.alive > 0)
         watch(self, found.one);

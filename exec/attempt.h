@@ -78,6 +78,7 @@ struct attempt {
     int status;            /* main's, from wait4 */
     bool lost;             /* somebody else has taken the status */
     bool exited;           /* main has ended */
+    bool together;         /* and was killed with all the others */
     bool drain;            /* the hold is over under which main has ended */
     bool look;             /* for what is left of the tree */
     bool gone;             /* nothing is left */

@@ -253,6 +253,28 @@ what_ends_by_itself_is_waited_for(void **state)
     exec_done_release(&done);
 }
 
+/* It did not leave what was killed with it, whichever of them goes first. */
+static void
+what_is_killed_together_is_not_left(void **state)
+{
+    struct attempts *t = *state;
+
+    for (int i = 0; i < 5; i++) {
+        struct exec_done done;
+
+        attempts_start(t,
+                       (struct exec_spec){
+                           .argv = SHELL("trap '' TERM; for i in {1..10}; do\n"
+                                         "sleep 1001 & done; wait; sleep 1001"),
+                           .timeout = SOON / 2,
+                           .grace = 1});
+        done = attempts_wait(t);
+        assert_int_equal(done.end, EXEC_TIMED_OUT);
+        assert_int_equal(done.leftovers, 0);
+        exec_done_release(&done);
+    }
+}
+
 static void
 orphans_of_a_long_attempt_are_reaped(void **state)
 {
@@ -385,6 +407,7 @@ main(void)
         TEST(leftovers_are_found_from_any_thread),
         TEST(a_timeout_ends_the_whole_tree),
         TEST(what_ends_by_itself_is_waited_for),
+        TEST(what_is_killed_together_is_not_left),
         TEST(orphans_of_a_long_attempt_are_reaped),
         TEST(children_of_the_caller_are_not_touched),
         TEST(an_ended_child_of_the_caller_stays_its_own),
