@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "exec/program.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -148,6 +151,45 @@ explain_denied(const char *path, const char *cwd, struct err *err)
     return err_set(err, ERR_DENIED, "can't run `%s`: permission denied", path);
 }
 
+/* The kind of machine that an ELF file is for; -1: it is none. */
+static int
+elf_machine(const char *file)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    Elf64_Ehdr head; /* the beginning is that of 32 bits, too */
+    ssize_t n = fd < 0 ? -1 : read(fd, &head, sizeof head);
+
+    if (fd >= 0)
+        (void)close(fd);
+    if (n < (ssize_t)offsetof(Elf64_Ehdr, e_version) ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+        return -1;
+    return head.e_machine;
+}
+
+static int
+explain_format(const char *path, const char *cwd, struct err *err)
+{
+    char *here = seen_from_here(path, cwd);
+    int machine = elf_machine(here);
+    struct utsname uts;
+
+    free(here);
+    if (machine < 0)
+        return err_set(err, ERR_INVALID,
+                       "can't run `%s`: Exec format error; is the #! line "
+                       "missing?",
+                       path);
+    if (machine == elf_machine("/proc/self/exe") || uname(&uts) < 0)
+        return err_set(err, ERR_INVALID,
+                       "can't run `%s`: Exec format error; is it damaged?",
+                       path);
+    return err_set(err, ERR_INVALID,
+                   "can't run `%s`: it was built for another kind of machine "
+                   "(%d in its ELF header) than this %s",
+                   path, machine, uts.machine);
+}
+
 int
 program_explain(int code, const char *path, const char *const *argv,
                 const char *const *envp, const char *cwd, struct err *err)
@@ -158,10 +200,7 @@ program_explain(int code, const char *path, const char *const *argv,
     if (code == EACCES)
         return explain_denied(path, cwd, err);
     if (code == ENOEXEC)
-        return err_set(err, ERR_INVALID,
-                       "can't run `%s`: Exec format error; is the #! line "
-                       "missing?",
-                       path);
+        return explain_format(path, cwd, err);
     if (code == E2BIG)
         return err_set(err, ERR_LIMIT,
                        "can't run `%s`: %zu bytes of arguments and %zu of "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* How attempts start and end; test_tree.c has what they leave behind. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,17 +176,24 @@ struct folder {
 };
 
 static void
-make_file(const struct folder *folder, const char *name, const char *text,
-          mode_t mode)
+make_bytes(const struct folder *folder, const char *name, const void *data,
+           size_t n, mode_t mode)
 {
     char *path = mem_printf("%s/%s", folder->path, name);
     FILE *file = fopen(path, "w");
 
     assert_non_null(file);
-    (void)fputs(text, file);
+    assert_int_equal(fwrite(data, 1, n, file), n);
     (void)fclose(file);
     assert_int_equal(chmod(path, mode), 0);
     free(path);
+}
+
+static void
+make_file(const struct folder *folder, const char *name, const char *text,
+          mode_t mode)
+{
+    make_bytes(folder, name, text, strlen(text), mode);
 }
 
 static void
@@ -503,6 +512,38 @@ usage_is_told(void **state)
 
 /* ---- many ---- */
 
+/* A program's own beginning, and then nothing; and one of another machine. */
+static void
+what_is_for_another_machine_says_so(void **state)
+{
+    FILE *self = fopen("/proc/self/exe", "r");
+    Elf64_Ehdr head;
+    struct folder folder;
+    struct utsname uts;
+    char *text;
+
+    not_under_valgrind();
+    assert_int_equal(fread(&head, 1, sizeof head, self), sizeof head);
+    (void)fclose(self);
+    assert_int_equal(uname(&uts), 0);
+    make_folder(&folder);
+    head.e_phnum = 0;
+    make_bytes(&folder, "cut", &head, sizeof head, 0755);
+    head.e_machine = EM_68K;
+    make_bytes(&folder, "other", &head, sizeof head, 0755);
+    expect_not_started(
+        *state, (struct exec_spec){.argv = ARGV("./cut"), .cwd = folder.path},
+        "can't run `./cut`: Exec format error; is it damaged?");
+    text = mem_printf("can't run `./other`: it was built for another kind of "
+                      "machine (4 in its ELF header) than this %s",
+                      uts.machine);
+    expect_not_started(
+        *state, (struct exec_spec){.argv = ARGV("./other"), .cwd = folder.path},
+        text);
+    free(text);
+    remove_folder(*state, &folder);
+}
+
 static void
 many_run_at_once(void **state)
 {
@@ -593,6 +634,7 @@ main(void)
         TEST(stdin_is_empty_or_the_input),
         TEST(descriptors_0_to_2_may_be_closed_here),
         TEST(usage_is_told),
+        TEST(what_is_for_another_machine_says_so),
         TEST(many_run_at_once),
         TEST(waiting_ends_in_time),
         TEST(destroy_ends_what_runs),
