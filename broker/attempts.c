@@ -169,8 +169,6 @@ add_env(const struct life *self, struct work *work)
 {
     json_t *env;
 
-    if (!self->env)
-        return;
     if (!work->env) {
         work->env = json_incref(self->env);
         return;
@@ -179,6 +177,18 @@ add_env(const struct life *self, struct work *work)
     (void)json_object_update(env, work->env);
     json_decref(work->env);
     work->env = env;
+}
+
+static int
+gather(struct life *self, struct plan_id id, struct work *work, struct err *err)
+{
+    if (!self->env)
+        return work_gather_text(work, &self->spec, self->run, id,
+                                &self->broker->item, err);
+    if (work_gather(work, &self->spec, self->run, id, err) < 0)
+        return -1;
+    add_env(self, work);
+    return 0;
 }
 
 bool
@@ -198,10 +208,9 @@ broker_life_work(struct life *self, struct plan_id id, struct work *work,
             self->spec.nprogram = self->nprogram;
         }
     }
-    if (work_gather(work, &self->spec, self->run, id, &err) < 0) {
+    if (gather(self, id, work, &err) < 0) {
         broker_life_end_as(self, id, PLAN_FAILED, err.msg, now);
         return false;
     }
-    add_env(self, work);
     return true;
 }

@@ -47,6 +47,7 @@ broker_destroy(struct broker **self_p)
     free(self->ready);
     names_release(&self->resources);
     buf_release(&self->key);
+    buf_release(&self->item);
     free(self);
     *self_p = NULL;
 }

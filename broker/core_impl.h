@@ -203,7 +203,7 @@ struct broker {
     size_t nready, cap_ready;
     struct peer *roomy[LIMIT_AGENTS]; /* with a free cpu, or part of one */
     size_t nroomy;
-    struct buf key;
+    struct buf key, item; /* of the last */
     struct broker_counts counts;
 };
 
@@ -234,7 +234,8 @@ void broker_life_give_back(struct life *self, struct plan_id id);
 /* An attempt has begun: a record, if it is worth one. */
 void broker_life_started(struct life *self, struct plan_id id,
                          uint32_t attempt);
-/* All that carrying out an attempt takes; false: it has been reported. */
+/* All that carrying out an attempt takes, until the next one; false: it has been
+ * reported. */
 bool broker_life_work(struct life *self, struct plan_id id, struct work *work,
                       int64_t now);
 

@@ -53,7 +53,9 @@ weigh(const json_t *value, int depth)
                 break;
         }
     }
-    return looked > 0 ? bytes * (int64_t)n / (int64_t)looked : 0;
+    bytes = looked > 0 ? bytes * (int64_t)n / (int64_t)looked : 0;
+    /* Whatever there is more of does not matter, and could be too much. */
+    return bytes < LIMIT_VALUE_BYTES ? bytes : LIMIT_VALUE_BYTES;
 }
 
 void
@@ -63,8 +65,8 @@ broker_class_weigh(struct class *class, const struct work *work)
 
     if (class->nsent++ % 16 != 0)
         return;
-    bytes = weigh(work->own, 3) + weigh(work->argv, 3) + weigh(work->env, 2) +
-            weigh(work->input, 3);
+    bytes = (int64_t)work->nitem + weigh(work->own, 3) + weigh(work->argv, 3) +
+            weigh(work->env, 2) + weigh(work->input, 3);
     if (bytes > class->bytes)
         class->bytes = bytes;
     else

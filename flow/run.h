@@ -181,12 +181,18 @@ void run_approve_all(struct run *self);
 int run_lookup(struct run *self, struct plan_id id, const char *name,
                json_t **ret, struct err *err);
 
+/* Would all with bindings be found? For those who look up one by one. */
+int run_check_bindings(struct run *self, struct plan_id id, struct err *err);
+
 /* All that are bound: an object of parameters, each keys, with bindings. */
 int run_bindings(struct run *self, struct plan_id id, json_t **ret,
                  struct err *err);
 
 /* The same without the parameters: what is its own; NULL if it has nothing. */
 int run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err);
+/* The same added as JSON text: nothing if it has nothing. */
+int run_own_text(struct run *self, struct plan_id id, struct buf *out,
+                 struct err *err);
 
 /* Evaluate one of the task's own templates for an instance. */
 int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,

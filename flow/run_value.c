@@ -126,23 +126,63 @@ run_lookup(struct run *self, struct plan_id id, const char *name, json_t **ret,
     return 0;
 }
 
-/* Each keys and with bindings, in this order. */
 static int
-add_own(struct run *self, struct plan_id id, json_t *all, struct err *err)
+eval_with(struct run *self, struct plan_id id, const struct flow_bind *with,
+          json_t **ret, struct err *err)
+{
+    if (run_eval(self, id, with->value, ret, err) < 0)
+        return err_prefix(err, "with: `%s`: ", with->name);
+    return 0;
+}
+
+/* Only a path can lead nowhere: nothing is evaluated for the others. */
+int
+run_check_bindings(struct run *self, struct plan_id id, struct err *err)
+{
+    const struct flow_task *task = &self->flow->tasks[id.task];
+
+    for (uint32_t i = 0; i < task->nwith; i++) {
+        json_t *value = NULL;
+
+        if (tmpl_has_path(task->with[i].value) &&
+            eval_with(self, id, &task->with[i], &value, err) < 0)
+            return -1;
+        json_decref(value);
+    }
+    return 0;
+}
+
+typedef void own_fn(void *ctx, const char *name, json_t *value);
+
+/* Each keys and with bindings, in this order; fn takes the values over. */
+static int
+each_own(struct run *self, struct plan_id id, own_fn *fn, void *ctx,
+         struct err *err)
 {
     const struct flow_task *task = &self->flow->tasks[id.task];
 
     for (uint32_t i = 0; i < task->neach && id.child != PLAN_WHOLE; i++)
-        (void)json_object_set_new(all, task->each[i].name,
-                                  run_each_value(self, id.task, i, id.child));
+        fn(ctx, task->each[i].name, run_each_value(self, id.task, i, id.child));
     for (uint32_t i = 0; i < task->nwith; i++) {
         json_t *value = NULL;
 
-        if (run_eval(self, id, task->with[i].value, &value, err) < 0)
-            return err_prefix(err, "with: `%s`: ", task->with[i].name);
-        (void)json_object_set_new(all, task->with[i].name, value);
+        if (eval_with(self, id, &task->with[i], &value, err) < 0)
+            return -1;
+        fn(ctx, task->with[i].name, value);
     }
     return 0;
+}
+
+static void
+add_value(void *ctx, const char *name, json_t *value)
+{
+    (void)json_object_set_new(ctx, name, value);
+}
+
+static int
+add_own(struct run *self, struct plan_id id, json_t *all, struct err *err)
+{
+    return each_own(self, id, add_value, all, err);
 }
 
 int
@@ -171,6 +211,40 @@ run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err)
         return -1;
     }
     *ret = all;
+    return 0;
+}
+
+struct own_text {
+    struct buf *out;
+    char before; /* the next name */
+};
+
+/* Names are no more than letters, and none is there twice: that is checked with
+ * the flow. */
+static void
+add_text(void *ctx, const char *name, json_t *value)
+{
+    struct own_text *self = ctx;
+
+    buf_char(self->out, self->before);
+    self->before = ',';
+    buf_char(self->out, '"');
+    buf_text(self->out, name);
+    buf_add(self->out, "\":", 2);
+    value_json(value, self->out);
+    json_decref(value);
+}
+
+int
+run_own_text(struct run *self, struct plan_id id, struct buf *out,
+             struct err *err)
+{
+    struct own_text text = {out, '{'};
+
+    if (each_own(self, id, add_text, &text, err) < 0)
+        return -1;
+    if (text.before != '{')
+        buf_char(out, '}');
     return 0;
 }
 

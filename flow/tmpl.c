@@ -169,6 +169,18 @@ tmpl_each_ref(struct tmpl *self, tmpl_ref_fn *fn, void *ctx)
         tmpl_each_ref(self->parts[i], fn, ctx);
 }
 
+bool
+tmpl_has_path(const struct tmpl *self)
+{
+    if (self->kind == TMPL_REF)
+        return self->ref->nstep > 0;
+    for (uint32_t i = 0; i < self->npart; i++) {
+        if (tmpl_has_path(self->parts[i]))
+            return true;
+    }
+    return false;
+}
+
 /* ---- evaluating ---- */
 
 struct eval {

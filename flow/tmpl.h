@@ -83,6 +83,9 @@ void tmpl_destroy(struct tmpl **self_p);
 typedef void tmpl_ref_fn(void *ctx, struct ref *ref);
 void tmpl_each_ref(struct tmpl *self, tmpl_ref_fn *fn, void *ctx);
 
+/* Is there a path in it, which may lead nowhere? */
+bool tmpl_has_path(const struct tmpl *self);
+
 /*
  * The value that a reference's name stands for, as a new (owned) reference;
  * NULL with *err set if there is none.

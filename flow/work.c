@@ -118,6 +118,39 @@ work_gather(struct work *ret, const struct work_spec *spec, struct run *run,
     return 0;
 }
 
+static bool
+has_only_bindings(const struct flow_task *task)
+{
+    const struct flow_options *options = task->options;
+
+    return task->kind == FLOW_CALL && !task->when && !task->creates &&
+           !task->argv && !task->input && options->nenv == 0 && !options->cwd &&
+           options->cache_for == 0;
+}
+
+int
+work_gather_text(struct work *ret, const struct work_spec *spec,
+                 struct run *run, struct plan_id id, struct buf *text,
+                 struct err *err)
+{
+    static const char head[] = "{\"with\":";
+
+    if (!has_only_bindings(&run_flow(run)->tasks[id.task]))
+        return work_gather(ret, spec, run, id, err);
+    *ret =
+        (struct work){.spec = spec, .id = id, .attempt = run_attempts(run, id)};
+    buf_clear(text);
+    buf_add(text, head, sizeof head - 1);
+    if (run_own_text(run, id, text, err) < 0)
+        return -1;
+    if (text->len == sizeof head - 1)
+        return 0;
+    buf_char(text, '}');
+    ret->item = text->data;
+    ret->nitem = text->len;
+    return 0;
+}
+
 void
 work_release(struct work *self)
 {

@@ -74,6 +74,14 @@ void work_spec_init(struct work_spec *ret, const struct flow *flow,
  */
 int work_gather(struct work *ret, const struct work_spec *spec, struct run *run,
                 struct plan_id id, struct err *err);
+/*
+ * For one that goes on unread: of a call that has nothing but bindings they are
+ * put in *text, which is cleared before, and ret->item is that. All others are
+ * as above.
+ */
+int work_gather_text(struct work *ret, const struct work_spec *spec,
+                     struct run *run, struct plan_id id, struct buf *text,
+                     struct err *err);
 void work_release(struct work *self);
 
 /* Of a C flow's program: is it a hash, or the path of one that is there? */

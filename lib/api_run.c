@@ -455,7 +455,7 @@ leat_result_attempts(const leat_result *result, leat_ref task)
 size_t
 leat_result_children(const leat_result *result, leat_ref task)
 {
-    if (task.kind != API_TASK || task.flow != result->flow)
+    if (task.kind != API_TASK || task.flow != result->flow || task.child > 0)
         return 0;
     return plan_children(run_plan(result->local.run), task.index);
 }

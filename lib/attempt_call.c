@@ -59,7 +59,9 @@ attempt_call(struct local *self)
     bool outer = local_in_call; /* a run inside a function of another run */
     struct err err;
 
-    if (!self->capture && capture_new(&self->capture, &err) < 0) {
+    /* before it is called, as where all arguments travel */
+    if (run_check_bindings(self->run, a->id, &err) < 0 ||
+        (!self->capture && capture_new(&self->capture, &err) < 0)) {
         attempt_fail(a, PLAN_FAILED, err.msg);
         return;
     }

@@ -64,6 +64,7 @@ maps_go_child_to_child_and_reduce(void **state)
     assert_value(result, total, "56");
     assert_value(result, where, "[0,1,2]");
     assert_int_equal(leat_result_children(result, range), 55);
+    assert_int_equal(leat_result_children(result, leat_child(range, 3)), 0);
     assert_value(result, leat_child(range, 54), "56");
     end_both(&flow, &result);
 }
@@ -102,6 +103,23 @@ lists_of_different_lengths_are_not_paired(void **state)
     assert_state(result, pairs, LEAT_FAILED);
     assert_non_null(leat_result_cause(result, pairs));
     assert_value(result, all, "[1,2,3,2,4,6]");
+    end_both(&flow, &result);
+}
+
+/* Also if the function would not have asked for it. */
+static void
+an_argument_that_is_not_there_fails_the_call(void **state)
+{
+    leat_flow *flow = leat_flow_new("f");
+    leat_ref two = leat_value(flow, json_integer(2));
+    leat_ref list = leat_call(flow, up_to, {"n", two});
+    leat_ref call = leat_call(flow, up_to, {"n", two}, {"x", leat_at(list, 2)});
+    leat_result *result = run_quietly(flow, NULL);
+
+    (void)state;
+    assert_state(result, call, LEAT_FAILED);
+    assert_non_null(leat_result_cause(result, call));
+    assert_non_null(strstr(leat_result_cause(result, call), "with: `x`: "));
     end_both(&flow, &result);
 }
 
@@ -269,6 +287,7 @@ main(void)
         cmocka_unit_test(maps_go_child_to_child_and_reduce),
         cmocka_unit_test(flatten_goes_over_the_lists_of_a_map),
         cmocka_unit_test(lists_of_different_lengths_are_not_paired),
+        cmocka_unit_test(an_argument_that_is_not_there_fails_the_call),
         cmocka_unit_test(failures_and_skips_say_why),
         cmocka_unit_test(a_retry_is_another_attempt),
         cmocka_unit_test(branches_are_taken_by_value),

@@ -154,6 +154,51 @@ a_child_has_its_keys_and_its_name(void **state)
     end(&w);
 }
 
+/* What a broker sends of a flow's first attempt: text, or (NULL) values. */
+static void
+check_text(const char *text, const char *wanted)
+{
+    struct world w = {0};
+    struct work_spec spec;
+    struct work work;
+    struct plan_id id = begin_work(&w, &spec, text);
+    struct buf item = {0};
+    struct err err;
+
+    assert_int_equal(work_gather_text(&work, &spec, w.run, id, &item, &err), 0);
+    assert_int_equal(work.attempt, 1);
+    if (wanted) {
+        assert_null(work.own);
+        assert_int_equal(work.nitem, strlen(wanted));
+        if (*wanted)
+            assert_string_equal(work.item, wanted);
+    } else {
+        assert_null(work.item);
+        assert_non_null(work.own);
+    }
+    work_release(&work);
+    buf_release(&item);
+    end(&w);
+}
+
+static void
+bindings_of_calls_are_gathered_as_text(void **state)
+{
+    (void)state;
+    check_text(HEAD "  m: { each: { f: ['x\"', y], i: 1..2 },\n"
+                    "       with: { t: ['${i}', null] }, call: x }\n",
+               "{\"with\":{\"f\":\"x\\\"\",\"i\":1,\"t\":[1,null]}}");
+    check_text(HEAD "  a: { call: x }\n", "");
+    check_text(HEAD "  m: { each: { i: 1..2 }, run: x }\n", NULL);
+    check_text(HEAD "  m: { each: { i: 1..2 }, call: x, env: { A: b } }\n",
+               NULL);
+    check_text(HEAD "  m: { each: { i: 1..2 }, call: x, cwd: '${i}' }\n", NULL);
+    check_text(HEAD "  m: { each: { i: 1..2 }, call: x, when: 'true' }\n",
+               NULL);
+    check_text(HEAD "  m: { each: { i: 1..2 }, call: x, cache: { for: 1h } }\n",
+               NULL);
+}
+
 static void
 who_has_nothing_of_its_own_has_no_item(void **state)
 {
@@ -301,6 +346,7 @@ main(void)
         cmocka_unit_test(a_spec_has_what_all_attempts_share),
         cmocka_unit_test(what_is_its_own_is_gathered),
         cmocka_unit_test(a_child_has_its_keys_and_its_name),
+        cmocka_unit_test(bindings_of_calls_are_gathered_as_text),
         cmocka_unit_test(who_has_nothing_of_its_own_has_no_item),
         cmocka_unit_test(a_null_for_stdin_is_not_nothing),
         cmocka_unit_test(bindings_are_parameters_with_its_own_over_them),
