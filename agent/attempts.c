@@ -27,7 +27,6 @@ struct attempt {
     bool has_carrier;          /* its call is a part of what a carrier does */
     char *cwd;                 /* of that call, or NULL */
     char *env[2];              /* over the surroundings, NULL-terminated */
-    int64_t started;           /* wall */
     enum item_refused refused; /* of that call */
 };
 
@@ -46,6 +45,7 @@ struct attempts {
     struct attempt **all; /* by place */
     uint32_t *empty;      /* places */
     size_t nall, cap_all, nempty, cap_empty;
+    int64_t now;
     /* The last home that was looked at. */
     char *home;
     bool home_there;
@@ -148,9 +148,9 @@ fail_call(struct attempts *self, struct attempt *attempt, enum plan_state state,
                             .refused = refused,
                             .cause = cause,
                             .code = -1,
-                            .started = attempt->started,
-                            .ended = span_wall()};
+                            .started = span_wall()};
 
+    result.ended = result.started;
     end_call(self, attempt, &result);
 }
 
@@ -159,19 +159,18 @@ static const char *
 home_of(struct attempts *self, const struct work *work)
 {
     const char *home = work->spec->home;
-    int64_t now = span_mono();
     struct stat st;
 
     if (!home)
         return NULL;
-    if (!self->home || now - self->home_at > HOME_GOOD ||
+    if (!self->home || self->now - self->home_at > HOME_GOOD ||
         strcmp(home, self->home) != 0) {
         char *copy = mem_dup(home);
 
         free(self->home);
         self->home = copy;
         self->home_there = stat(home, &st) == 0 && S_ISDIR(st.st_mode);
-        self->home_at = now;
+        self->home_at = self->now;
     }
     return self->home_there ? home : NULL;
 }
@@ -208,7 +207,7 @@ make_call(struct attempts *self, struct attempt *attempt)
         return;
     }
     if (work_program_is_hash(spec->program, spec->nprogram))
-        program = agent_programs_get(self->programs, spec->program);
+        program = agent_programs_get(self->programs, spec->program, self->now);
     else
         program = own = mem_text(spec->program, spec->nprogram);
     attempt->stage = FETCHING;
@@ -218,8 +217,7 @@ make_call(struct attempts *self, struct attempt *attempt)
 }
 
 void
-attempts_program(struct attempts *self,
-                 const unsigned char hash[AGENT_PROGRAM_HASH],
+attempts_program(struct attempts *self, const unsigned char hash[PROGRAM_HASH],
                  const char *failed)
 {
     struct attempt *attempt = TAILQ_FIRST(&self->list);
@@ -229,7 +227,7 @@ attempts_program(struct attempts *self,
         const struct work_spec *spec = attempt->work->spec;
 
         if (attempt->stage == FETCHING &&
-            memcmp(spec->program, hash, AGENT_PROGRAM_HASH) == 0) {
+            memcmp(spec->program, hash, PROGRAM_HASH) == 0) {
             if (failed)
                 fail_call(self, attempt, PLAN_CRASHED, REFUSED_PROGRAM, failed);
             else
@@ -385,7 +383,6 @@ attempts_start(struct attempts *self, uint32_t own, uint32_t slot,
     attempt->slot = slot;
     attempt->work = work;
     attempt->env[0] = list_gpus(gpus, ngpu);
-    attempt->started = span_wall();
     add(self, attempt);
     if (spec->kind == FLOW_CALL && !spec->when && !work->creates) {
         make_call(self, attempt);
@@ -450,6 +447,7 @@ attempts_fd(const struct attempts *self)
 void
 attempts_handle(struct attempts *self, int64_t now, int64_t *until)
 {
+    self->now = now;
     handle_carrier(self);
     self->called = false;
     workers_handle(self->workers, now, until);

@@ -51,7 +51,7 @@ void attempts_stop_all(struct attempts *self, bool at_once);
 
 /* A program is here now, or (failed) can't be had: calls go on. */
 void attempts_program(struct attempts *self,
-                      const unsigned char hash[AGENT_PROGRAM_HASH],
+                      const unsigned char hash[PROGRAM_HASH],
                       const char *failed);
 
 /* Stop and go on reading what commands write and workers send. */

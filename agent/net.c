@@ -361,7 +361,7 @@ static void
 on_control(void *ctx, const struct wire *wire)
 {
     struct agent_net *self = ctx;
-    unsigned char hash[AGENT_PROGRAM_HASH];
+    unsigned char hash[PROGRAM_HASH];
     enum agent_programs_step step;
     struct err err;
 

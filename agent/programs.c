@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "agent/programs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -15,24 +14,22 @@
 #include "base/span.h"
 #include "proto/limits.h"
 
-#define HEX       (2 * AGENT_PROGRAM_HASH)
 #define PATIENCE  (5 * SPAN_SECOND) /* for an answer; then it is asked again */
-#define PIECE     65536
-#define GOOD      SPAN_SECOND         /* for so long a look at a file holds */
+#define GOOD      SPAN_SECOND       /* for so long a look at a file holds */
 #define FIRST_TAG (UINT64_C(1) << 62) /* others speak over control, too */
 
 /* One that is wanted; the first of them is on its way. */
 struct wanted {
     TAILQ_ENTRY(wanted) link;
-    unsigned char hash[AGENT_PROGRAM_HASH];
+    unsigned char hash[PROGRAM_HASH];
 };
 
 struct agent_programs {
     char *folder;
-    unsigned char (*good)[AGENT_PROGRAM_HASH]; /* looked at */
+    unsigned char (*good)[PROGRAM_HASH]; /* looked at */
     size_t ngood, cap_good;
     char *last; /* the file that was looked at last, there then */
-    unsigned char last_hash[AGENT_PROGRAM_HASH];
+    unsigned char last_hash[PROGRAM_HASH];
     int64_t last_at;
     TAILQ_HEAD(, wanted) wanted;
     uint64_t tag; /* of the last question */
@@ -113,100 +110,83 @@ agent_programs_folder(void)
 
 /* ---- what is here ---- */
 
-static char *
-path_of(const struct agent_programs *self,
-        const unsigned char hash[AGENT_PROGRAM_HASH])
-{
-    char hex[HEX + 1];
-
-    (void)sodium_bin2hex(hex, sizeof hex, hash, AGENT_PROGRAM_HASH);
-    return mem_printf("%s/%s", self->folder, hex);
-}
-
 static bool
 was_looked_at(const struct agent_programs *self,
-              const unsigned char hash[AGENT_PROGRAM_HASH])
+              const unsigned char hash[PROGRAM_HASH])
 {
     for (size_t i = 0; i < self->ngood; i++) {
-        if (memcmp(self->good[i], hash, AGENT_PROGRAM_HASH) == 0)
+        if (memcmp(self->good[i], hash, PROGRAM_HASH) == 0)
             return true;
     }
     return false;
 }
 
 static void
-note_good(struct agent_programs *self,
-          const unsigned char hash[AGENT_PROGRAM_HASH])
+note_good(struct agent_programs *self, const unsigned char hash[PROGRAM_HASH])
 {
     if (was_looked_at(self, hash))
         return;
     self->good = mem_grow(self->good, &self->cap_good, self->ngood + 1,
                           sizeof *self->good);
-    memcpy(self->good[self->ngood++], hash, AGENT_PROGRAM_HASH);
+    memcpy(self->good[self->ngood++], hash, PROGRAM_HASH);
 }
 
 static bool
-has_hash(const char *path, const unsigned char hash[AGENT_PROGRAM_HASH])
+has_hash(const char *path, const unsigned char hash[PROGRAM_HASH])
 {
-    unsigned char found[AGENT_PROGRAM_HASH];
-    unsigned char *piece;
-    crypto_generichash_state state;
+    unsigned char found[PROGRAM_HASH];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n;
+    bool has = fd >= 0 && programs_hash(fd, found) == 0 &&
+               memcmp(found, hash, sizeof found) == 0;
 
-    if (fd < 0)
-        return false;
-    piece = mem_alloc(1, PIECE);
-    (void)crypto_generichash_init(&state, NULL, 0, sizeof found);
-    while ((n = read(fd, piece, PIECE)) > 0)
-        (void)crypto_generichash_update(&state, piece, (size_t)n);
-    (void)crypto_generichash_final(&state, found, sizeof found);
-    (void)close(fd);
-    free(piece);
-    return n == 0 && memcmp(found, hash, sizeof found) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return has;
 }
 
 static bool
 is_here(struct agent_programs *self, const char *path,
-        const unsigned char hash[AGENT_PROGRAM_HASH])
+        const unsigned char hash[PROGRAM_HASH])
 {
-    if (access(path, X_OK) < 0)
+    if (access(path, F_OK) < 0)
         return false;
     if (!was_looked_at(self, hash) && !has_hash(path, hash)) {
         (void)unlink(path);
         return false;
     }
     note_good(self, hash);
+    /* Where that does not help (noexec), starting it will say why. */
+    if (access(path, X_OK) < 0)
+        (void)chmod(path, 0700);
     (void)utimensat(AT_FDCWD, path, NULL, 0); /* used now */
     return true;
 }
 
 static void
-want(struct agent_programs *self, const unsigned char hash[AGENT_PROGRAM_HASH])
+want(struct agent_programs *self, const unsigned char hash[PROGRAM_HASH])
 {
     struct wanted *wanted = NULL;
 
     TAILQ_FOREACH(wanted, &self->wanted, link) {
-        if (memcmp(wanted->hash, hash, AGENT_PROGRAM_HASH) == 0)
+        if (memcmp(wanted->hash, hash, PROGRAM_HASH) == 0)
             return;
     }
     wanted = mem_alloc(1, sizeof *wanted);
-    memcpy(wanted->hash, hash, AGENT_PROGRAM_HASH);
+    memcpy(wanted->hash, hash, PROGRAM_HASH);
     TAILQ_INSERT_TAIL(&self->wanted, wanted, link);
 }
 
 const char *
 agent_programs_get(struct agent_programs *self,
-                   const unsigned char hash[AGENT_PROGRAM_HASH])
+                   const unsigned char hash[PROGRAM_HASH], int64_t now)
 {
-    int64_t now = span_mono();
     char *path;
 
     /* A hundred thousand calls a second are of one program. */
     if (self->last && now - self->last_at < GOOD &&
-        memcmp(self->last_hash, hash, AGENT_PROGRAM_HASH) == 0)
+        memcmp(self->last_hash, hash, PROGRAM_HASH) == 0)
         return self->last;
-    path = path_of(self, hash);
+    path = programs_path(self->folder, hash);
     if (!is_here(self, path, hash)) {
         free(path);
         want(self, hash);
@@ -214,79 +194,9 @@ agent_programs_get(struct agent_programs *self,
     }
     free(self->last);
     self->last = path;
-    memcpy(self->last_hash, hash, AGENT_PROGRAM_HASH);
+    memcpy(self->last_hash, hash, PROGRAM_HASH);
     self->last_at = now;
     return path;
-}
-
-/* ---- room ---- */
-
-struct kept {
-    char *path;
-    int64_t used;
-    uint64_t bytes;
-};
-
-static int
-compare_used(const void *a, const void *b)
-{
-    const struct kept *one = a;
-    const struct kept *two = b;
-
-    return (one->used > two->used) - (one->used < two->used);
-}
-
-/* All that is kept, those not used for the longest first. */
-static struct kept *
-list_kept(const struct agent_programs *self, size_t *n, uint64_t *bytes)
-{
-    DIR *dir = opendir(self->folder);
-    const struct dirent *entry;
-    struct kept *list = NULL;
-    size_t cap = 0;
-    struct stat st;
-
-    *n = 0;
-    *bytes = 0;
-    while (dir && (entry = readdir(dir))) {
-        char *path;
-
-        if (entry->d_name[0] == '.')
-            continue;
-        path = mem_printf("%s/%s", self->folder, entry->d_name);
-        if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
-            free(path);
-            continue;
-        }
-        list = mem_grow(list, &cap, *n + 1, sizeof *list);
-        list[(*n)++] = (struct kept){
-            path, st.st_mtim.tv_sec * SPAN_SECOND + st.st_mtim.tv_nsec / 1000,
-            (uint64_t)st.st_size};
-        *bytes += (uint64_t)st.st_size;
-    }
-    if (dir)
-        (void)closedir(dir);
-    if (list)
-        qsort(list, *n, sizeof *list, compare_used);
-    return list;
-}
-
-/* Others may be using the folder: what has gone meanwhile is no error. */
-static void
-make_room(const struct agent_programs *self, const char *but)
-{
-    uint64_t bytes;
-    size_t n;
-    struct kept *list = list_kept(self, &n, &bytes);
-
-    for (size_t i = 0; i < n; i++) {
-        if (bytes > LIMIT_PROGRAMS_BYTES && strcmp(list[i].path, but) != 0) {
-            (void)unlink(list[i].path);
-            bytes -= list[i].bytes;
-        }
-        free(list[i].path);
-    }
-    free(list);
 }
 
 /* ---- one that comes ---- */
@@ -349,7 +259,7 @@ begin(struct agent_programs *self, struct err *err)
         self->part = NULL;
         return err_system(err, "can't make a file in %s", self->folder);
     }
-    (void)crypto_generichash_init(&self->state, NULL, 0, AGENT_PROGRAM_HASH);
+    (void)crypto_generichash_init(&self->state, NULL, 0, PROGRAM_HASH);
     return 0;
 }
 
@@ -384,7 +294,7 @@ static int
 finish(struct agent_programs *self, struct err *err)
 {
     const struct wanted *first = TAILQ_FIRST(&self->wanted);
-    unsigned char found[AGENT_PROGRAM_HASH];
+    unsigned char found[PROGRAM_HASH];
     char *path;
     int rc = 0;
 
@@ -394,8 +304,9 @@ finish(struct agent_programs *self, struct err *err)
     if (memcmp(found, first->hash, sizeof found) != 0)
         return err_set(err, ERR_INVALID,
                        "the program that came is not the one asked for");
-    path = path_of(self, first->hash);
-    make_room(self, path);
+    path = programs_path(self->folder, first->hash);
+    /* More than that, if all were used just now. */
+    (void)programs_make_room(self->folder, 0, NULL, 0);
     if (fchmod(self->fd, 0700) < 0 || rename(self->part, path) < 0)
         rc = err_system(err, "can't keep the program as %s", path);
     free(path);
@@ -408,9 +319,9 @@ finish(struct agent_programs *self, struct err *err)
 }
 
 static enum agent_programs_step
-end(struct agent_programs *self, int rc, unsigned char hash[AGENT_PROGRAM_HASH])
+end(struct agent_programs *self, int rc, unsigned char hash[PROGRAM_HASH])
 {
-    memcpy(hash, TAILQ_FIRST(&self->wanted)->hash, AGENT_PROGRAM_HASH);
+    memcpy(hash, TAILQ_FIRST(&self->wanted)->hash, PROGRAM_HASH);
     drop_first(self);
     return rc == 0 ? PROGRAMS_HERE : PROGRAMS_FAILED;
 }
@@ -424,7 +335,7 @@ is_ours(const struct agent_programs *self, uint64_t tag)
 enum agent_programs_step
 agent_programs_chunk(struct agent_programs *self, uint64_t tag, uint64_t offset,
                      const void *data, size_t n,
-                     unsigned char hash[AGENT_PROGRAM_HASH], struct err *err)
+                     unsigned char hash[PROGRAM_HASH], struct err *err)
 {
     if (!is_ours(self, tag) || offset != self->bytes)
         return PROGRAMS_NONE;
@@ -439,7 +350,7 @@ agent_programs_chunk(struct agent_programs *self, uint64_t tag, uint64_t offset,
 enum agent_programs_step
 agent_programs_answer(struct agent_programs *self, uint64_t tag,
                       enum err_code code, const char *text,
-                      unsigned char hash[AGENT_PROGRAM_HASH], struct err *err)
+                      unsigned char hash[PROGRAM_HASH], struct err *err)
 {
     if (!is_ours(self, tag))
         return PROGRAMS_NONE;

@@ -5,7 +5,7 @@
  * Files in a folder, named by their hash in hex. One that is missing is asked
  * for over control, piece by piece, one program at a time; the edge does the
  * asking. All of them together take no more than LIMIT_PROGRAMS_BYTES: those not
- * used for the longest go first. What is kept is looked at (hashed) once, before
+ * used for the longest go first; a worker keeps what it runs. What is kept is looked at (hashed) once, before
  * it is used for the first time.
  *
  *   [unknown] --get--> [wanted] --pieces--> [here]
@@ -19,8 +19,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-#define AGENT_PROGRAM_HASH 32 /* bytes, BLAKE2b */
+#include "proto/programs.h"
 
 struct agent_programs;
 
@@ -32,13 +31,14 @@ char *agent_programs_folder(void);
 
 /* Its file, until the next call, if it is here; else NULL, and it is wanted. */
 const char *agent_programs_get(struct agent_programs *self,
-                               const unsigned char hash[AGENT_PROGRAM_HASH]);
+                               const unsigned char hash[PROGRAM_HASH],
+                               int64_t now);
 
 /* ---- for the edge ---- */
 
 struct agent_programs_ask {
     uint64_t tag; /* comes back in the answer */
-    unsigned char hash[AGENT_PROGRAM_HASH];
+    unsigned char hash[PROGRAM_HASH];
     uint64_t offset;
 };
 
@@ -55,14 +55,16 @@ enum agent_programs_step {
 };
 
 /* A Chunk has come. `hash` is set but for NONE. */
-enum agent_programs_step
-agent_programs_chunk(struct agent_programs *self, uint64_t tag, uint64_t offset,
-                     const void *data, size_t n,
-                     unsigned char hash[AGENT_PROGRAM_HASH], struct err *err);
+enum agent_programs_step agent_programs_chunk(struct agent_programs *self,
+                                              uint64_t tag, uint64_t offset,
+                                              const void *data, size_t n,
+                                              unsigned char hash[PROGRAM_HASH],
+                                              struct err *err);
 /* An Answer has come: the end of it (code 0), or why there is none. */
-enum agent_programs_step
-agent_programs_answer(struct agent_programs *self, uint64_t tag,
-                      enum err_code code, const char *text,
-                      unsigned char hash[AGENT_PROGRAM_HASH], struct err *err);
+enum agent_programs_step agent_programs_answer(struct agent_programs *self,
+                                               uint64_t tag, enum err_code code,
+                                               const char *text,
+                                               unsigned char hash[PROGRAM_HASH],
+                                               struct err *err);
 
 #endif

@@ -116,6 +116,8 @@ void broker_run_approve(struct broker *self, uint64_t run, int64_t now);
 /* The run in hand, or NULL. */
 const struct run *broker_run_find(const struct broker *self, uint64_t run);
 size_t broker_run_count(const struct broker *self);
+/* The hashes, in a row, of the programs that runs in hand may still need. */
+void broker_run_programs(const struct broker *self, struct buf *out);
 
 /*
  * Why an instance that waits does so: sentences, one a line: what it waits for;

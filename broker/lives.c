@@ -280,6 +280,17 @@ broker_run_find(const struct broker *self, uint64_t run)
     return life ? life->run : NULL;
 }
 
+void
+broker_run_programs(const struct broker *self, struct buf *out)
+{
+    const struct life *life;
+
+    TAILQ_FOREACH(life, &self->lives, link) {
+        if (work_program_is_hash(life->program, life->nprogram))
+            buf_add(out, life->program, life->nprogram);
+    }
+}
+
 size_t
 broker_run_count(const struct broker *self)
 {

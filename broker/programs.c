@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/programs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "proto/limits.h"
-
-#define HEX (2 * PROGRAM_HASH + 1)
 
 struct broker_programs {
     char *folder;
@@ -40,13 +34,19 @@ broker_programs_destroy(struct broker_programs **self_p)
 }
 
 static char *
-path_of(const struct broker_programs *self, const unsigned char *hash,
-        const char *suffix)
+path_of(const struct broker_programs *self, const unsigned char *hash)
 {
-    char hex[HEX];
+    return programs_path(self->folder, hash);
+}
 
-    (void)sodium_bin2hex(hex, sizeof hex, hash, PROGRAM_HASH);
-    return mem_printf("%s/%s%s", self->folder, hex, suffix);
+static char *
+part_of(const struct broker_programs *self, const unsigned char *hash)
+{
+    char *path = path_of(self, hash);
+    char *part = mem_printf("%s.part", path);
+
+    free(path);
+    return part;
 }
 
 /* Its size, or -1. */
@@ -69,7 +69,7 @@ bool
 broker_programs_has(struct broker_programs *self,
                     const unsigned char hash[PROGRAM_HASH])
 {
-    char *path = path_of(self, hash, "");
+    char *path = path_of(self, hash);
     bool has = size_of(path) >= 0;
 
     if (has)
@@ -78,70 +78,14 @@ broker_programs_has(struct broker_programs *self,
     return has;
 }
 
-/* ---- room ---- */
-
-struct kept {
-    uint64_t bytes; /* all together */
-    char *oldest;
-    struct timespec used;
-};
-
-static bool
-is_before(const struct timespec *a, const struct timespec *b)
-{
-    return a->tv_sec < b->tv_sec ||
-           (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
-}
-
-static void
-look_around(const struct broker_programs *self, struct kept *ret)
-{
-    DIR *dir = opendir(self->folder);
-    const struct dirent *entry;
-
-    *ret = (struct kept){0};
-    while (dir && (entry = readdir(dir))) {
-        char *path = mem_printf("%s/%s", self->folder, entry->d_name);
-        struct stat st;
-
-        if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-            ret->bytes += (uint64_t)st.st_size;
-            if (!ret->oldest || is_before(&st.st_mtim, &ret->used)) {
-                free(ret->oldest);
-                ret->oldest = path;
-                ret->used = st.st_mtim;
-                path = NULL;
-            }
-        }
-        free(path);
-    }
-    if (dir)
-        (void)closedir(dir);
-}
-
-static void
-make_room(const struct broker_programs *self, uint64_t bytes)
-{
-    bool removed = true;
-
-    while (removed) {
-        struct kept kept;
-
-        look_around(self, &kept);
-        removed = kept.oldest && kept.bytes + bytes > LIMIT_PROGRAMS_BYTES &&
-                  unlink(kept.oldest) == 0;
-        free(kept.oldest);
-    }
-}
-
 /* ---- coming ---- */
 
 int
 broker_programs_offer(struct broker_programs *self,
                       const unsigned char hash[PROGRAM_HASH], uint64_t bytes,
-                      uint64_t *had, struct err *err)
+                      const struct buf *needed, uint64_t *had, struct err *err)
 {
-    char *part = path_of(self, hash, ".part");
+    char *part = part_of(self, hash);
     int64_t size;
     int rc = 0;
 
@@ -160,29 +104,15 @@ broker_programs_offer(struct broker_programs *self,
         size = 0;
     }
     *had = size > 0 ? (uint64_t)size : 0;
-    make_room(self, bytes - *had);
+    if (!programs_make_room(self->folder, bytes - *had,
+                            (const unsigned char *)needed->data,
+                            needed->len / PROGRAM_HASH))
+        rc = err_set(err, ERR_UNAVAILABLE,
+                     "the broker has no room for the program: those that it "
+                     "has were used just now, or by runs that go on");
 out:
     free(part);
     return rc;
-}
-
-static int
-hash_file(int fd, unsigned char ret[PROGRAM_HASH])
-{
-    crypto_generichash_state state;
-    size_t size = (size_t)256 << 10;
-    unsigned char *piece = mem_alloc(size, 1);
-    off_t at = 0;
-    ssize_t n;
-
-    (void)crypto_generichash_init(&state, NULL, 0, PROGRAM_HASH);
-    while ((n = pread(fd, piece, size, at)) > 0) {
-        (void)crypto_generichash_update(&state, piece, (size_t)n);
-        at += n;
-    }
-    (void)crypto_generichash_final(&state, ret, PROGRAM_HASH);
-    free(piece);
-    return n < 0 ? -1 : 0;
 }
 
 /* All of it is here: is it what it was said to be? */
@@ -191,10 +121,10 @@ finish(struct broker_programs *self, const unsigned char *hash, int fd,
        const char *part, struct err *err)
 {
     unsigned char got[PROGRAM_HASH];
-    char *path = path_of(self, hash, "");
+    char *path = path_of(self, hash);
     int rc = 0;
 
-    if (hash_file(fd, got) < 0)
+    if (programs_hash(fd, got) < 0)
         rc = cannot("read", part, err);
     else if (memcmp(got, hash, sizeof got) != 0)
         rc = err_set(err, ERR_INVALID,
@@ -233,7 +163,7 @@ broker_programs_write(struct broker_programs *self,
                       uint64_t offset, const void *data, size_t n,
                       struct err *err)
 {
-    char *part = path_of(self, hash, ".part");
+    char *part = part_of(self, hash);
     struct stat st;
     int fd = -1, rc = -1;
 
@@ -268,7 +198,7 @@ broker_programs_read(struct broker_programs *self,
                      size_t most, struct buf *out, uint64_t *bytes,
                      struct err *err)
 {
-    char *path = path_of(self, hash, "");
+    char *path = path_of(self, hash);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     ssize_t n;

@@ -14,8 +14,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-
-#define PROGRAM_HASH 32 /* bytes, BLAKE2b */
+#include "proto/programs.h"
 
 struct broker_programs;
 
@@ -26,10 +25,12 @@ void broker_programs_destroy(struct broker_programs **self_p);
 /* It is whole, and counts as used now. */
 bool broker_programs_has(struct broker_programs *self,
                          const unsigned char hash[PROGRAM_HASH]);
-/* One comes; *had: how much of it is here already. */
+/* One comes; needed: hashes in a row, of what has to stay; *had: how much of it
+ * is here already. ERR_UNAVAILABLE: there is no room. */
 int broker_programs_offer(struct broker_programs *self,
                           const unsigned char hash[PROGRAM_HASH],
-                          uint64_t bytes, uint64_t *had, struct err *err);
+                          uint64_t bytes, const struct buf *needed,
+                          uint64_t *had, struct err *err);
 /* A piece of it, right behind what is here. The last one makes it whole:
  * ERR_INVALID if it is another program, which is forgotten. */
 int broker_programs_write(struct broker_programs *self,

@@ -79,7 +79,7 @@ struct broker_question {
     /* OFFER, PIECE, PROGRAM */
     unsigned char hash[PROGRAM_HASH];
     uint64_t bytes, offset;
-    struct buf data;
+    struct buf data; /* OFFER: hashes of programs that have to stay */
     /* the answer */
     struct buf frames;
     struct err err;

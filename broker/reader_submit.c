@@ -279,7 +279,7 @@ broker_reader_offer(struct broker_reader *self,
     uint64_t had = 0;
 
     if (broker_programs_offer(self->programs, question->hash, question->bytes,
-                              &had, &err) < 0)
+                              &question->data, &had, &err) < 0)
         broker_question_fail(question, &err);
     else
         broker_question_answer(question, had, NULL, false);

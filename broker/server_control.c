@@ -121,6 +121,8 @@ on_blob(struct broker_server *self, const struct broker_client *client,
     memcpy(question->hash, blob->hash.data, sizeof question->hash);
     question->bytes = blob->bytes;
     question->offset = blob->offset;
+    if (question->kind == QUESTION_OFFER)
+        broker_run_programs(self->core, &question->data);
     broker_server_put(self, question);
 }
 

@@ -13,8 +13,7 @@
 #include "flow/value.h"
 #include "lib/client_impl.h"
 #include "proto/limits.h"
-
-#define HASH 32 /* bytes */
+#include "proto/programs.h"
 
 static int
 send_chunk(struct client *self, uint64_t tag, uint64_t offset, const void *data,
@@ -41,7 +40,7 @@ piece_of(uint64_t left)
 struct program {
     int fd;
     uint64_t bytes;
-    unsigned char hash[HASH];
+    unsigned char hash[PROGRAM_HASH];
     unsigned char *piece; /* room for one */
 };
 
@@ -79,25 +78,9 @@ open_program(struct program *self, const char *path, struct err *err)
                        "the program %s is larger than %u MiB, which no agent "
                        "takes",
                        path, LIMIT_PROGRAM_BYTES >> 20);
+    if (programs_hash(self->fd, self->hash) < 0)
+        return err_system(err, "can't read the program %s", path);
     self->piece = mem_alloc(LIMIT_CHUNK_BYTES, 1);
-    return 0;
-}
-
-static int
-hash_program(struct program *self, struct err *err)
-{
-    crypto_generichash_state state;
-
-    (void)crypto_generichash_init(&state, NULL, 0, HASH);
-    for (uint64_t at = 0; at < self->bytes;) {
-        size_t n = piece_of(self->bytes - at);
-
-        if (read_piece(self, at, n, err) < 0)
-            return -1;
-        (void)crypto_generichash_update(&state, self->piece, n);
-        at += n;
-    }
-    (void)crypto_generichash_final(&state, self->hash, HASH);
     return 0;
 }
 
@@ -112,7 +95,7 @@ send_program(struct client *self, struct program *program, struct err *err)
     wire__blob__init(&blob);
     blob.tag = tag;
     blob.hash.data = program->hash;
-    blob.hash.len = HASH;
+    blob.hash.len = PROGRAM_HASH;
     blob.bytes = program->bytes;
     if (client_send(self, WIRE_BLOB, &blob.base, err) < 0 ||
         client_answer(self, tag, NULL, &had, err) < 0)
@@ -131,16 +114,15 @@ send_program(struct client *self, struct program *program, struct err *err)
 }
 
 static int
-upload(struct client *self, const char *path, unsigned char hash[HASH],
+upload(struct client *self, const char *path, unsigned char hash[PROGRAM_HASH],
        struct err *err)
 {
     struct program program = {.fd = -1};
     int rc = -1;
 
-    if (open_program(&program, path, err) == 0 &&
-        hash_program(&program, err) == 0)
+    if (open_program(&program, path, err) == 0)
         rc = send_program(self, &program, err);
-    memcpy(hash, program.hash, HASH);
+    memcpy(hash, program.hash, PROGRAM_HASH);
     if (program.fd >= 0)
         (void)close(program.fd);
     free(program.piece);
@@ -157,14 +139,14 @@ static int
 name_program(struct client *self, const struct client_submit *submit,
              struct buf *ret, struct err *err)
 {
-    unsigned char hash[HASH];
+    unsigned char hash[PROGRAM_HASH];
 
     if (!submit->program)
         return 0;
     if (submit->program_travels) {
         if (upload(self, submit->program, hash, err) < 0)
             return -1;
-        buf_add(ret, hash, HASH);
+        buf_add(ret, hash, PROGRAM_HASH);
         return 0;
     }
     buf_text(ret, submit->program);
@@ -219,14 +201,15 @@ send_submit(struct client *self, const struct client_submit *submit,
 {
     const struct store_run *info = submit->request->info;
     Wire__Submit message;
-    unsigned char hash[HASH];
+    unsigned char hash[32];
     struct buf params = {0};
     struct buf options = {0};
     uint64_t tag = ++self->tag;
     int rc = -1;
 
     wire__submit__init(&message);
-    (void)crypto_generichash(hash, HASH, (const unsigned char *)info->source,
+    (void)crypto_generichash(hash, sizeof hash,
+                             (const unsigned char *)info->source,
                              info->source_len, NULL, 0);
     value_json(submit->request->params, &params);
     put_options(submit, &options);
@@ -238,7 +221,7 @@ send_submit(struct client *self, const struct client_submit *submit,
     message.options = bytes_of(&options);
     message.source_bytes = info->source_len;
     message.source_hash.data = hash;
-    message.source_hash.len = HASH;
+    message.source_hash.len = sizeof hash;
     message.program = bytes_of(program);
     message.timeout = submit->request->timeout;
     message.no_cache = submit->request->no_cache;

@@ -19,7 +19,7 @@
 #include "base/span.h"
 #include "proto/limits.h"
 
-#define HASH AGENT_PROGRAM_HASH
+#define HASH PROGRAM_HASH
 
 /* A folder for programs, and one that a broker would have. */
 struct shelf {
@@ -106,10 +106,10 @@ a_program_comes_in_pieces_and_is_kept(void **state)
 
     (void)state;
     setup(&shelf, 100000);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_int_equal(serve(&shelf, 4096, &err), PROGRAMS_HERE);
-    path = agent_programs_get(shelf.programs, shelf.hash);
+    path = agent_programs_get(shelf.programs, shelf.hash, span_mono());
     assert_non_null(path);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, 100000);
@@ -119,7 +119,7 @@ a_program_comes_in_pieces_and_is_kept(void **state)
     /* another agent finds it there */
     agent_programs_destroy(&shelf.programs);
     shelf.programs = agent_programs_new(shelf.path);
-    path = agent_programs_get(shelf.programs, shelf.hash);
+    path = agent_programs_get(shelf.programs, shelf.hash, span_mono());
     assert_non_null(path);
     teardown(&shelf);
 }
@@ -133,15 +133,40 @@ what_is_damaged_on_disk_is_fetched_again(void **state)
 
     (void)state;
     setup(&shelf, 1000);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_int_equal(serve(&shelf, 1000, &err), PROGRAMS_HERE);
-    path = agent_programs_get(shelf.programs, shelf.hash);
+    path = agent_programs_get(shelf.programs, shelf.hash, span_mono());
     assert_int_equal(truncate(path, 999), 0);
     agent_programs_destroy(&shelf.programs);
     shelf.programs = agent_programs_new(shelf.path);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_int_equal(serve(&shelf, 300, &err), PROGRAMS_HERE);
     assert_int_equal(count_files(&shelf), 1);
+    teardown(&shelf);
+}
+
+/* It would be fetched again and again where nothing can be executed. */
+static void
+what_is_not_executable_is_not_fetched_again(void **state)
+{
+    struct agent_programs_ask ask;
+    struct shelf shelf;
+    const char *path;
+    struct err err;
+
+    (void)state;
+    setup(&shelf, 1000);
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
+    assert_int_equal(serve(&shelf, 400, &err), PROGRAMS_HERE);
+    path = agent_programs_get(shelf.programs, shelf.hash, span_mono());
+    assert_non_null(path);
+    assert_int_equal(chmod(path, 0400), 0);
+    agent_programs_destroy(&shelf.programs);
+    shelf.programs = agent_programs_new(shelf.path);
+    path = agent_programs_get(shelf.programs, shelf.hash, span_mono());
+    assert_non_null(path);
+    assert_int_equal(access(path, X_OK), 0);
+    assert_false(agent_programs_next(shelf.programs, 0, &ask));
     teardown(&shelf);
 }
 
@@ -153,7 +178,7 @@ what_is_not_what_was_asked_for_is_not_kept(void **state)
 
     (void)state;
     setup(&shelf, 1000);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     shelf.text[500]++;
     assert_int_equal(serve(&shelf, 400, &err), PROGRAMS_FAILED);
     assert_string_equal(err.msg,
@@ -162,7 +187,7 @@ what_is_not_what_was_asked_for_is_not_kept(void **state)
 
     /* and may be asked for anew */
     shelf.text[500]--;
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_int_equal(serve(&shelf, 400, &err), PROGRAMS_HERE);
     teardown(&shelf);
 }
@@ -177,7 +202,7 @@ a_new_connection_goes_on_where_the_old_one_was(void **state)
 
     (void)state;
     setup(&shelf, 1000);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_true(agent_programs_next(shelf.programs, 0, &ask));
     assert_int_equal(agent_programs_chunk(shelf.programs, ask.tag, 0,
                                           shelf.text, 300, hash, &err),
@@ -205,7 +230,7 @@ an_answer_that_does_not_come_is_asked_for_again(void **state)
 
     (void)state;
     setup(&shelf, 10);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_true(agent_programs_next(shelf.programs, 0, &ask));
     assert_false(agent_programs_next(shelf.programs, SPAN_SECOND, &ask));
     assert_true(agent_programs_next(shelf.programs, 60 * SPAN_SECOND, &ask));
@@ -222,7 +247,7 @@ one_that_nobody_has_fails(void **state)
 
     (void)state;
     setup(&shelf, 10);
-    assert_null(agent_programs_get(shelf.programs, shelf.hash));
+    assert_null(agent_programs_get(shelf.programs, shelf.hash, span_mono()));
     assert_true(agent_programs_next(shelf.programs, 0, &ask));
     assert_int_equal(agent_programs_answer(shelf.programs, ask.tag,
                                            ERR_NOT_FOUND, "no such program",
@@ -239,6 +264,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_program_comes_in_pieces_and_is_kept),
         cmocka_unit_test(what_is_damaged_on_disk_is_fetched_again),
+        cmocka_unit_test(what_is_not_executable_is_not_fetched_again),
         cmocka_unit_test(what_is_not_what_was_asked_for_is_not_kept),
         cmocka_unit_test(a_new_connection_goes_on_where_the_old_one_was),
         cmocka_unit_test(an_answer_that_does_not_come_is_asked_for_again),
