@@ -2,6 +2,7 @@
 #include "store/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -120,7 +121,7 @@ read_only(const struct db *self, struct err *err)
 {
     return err_set(err, ERR_UNAVAILABLE,
                    "can't write %s: it is read-only; choose another folder "
-                   "with --store or LEAT_STORE",
+                   "with --store",
                    self->path);
 }
 
@@ -143,8 +144,7 @@ fail(const struct db *self, struct err *err)
         return read_only(self, err);
     if (code == SQLITE_CANTOPEN)
         return err_set(err, ERR_UNAVAILABLE,
-                       "can't open %s: %s; choose another folder with --store "
-                       "or LEAT_STORE",
+                       "can't open %s: %s; choose another folder with --store",
                        self->path,
                        error ? strerror(error) : sqlite3_errmsg(self->handle));
     if (code == SQLITE_BUSY)
@@ -287,7 +287,7 @@ set_wal(struct db *self, struct err *err)
         return err_set(err, ERR_UNAVAILABLE,
                        "%s can't be shared between processes where it is (a "
                        "network file system?); choose a folder on a local "
-                       "disk with --store or LEAT_STORE",
+                       "disk with --store",
                        self->path);
     return 0;
 }
@@ -318,6 +318,22 @@ out:
     return rc;
 }
 
+/* What is in it may be nobody else's business; SQLite would make it for all to
+ * read. Its other files are as this one is. */
+static int
+make_file(const struct db *self, struct err *err)
+{
+    int fd = open(self->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd >= 0)
+        (void)close(fd);
+    else if (db_is_full(errno))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "can't write %s: %s; free some space and try again",
+                       self->path, strerror(errno));
+    return 0; /* else SQLite says what is wrong */
+}
+
 int
 db_open(struct db *self, bool make, struct err *err)
 {
@@ -326,6 +342,8 @@ db_open(struct db *self, bool make, struct err *err)
     bool fresh = false;
     int keep_wal = 1;
 
+    if (make && make_file(self, err) < 0)
+        return -1;
     if (sqlite3_open_v2(self->path, &self->handle, flags, NULL) != SQLITE_OK)
         return fail(self, err);
     (void)sqlite3_busy_handler(self->handle, on_busy, NULL);

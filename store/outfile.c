@@ -280,28 +280,24 @@ write_parts(struct outfile *self, const unsigned char *head, const char *data,
     return done;
 }
 
-/* A piece at the end, or nothing. */
+/* Whoever has read what is taken back will find the same there: it is written
+ * again before anything else. */
 static int
-write_piece(struct outfile *self, const unsigned char *head, const char *data,
-            size_t n)
+take_back(struct outfile *self, uint64_t end, struct err *err)
 {
-    int saved;
+    int rc = cannot("write", self->path, err);
 
-    if (write_parts(self, head, data, n) == HEAD + n) {
-        self->end += HEAD + n;
-        return 0;
-    }
-    saved = errno;
+    self->end = end;
     /* If this fails too, readers ignore what is torn. */
     (void)!ftruncate(self->fd, (off_t)self->end);
-    errno = saved;
-    return -1;
+    return rc;
 }
 
 int
 outfile_append(struct outfile *self, const struct store_piece *piece,
                struct err *err)
 {
+    uint64_t end = self->end;
     size_t done = 0;
 
     while (done < piece->n) {
@@ -311,8 +307,9 @@ outfile_append(struct outfile *self, const struct store_piece *piece,
         if (n > PIECE_OUT)
             n = PIECE_OUT;
         put_head(head, piece, n);
-        if (write_piece(self, head, piece->data + done, n) < 0)
-            return cannot("write", self->path, err);
+        if (write_parts(self, head, piece->data + done, n) < HEAD + n)
+            return take_back(self, end, err);
+        self->end += HEAD + n;
         done += n;
     }
     return 0;

@@ -39,7 +39,7 @@ int outfile_claim(const char *path, bool shared, int *fd, struct err *err);
 /* Unlocks. */
 void outfile_close(struct outfile *self);
 
-/* A piece of any size; larger ones become several. */
+/* A piece of any size, or nothing; larger ones become several. */
 int outfile_append(struct outfile *self, const struct store_piece *piece,
                    struct err *err);
 

@@ -58,7 +58,7 @@ make_folder(const char *folder, struct err *err)
         if (mkdir(path, 0700) < 0 && errno != EEXIST)
             rc = err_set(err, ERR_UNAVAILABLE,
                          "can't make the folder %s: %s; choose another with "
-                         "--store or LEAT_STORE",
+                         "--store",
                          path, strerror(errno));
         if (slash)
             *slash = '/';
@@ -89,7 +89,7 @@ find_folder(const char *folder, enum store_mode mode, char **ret,
     if (!*ret)
         return err_set(err, ERR_UNAVAILABLE,
                        "can't use the folder %s: %s; choose another with "
-                       "--store or LEAT_STORE",
+                       "--store",
                        folder, strerror(errno));
     return 0;
 }

@@ -44,9 +44,9 @@ told 5 "$newer" show --store "$work/newer"
 
 # a place where none can be
 touch file
-told 5 "leat: can't use the folder WORK/file: Not a directory; choose another with --store or LEAT_STORE$no_store" \
+told 5 "leat: can't use the folder WORK/file: Not a directory; choose another with --store$no_store" \
     run --store "$work/file" a.yaml
-told 5 "leat: can't use the folder WORK/file/x: Not a directory; choose another with --store or LEAT_STORE$no_store" \
+told 5 "leat: can't use the folder WORK/file/x: Not a directory; choose another with --store$no_store" \
     run --store "$work/file/x" a.yaml
 
 # Read-only: to run needs more, to look does not. Root needs a file system.
@@ -65,7 +65,7 @@ exits 0 leat run -q a.yaml
 rm ran
 if read_only true 2>/dev/null; then
     exits 5 read_only "$LEAT" run a.yaml
-    expect "leat: can't write WORK/store/leat.db: it is read-only; choose another folder with --store or LEAT_STORE$no_store" \
+    expect "leat: can't write WORK/store/leat.db: it is read-only; choose another folder with --store$no_store" \
         <(sed "s|$work|WORK|g" err)
     [[ ! -e ran ]] || fail "it was run"
     exits 0 read_only "$LEAT" ls -q

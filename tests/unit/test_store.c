@@ -225,6 +225,19 @@ a_run_that_nobody_holds_is_interrupted(void **state)
     assert_int_equal(state_of(box, run), STORE_PAUSED);
 }
 
+static void
+only_its_owner_may_read_a_store(void **state)
+{
+    struct box *box = *state;
+    char *path = mem_printf("%s/leat.db", box->path);
+    struct stat st;
+
+    (void)begin(box, NULL);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    free(path);
+}
+
 /* A second handle in this process must neither miss nor drop the lock. */
 static void
 a_second_handle_sees_the_run_running(void **state)
@@ -413,6 +426,7 @@ main(void)
         TEST(runs_are_found_by_number_name_and_last),
         TEST(a_missing_run_is_not_found),
         TEST(a_run_that_nobody_holds_is_interrupted),
+        TEST(only_its_owner_may_read_a_store),
         TEST(a_second_handle_sees_the_run_running),
         TEST(a_forked_child_does_not_hold_the_run),
         TEST(a_removed_run_is_gone_with_its_output),

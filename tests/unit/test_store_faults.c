@@ -237,6 +237,23 @@ mount_own(struct box *box, const char *size)
     return mount("tmpfs", box->path, "tmpfs", 0, size);
 }
 
+/* All of it or nothing, also of what becomes several pieces. */
+static int
+write_too_much(struct box *box, uint64_t run)
+{
+    size_t n = 2 << 20;
+    char *data = mem_alloc(n, 1);
+    char *path = output_path(box, run);
+    struct stat before, after;
+
+    NEED(stat(path, &before) == 0);
+    NEED(store_output(box->store, run, whole, 1, 1, data, n, &box->err) < 0);
+    NEED(stat(path, &after) == 0 && after.st_size == before.st_size);
+    free(data);
+    free(path);
+    return 0;
+}
+
 static int
 fill_the_disk(struct box *box)
 {
@@ -257,6 +274,7 @@ fill_the_disk(struct box *box)
         return CHILD_SKIP;
     NEED(store_open(&box->store, box->path, STORE_WRITE, &box->err) == 0);
     NEED(store_run_begin(box->store, &run, &box->err) == 0);
+    NEED(write_too_much(box, run.id) == 0);
     fd = open(room, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     NEED(fd >= 0 && ftruncate(fd, 0) == 0);
     NEED(posix_fallocate(fd, 0, 256 << 10) == 0);
@@ -301,8 +319,7 @@ use_read_only(struct box *box)
     char flow[] = "f";
     struct store_run run = {.flow = flow};
     char *expected = mem_printf("can't write %s/leat.db: it is read-only; "
-                                "choose another folder with --store or "
-                                "LEAT_STORE",
+                                "choose another folder with --store",
                                 box->path);
     struct store_record one = {.task = "t", .code = -1};
 

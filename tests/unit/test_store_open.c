@@ -49,13 +49,13 @@ a_folder_that_can_not_be_one_is_named(void **state)
     overwrite(box, "file", "x", 1, 0);
     assert_open_fails(box, "file", STORE_WRITE, ERR_UNAVAILABLE,
                       "can't use the folder FOLDER/file: Not a directory; "
-                      "choose another with --store or LEAT_STORE");
+                      "choose another with --store");
     assert_open_fails(box, "file/below", STORE_WRITE, ERR_UNAVAILABLE,
                       "can't use the folder FOLDER/file/below: Not a "
-                      "directory; choose another with --store or LEAT_STORE");
+                      "directory; choose another with --store");
     assert_open_fails(box, "file", STORE_READ, ERR_UNAVAILABLE,
                       "can't use the folder FOLDER/file: Not a directory; "
-                      "choose another with --store or LEAT_STORE");
+                      "choose another with --store");
 }
 
 static void
@@ -67,7 +67,7 @@ a_database_that_can_not_be_opened_is_named(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     assert_open_fails(box, "", STORE_WRITE, ERR_UNAVAILABLE,
                       "can't open FOLDER/leat.db: Is a directory; choose "
-                      "another folder with --store or LEAT_STORE");
+                      "another folder with --store");
     free(path);
 }
 
@@ -81,7 +81,7 @@ a_folder_that_can_not_be_made_is_named(void **state)
                      -1);
     assert_message(box, ERR_UNAVAILABLE,
                    "can't make the folder /proc/x: No such file or directory; "
-                   "choose another with --store or LEAT_STORE");
+                   "choose another with --store");
 }
 
 static void
