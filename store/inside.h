@@ -7,6 +7,7 @@
 
 #include "store/batch.h"
 #include "store/db.h"
+#include "store/extents.h"
 #include "store/outfile.h"
 #include "store/store.h"
 
@@ -15,6 +16,7 @@ struct live {
     uint64_t run;
     struct outfile out;
     struct batch batch;
+    struct extents extents; /* of attempts that go on */
 };
 
 struct store {
@@ -30,6 +32,9 @@ struct store {
 
 /* NULL if this handle does not hold the run. */
 struct live *store_live(struct store *self, uint64_t run);
+/* Takes the file over; valid until the next. */
+struct live *store_live_add(struct store *self, uint64_t run,
+                            const struct outfile *out);
 
 /* The path of a run's output, a heap string. */
 char *store_output_path(const struct store *self, uint64_t run);

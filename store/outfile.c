@@ -16,8 +16,9 @@
 static const char magic[8] = {'l', 'e', 'a', 't', 'o', 'u', 't', 1};
 
 /*
- * A piece: check, task, child, attempt, stream, length (u32 each), wall clock
- * (i64), all little endian; then the bytes. The check is over the other fields
+ * A piece: check, task, child, attempt, stream (low byte) and origin, length
+ * (u32 each), wall clock (i64), all little endian; then the bytes. The check is
+ * over the other fields
  * and can't be zero for zeroes, which is what a file system may leave where a
  * write was lost.
  */
@@ -57,7 +58,7 @@ put_head(unsigned char *head, const struct store_piece *piece, size_t n)
     put_u32(head + 4, piece->id.task);
     put_u32(head + 8, piece->id.child);
     put_u32(head + 12, piece->attempt);
-    put_u32(head + 16, (uint32_t)piece->stream);
+    put_u32(head + 16, (uint32_t)piece->stream | piece->origin << 8);
     put_u32(head + 20, (uint32_t)n);
     put_u32(head + 24, (uint32_t)(uint64_t)piece->when);
     put_u32(head + 28, (uint32_t)((uint64_t)piece->when >> 32));
@@ -74,7 +75,8 @@ get_head(const unsigned char *head, struct store_piece *ret)
     *ret = (struct store_piece){
         .id = {get_u32(head + 4), get_u32(head + 8)},
         .attempt = get_u32(head + 12),
-        .stream = (int)get_u32(head + 16),
+        .stream = head[16],
+        .origin = get_u32(head + 16) >> 8,
         .when =
             (int64_t)((uint64_t)get_u32(head + 28) << 32 | get_u32(head + 24)),
         .data = (const char *)head + HEAD,
@@ -205,24 +207,16 @@ outfile_create(struct outfile *self, const char *path, bool shared,
     return 0;
 }
 
-static bool
-skip_piece(void *ctx, const struct store_piece *piece)
-{
-    (void)ctx;
-    (void)piece;
-    return true;
-}
-
 int
 outfile_resume(struct outfile *self, const char *path, bool shared,
-               struct err *err)
+               store_piece_fn *fn, void *ctx, struct err *err)
 {
     struct outfile made = {.fd = -1};
     uint64_t end = 0;
 
     if (open_locked(&made, path, shared, err) < 0)
         return -1;
-    if (outfile_read(made.fd, path, NULL, &end, skip_piece, NULL, err) < 0)
+    if (outfile_read(made.fd, path, NULL, &end, fn, ctx, err) < 0)
         goto failed;
     if (end == 0 && empty(&made, err) < 0)
         goto failed;

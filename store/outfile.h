@@ -31,9 +31,10 @@ struct outfile {
 /* A new file, locked. ERR_UNAVAILABLE if it is another process's. */
 int outfile_create(struct outfile *self, const char *path, bool shared,
                    struct err *err);
-/* An old file, locked, without what is torn; a new one if there is none. */
+/* An old file, locked, without what is torn; a new one if there is none. fn is
+ * told of each piece (it returns true). */
 int outfile_resume(struct outfile *self, const char *path, bool shared,
-                   struct err *err);
+                   store_piece_fn *fn, void *ctx, struct err *err);
 /* Only its lock, to remove it; *fd stays -1 if there is no such file. */
 int outfile_claim(const char *path, bool shared, int *fd, struct err *err);
 /* Unlocks. */

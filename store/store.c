@@ -126,6 +126,7 @@ live_release(struct live *self)
 {
     outfile_close(&self->out);
     batch_release(&self->batch);
+    extents_release(&self->extents);
 }
 
 void
@@ -191,12 +192,13 @@ store_live(struct store *self, uint64_t run)
     return NULL;
 }
 
-static void
-add_live(struct store *self, uint64_t run, const struct outfile *out)
+struct live *
+store_live_add(struct store *self, uint64_t run, const struct outfile *out)
 {
     self->lives =
         mem_grow(self->lives, &self->cap, self->nlive + 1, sizeof *self->lives);
-    self->lives[self->nlive++] = (struct live){.run = run, .out = *out};
+    self->lives[self->nlive] = (struct live){.run = run, .out = *out};
+    return &self->lives[self->nlive++];
 }
 
 /* Equal flow files are stored once. */
@@ -286,7 +288,7 @@ store_run_begin(struct store *self, struct store_run *run, struct err *err)
     if (outfile_create(&out, path, self->shared, err) < 0 ||
         db_do(&self->db, DB_COMMIT, err) < 0)
         goto out;
-    add_live(self, made.id, &out);
+    (void)store_live_add(self, made.id, &out);
     *run = made;
     rc = 0;
 out:
@@ -299,69 +301,6 @@ out:
     }
     free(path);
     return rc;
-}
-
-static int
-set_resumed(struct store *self, uint64_t run, int sessions, struct err *err)
-{
-    sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_RESUME, err);
-
-    if (!stmt)
-        return -1;
-    db_bind_int(stmt, 1, (int64_t)run);
-    db_bind_text(stmt, 2, store_run_state_names[STORE_RUNNING]);
-    db_bind_int(stmt, 3, sessions);
-    return db_finish(&self->db, stmt, err);
-}
-
-static int
-go_on(struct store *self, uint64_t run, int sessions, struct err *err)
-{
-    char *path = store_output_path(self, run);
-    struct outfile out = {.fd = -1};
-    int rc = -1;
-
-    if (store_must_exist(self, run, err) < 0)
-        goto out;
-    if (store_live(self, run)) {
-        (void)err_set(
-            err, ERR_UNAVAILABLE,
-            "can't go on with run %llu: it is running in this process",
-            (unsigned long long)run);
-        goto out;
-    }
-    if (outfile_resume(&out, path, self->shared, err) < 0) {
-        (void)err_prefix(
-            err, "can't go on with run %llu: ", (unsigned long long)run);
-        goto out;
-    }
-    if (set_resumed(self, run, sessions, err) < 0)
-        goto out;
-    /* Removed before we had the lock? Then the file is a new one. */
-    if (sqlite3_changes(self->db.handle) == 0) {
-        (void)unlink(path);
-        (void)store_must_exist(self, run, err);
-        goto out;
-    }
-    add_live(self, run, &out);
-    rc = 0;
-out:
-    if (rc < 0 && out.fd >= 0)
-        outfile_close(&out);
-    free(path);
-    return rc;
-}
-
-int
-store_run_resume(struct store *self, uint64_t run, struct err *err)
-{
-    return go_on(self, run, 1, err);
-}
-
-int
-store_run_hold(struct store *self, uint64_t run, struct err *err)
-{
-    return go_on(self, run, 0, err);
 }
 
 static int
@@ -496,6 +435,8 @@ store_record(struct store *self, uint64_t run,
     struct live *live = store_live(self, run);
 
     assert(live);
+    if (live->extents.n > 0 && record->state != PLAN_RUNNING)
+        extents_forget(&live->extents, record->id, record->attempt);
     batch_add(&live->batch, record);
     if (self->due == SPAN_NEVER)
         self->due = span_mono() + STORE_FLUSH_DUE;
@@ -528,4 +469,25 @@ store_output(struct store *self, uint64_t run, struct plan_id id,
 
     assert(live);
     return outfile_append(&live->out, &piece, err);
+}
+
+int
+store_output_at(struct store *self, uint64_t run,
+                const struct store_piece *piece, uint64_t offset,
+                struct err *err)
+{
+    struct live *live = store_live(self, run);
+    struct store_piece rest = *piece;
+
+    assert(live);
+    rest.when = span_wall();
+    if (piece->origin != 0)
+        extents_leave_out(&live->extents, &rest, offset);
+    if (rest.n == 0)
+        return 0;
+    if (outfile_append(&live->out, &rest, err) < 0)
+        return -1;
+    if (piece->origin != 0)
+        *extents_end(&live->extents, piece) = offset + piece->n;
+    return 0;
 }

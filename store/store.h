@@ -119,7 +119,8 @@ int store_run_begin(struct store *self, struct store_run *run, struct err *err);
  * another process), counts the session, sets it running.
  */
 int store_run_resume(struct store *self, uint64_t run, struct err *err);
-/* The same without counting a session: a broker goes on with its own. */
+/* The same without counting a session: a broker goes on with its own, and with
+ * the attempts that agents still have. */
 int store_run_hold(struct store *self, uint64_t run, struct err *err);
 /* Flush and unlock it, still in state running: someone may go on with it. */
 int store_run_let_go(struct store *self, uint64_t run, struct err *err);
@@ -201,7 +202,8 @@ struct store_piece {
     struct plan_id id;
     uint32_t attempt;
     int stream;
-    int64_t when; /* wall */
+    uint32_t origin; /* see store_output_at */
+    int64_t when;    /* wall */
     const char *data;
     size_t n;
 };
@@ -241,6 +243,16 @@ int store_lock(struct store *self, const char *who, struct err *err);
 /* How often a broker was started on this store, now one more; committed, and
  * safe from a power loss. */
 int store_epoch_next(struct store *self, uint32_t *ret, struct err *err);
+
+/*
+ * Append output that may come again. offset: of its first byte among all of
+ * its attempt's stream that come from the same origin; what is there already
+ * is left out, also after a store_run_hold. Origin 0: nothing is. Its time is
+ * now.
+ */
+int store_output_at(struct store *self, uint64_t run,
+                    const struct store_piece *piece, uint64_t offset,
+                    struct err *err);
 
 /* That somebody wants it cancelled is in its options ("cancelled": true) and
  * committed, until a further session begins. */

@@ -160,6 +160,111 @@ holding_a_run_counts_no_session(void **state)
     end(box, run, STORE_SUCCEEDED);
 }
 
+/* ---- output that comes again ---- */
+
+static void
+print(struct box *box, uint64_t run, const struct store_piece *of,
+      uint64_t offset, const char *text)
+{
+    struct store_piece piece = *of;
+
+    piece.id = whole;
+    piece.attempt = 1;
+    piece.data = text;
+    piece.n = strlen(text);
+    if (store_output_at(box->store, run, &piece, offset, &box->err) < 0)
+        fail_msg("%s", box->err.msg);
+}
+
+static const struct store_piece stdout_of = {.stream = 1, .origin = 77};
+static const struct store_piece stderr_of = {.stream = 2, .origin = 77};
+static const struct store_piece elsewhere = {.stream = 1, .origin = 78};
+static const struct store_piece words = {.stream = 0};
+
+static void
+output_that_is_there_is_left_out(void **state)
+{
+    struct box *box = *state;
+    uint64_t run = begin(box, NULL), offset = 0;
+
+    print(box, run, &stdout_of, 0, "abc");
+    print(box, run, &stdout_of, 0, "abc");
+    print(box, run, &stdout_of, 1, "b");
+    print(box, run, &stderr_of, 0, "123");
+    print(box, run, &stdout_of, 2, "cde");
+    print(box, run, &stderr_of, 3, "4");
+    print(box, run, &words, 0, "so");
+    print(box, run, &words, 0, "so");
+    assert_heard(box, run, NULL, &offset,
+                 "4.-1.1.1:abc 4.-1.1.2:123 4.-1.1.1:de 4.-1.1.2:4 "
+                 "4.-1.1.0:so 4.-1.1.0:so ");
+    end(box, run, STORE_SUCCEEDED);
+}
+
+static void
+output_that_is_there_is_known_by_the_next_broker(void **state)
+{
+    struct box *box = *state;
+    uint64_t run = begin(box, NULL), offset = 0;
+
+    print(box, run, &stdout_of, 0, "abc");
+    print(box, run, &stderr_of, 0, "12");
+    print(box, run, &words, 0, "so");
+    reopen(box, STORE_WRITE);
+    assert_int_equal(store_run_hold(box->store, run, &box->err), 0);
+    print(box, run, &stdout_of, 0, "abcd");
+    print(box, run, &stderr_of, 1, "23");
+    /* What came just before the end is known as well. */
+    reopen(box, STORE_WRITE);
+    assert_int_equal(store_run_hold(box->store, run, &box->err), 0);
+    print(box, run, &stdout_of, 3, "de");
+    assert_heard(box, run, NULL, &offset,
+                 "4.-1.1.1:abc 4.-1.1.2:12 4.-1.1.0:so 4.-1.1.1:d 4.-1.1.2:3 "
+                 "4.-1.1.1:e ");
+    end(box, run, STORE_SUCCEEDED);
+}
+
+static void
+output_from_another_origin_begins_anew(void **state)
+{
+    struct box *box = *state;
+    uint64_t run = begin(box, NULL), offset = 0;
+
+    print(box, run, &stdout_of, 0, "abc");
+    print(box, run, &elsewhere, 0, "ab");
+    reopen(box, STORE_WRITE);
+    assert_int_equal(store_run_hold(box->store, run, &box->err), 0);
+    print(box, run, &elsewhere, 0, "abcde");
+    assert_heard(box, run, NULL, &offset,
+                 "4.-1.1.1:abc 4.-1.1.1:ab 4.-1.1.1:cde ");
+    end(box, run, STORE_SUCCEEDED);
+}
+
+static void
+output_of_what_has_ended_is_not_remembered(void **state)
+{
+    struct box *box = *state;
+    uint64_t run = begin(box, NULL), offset = 0;
+
+    print(box, run, &stdout_of, 0, "abc");
+    record(box, run,
+           &(struct store_record){.id = whole,
+                                  .task = "t",
+                                  .code = -1,
+                                  .attempt = 1,
+                                  .state = PLAN_RETRYING});
+    print(box, run, &stdout_of, 0, "abc");
+    reopen(box, STORE_WRITE);
+    assert_int_equal(store_run_hold(box->store, run, &box->err), 0);
+    print(box, run, &stdout_of, 0, "abc");
+    end(box, run, STORE_FAILED);
+    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    print(box, run, &stdout_of, 0, "abc");
+    assert_heard(box, run, NULL, &offset,
+                 "4.-1.1.1:abc 4.-1.1.1:abc 4.-1.1.1:abc 4.-1.1.1:abc ");
+    end(box, run, STORE_FAILED);
+}
+
 static int
 open_descriptors(void)
 {
@@ -544,6 +649,10 @@ main(void)
         TEST(a_run_that_ends_is_never_seen_as_interrupted),
         TEST(what_a_broker_left_running_is_found),
         TEST(holding_a_run_counts_no_session),
+        TEST(output_that_is_there_is_left_out),
+        TEST(output_that_is_there_is_known_by_the_next_broker),
+        TEST(output_from_another_origin_begins_anew),
+        TEST(output_of_what_has_ended_is_not_remembered),
         TEST(looking_through_another_handle_keeps_a_shared_run_held),
         TEST(batches_come_from_a_number_on),
         TEST(what_is_no_batch_is_refused),
