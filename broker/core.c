@@ -89,7 +89,7 @@ check_deadlines(struct broker *self, int64_t now)
         if (life->deadline > now)
             continue;
         life->deadline = SPAN_NEVER;
-        life->timed_out = true;
+        life->timed_out = !life->cancelled;
         broker_life_cancel(life, false, now);
     }
 }

@@ -67,9 +67,8 @@ struct broker_effects {
      * wall clock: now. */
     void (*record)(void *ctx, uint64_t run, const struct store_record *record);
     /* A run has come to its end, or (INTERRUPTED) is put aside. The core has
-     * forgotten it when this returns. problem: NULL, or why it failed though
-     * its tasks succeeded, or was cancelled though nobody asked for it (its
-     * timeout). Only from inside broker_tick. */
+     * forgotten it when this returns. problem: as store_run_problem. Only from
+     * inside broker_tick. */
     void (*ended)(void *ctx, uint64_t run, enum store_run_state state,
                   const json_t *output, const char *problem);
     void *ctx;

@@ -228,7 +228,7 @@ broker_life_end(struct life *self)
     else if (self->step == RUN_ENDED)
         state = run_is_success(self->run) ? STORE_SUCCEEDED : STORE_FAILED;
     if (self->timed_out)
-        problem = mem_dup("it took longer than its timeout");
+        problem = mem_dup(STORE_TIMED_OUT);
     if (state == STORE_SUCCEEDED && run_output(self->run, &output, &err) < 0) {
         state = STORE_FAILED;
         problem = mem_dup(err.msg);

@@ -86,7 +86,7 @@ give_up(struct broker_server *self, uint64_t run, const struct err *err)
 
     log_error("run_failed", "run=%llu text=%s", (unsigned long long)run,
               log_quote(err->msg, text));
-    broker_writer_end(self->writer, run, STORE_FAILED, NULL);
+    broker_writer_end(self->writer, run, STORE_FAILED, NULL, err->msg);
     self->recorded = true;
 }
 
@@ -109,7 +109,7 @@ take_run(struct store *store, uint64_t run, struct err *err)
               log_quote(why.msg, text));
     history_destroy(&history);
     broker_submission_destroy(&in);
-    (void)store_run_end(store, run, STORE_FAILED, NULL, err);
+    (void)store_run_end(store, run, STORE_FAILED, NULL, why.msg, err);
     return NULL;
 }
 

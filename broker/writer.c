@@ -115,12 +115,14 @@ broker_writer_output(struct broker_writer *self, uint64_t run,
 
 void
 broker_writer_end(struct broker_writer *self, uint64_t run,
-                  enum store_run_state state, const json_t *output)
+                  enum store_run_state state, const json_t *output,
+                  const char *problem)
 {
     struct op *op = add(self, OP_END, run, weight(output));
 
     op->as.end.state = state;
     op->as.end.value = share(output);
+    op->as.end.problem = text(self, problem);
 }
 
 void

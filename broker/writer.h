@@ -41,7 +41,8 @@ void broker_writer_output(struct broker_writer *self, uint64_t run,
                           const void *data, size_t n);
 /* INTERRUPTED: it stays in state running, held by nobody. */
 void broker_writer_end(struct broker_writer *self, uint64_t run,
-                       enum store_run_state state, const json_t *output);
+                       enum store_run_state state, const json_t *output,
+                       const char *problem);
 void broker_writer_cache(struct broker_writer *self, const char *key,
                          const json_t *value);
 

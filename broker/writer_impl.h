@@ -42,6 +42,7 @@ struct op {
         struct {
             enum store_run_state state;
             json_t *value;
+            const char *problem;
         } end;
         struct {
             const char *key;

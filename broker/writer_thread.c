@@ -82,7 +82,7 @@ end_run(struct broker_writer *self, const struct op *op, struct err *err)
     if (op->as.end.state == STORE_INTERRUPTED)
         return store_run_let_go(self->store, op->run, err);
     return store_run_end(self->store, op->run, op->as.end.state,
-                         op->as.end.value, err);
+                         op->as.end.value, op->as.end.problem, err);
 }
 
 static bool

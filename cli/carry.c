@@ -36,7 +36,7 @@ struct carrying {
 };
 
 int
-carry_exit(enum store_run_state state)
+carry_exit(enum store_run_state state, bool timed_out)
 {
     static const int exits[STORE_RUN_STATE_COUNT] = {
         [STORE_RUNNING] = EXIT_FAILED, [STORE_SUCCEEDED] = EXIT_OK,
@@ -44,7 +44,7 @@ carry_exit(enum store_run_state state)
         [STORE_PAUSED] = EXIT_FAILED,  [STORE_INTERRUPTED] = EXIT_FAILED,
     };
 
-    return exits[state];
+    return timed_out ? EXIT_TIMED_OUT : exits[state];
 }
 
 /* ---- before ---- */
@@ -213,6 +213,10 @@ print_json(struct carrying *self, int code)
     if (!self->store && !self->remote.runs) {
         self->info.state = self->result.state;
         self->info.output = json_incref(self->result.output);
+        if (self->result.problem)
+            json_object_set_new(self->info.options, "problem",
+                                json_of_text(self->result.problem,
+                                             strlen(self->result.problem)));
         self->info.ended = span_wall();
         return cli_print_json(&self->cli,
                               json_of_run(self->result.run, &self->info), code);
@@ -243,11 +247,9 @@ prune(const struct carrying *self)
 static int
 exit_of(const struct carrying *self)
 {
-    if (self->result.timed_out)
-        return EXIT_TIMED_OUT;
-    if (self->result.interrupts > 0)
+    if (!self->result.timed_out && self->result.interrupts > 0)
         return EXIT_SIGNAL + self->signal;
-    return carry_exit(self->result.state);
+    return carry_exit(self->result.state, self->result.timed_out);
 }
 
 static int

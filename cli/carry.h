@@ -25,7 +25,7 @@ struct carry {
 /* Returns what the program is to exit with. */
 int carry_out(const struct carry *self);
 
-/* The exit code of a run that has ended, of which no more is known. */
-int carry_exit(enum store_run_state state);
+/* The exit code of a run that has ended; timed_out: as store_run_timed_out. */
+int carry_exit(enum store_run_state state, bool timed_out);
 
 #endif

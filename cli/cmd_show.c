@@ -70,6 +70,7 @@ put_head(struct showing *self)
     buf_printf(&self->out, "run %" PRIu64 " of ", info->id);
     term_put(&self->cli->out, &self->out, STYLE_BOLD, info->flow);
     buf_printf(&self->out, ": %s\n", store_run_state_names[info->state]);
+    put_field(self, "problem", store_run_problem(info));
     put_field(self, "name", info->name);
     put_field(self, "file", info->file);
     put_field(self, "in", info->cwd);

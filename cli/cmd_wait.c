@@ -10,28 +10,35 @@
 
 #define HOUR (3600 * SPAN_SECOND)
 
+static void
+tell(const struct cli *cli, const struct store_run *info)
+{
+    const char *problem = store_run_problem(info);
+
+    (void)cli_fail(cli, EXIT_OK, "run %" PRIu64 " %s%s%s", info->id,
+                   words_run(info->state), problem ? ": " : "",
+                   problem ? problem : "");
+}
+
 /* Wait for one run; what it has come to as an exit code. */
 static int
 wait_for(const struct cli *cli, struct runs *runs, uint64_t run, bool quiet)
 {
-    enum store_run_state state;
+    struct store_run info = {.state = STORE_RUNNING};
+    struct err err;
+    int code;
 
-    for (;;) {
-        struct store_run info = {0};
-        struct err err;
-
+    while (info.state == STORE_RUNNING) {
+        store_run_release(&info);
         if (runs_wait(runs, run, false, 0, HOUR, &err) < 0 ||
             runs_get(runs, run, false, &info, &err) < 0)
             return cli_error(cli, &err);
-        state = info.state;
-        store_run_release(&info);
-        if (state != STORE_RUNNING)
-            break;
     }
     if (!quiet)
-        (void)cli_fail(cli, EXIT_OK, "run %" PRIu64 " %s", run,
-                       words_run(state));
-    return carry_exit(state);
+        tell(cli, &info);
+    code = carry_exit(info.state, store_run_timed_out(&info));
+    store_run_release(&info);
+    return code;
 }
 
 int

@@ -33,7 +33,7 @@ print_json(const struct watching *self, int code)
 static int
 conclude(struct watching *self)
 {
-    int code = carry_exit(self->result.state);
+    int code = carry_exit(self->result.state, self->result.timed_out);
     struct store_run info = {0};
     struct buf out = {0};
     int64_t elapsed = 0;

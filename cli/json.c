@@ -91,6 +91,7 @@ json_of_info(const struct store_run *info)
     json_object_set_new(out, "sessions", json_integer(info->sessions));
     json_object_set_new(out, "params", value_or_null(info->params));
     json_object_set_new(out, "output", value_or_null(info->output));
+    json_object_set_new(out, "problem", text_or_null(store_run_problem(info)));
     json_object_set_new(out, "cwd", text_or_null(info->cwd));
     return out;
 }

@@ -152,7 +152,7 @@ put_failures(const struct watch *watch, const struct local_result *result,
                    watch->flow->max_fails,
                    watch->flow->max_fails == 1 ? "" : "s");
     if (result->problem) {
-        buf_text(out, "\nthe flow's output: ");
+        buf_char(out, '\n');
         term_put(&watch->cli->err, out, STYLE_PLAIN, result->problem);
         buf_char(out, '\n');
     }

@@ -220,7 +220,8 @@ bool run_key(const struct run *self, struct plan_id id, struct buf *out);
 /* Succeeded: all reference tasks are successful. */
 bool run_is_success(const struct run *self);
 
-/* The flow's output; null if it has none or the run failed. */
+/* The flow's output; null if it has none or the run failed. *err is a whole
+ * sentence: it may be all that is said of why the run failed. */
 int run_output(struct run *self, json_t **ret, struct err *err);
 
 #endif

@@ -55,7 +55,7 @@ run_output(struct run *self, json_t **ret, struct err *err)
         return 0;
     }
     if (run_eval(self, none, self->flow->output, ret, err) < 0)
-        return err_prefix(err, "output: ");
+        return err_prefix(err, "the flow's output can't be made: ");
     return 0;
 }
 

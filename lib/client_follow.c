@@ -372,22 +372,16 @@ static void
 settle(struct following *self, struct local_result *ret)
 {
     const struct store_run *info = &self->info;
-    json_t *output = NULL;
-    struct err err;
+    const char *problem = store_run_problem(info);
 
     ret->state = self->left ? STORE_RUNNING : info->state;
     ret->id = self->follow->run;
     ret->interrupts = interrupts(self);
-    ret->timed_out = ret->state == STORE_CANCELLED && ret->interrupts == 0 &&
-                     (self->timed_out ||
-                      (self->follow->timeout > 0 &&
-                       info->ended - info->started >= self->follow->timeout));
+    ret->timed_out = self->timed_out || store_run_timed_out(info);
     if (ret->state == STORE_SUCCEEDED)
         ret->output = info->output ? json_incref(info->output) : json_null();
-    if (ret->state == STORE_FAILED && run_is_success(self->mirror.run) &&
-        run_output(self->mirror.run, &output, &err) < 0)
-        ret->problem = mem_dup(err.msg);
-    json_decref(output);
+    if (problem)
+        ret->problem = mem_dup(problem);
 }
 
 int

@@ -192,7 +192,7 @@ see_to_times(struct local *self, int64_t now, int64_t until)
 
     if (now >= self->deadline) {
         self->deadline = SPAN_NEVER;
-        self->timed_out = true;
+        self->timed_out = self->interrupts == 0;
         cancel(self, false);
     }
     flush_due(self, now);
@@ -316,6 +316,8 @@ settle(struct local *self, struct local_result *result)
 {
     struct err err;
 
+    if (self->timed_out)
+        result->problem = mem_dup(STORE_TIMED_OUT);
     if (self->interrupts > 0 || self->timed_out)
         result->state = STORE_CANCELLED;
     else if (plan_is_stalled(run_plan(self->run)))
@@ -373,7 +375,7 @@ local_run(const struct local_request *request, struct local_result *ret,
         settle(&self, &result);
         if (request->store &&
             store_run_end(request->store, self.id, result.state, result.output,
-                          &self.err) < 0)
+                          result.problem, &self.err) < 0)
             self.broken = true;
     }
     result.run = self.run;

@@ -82,7 +82,7 @@ struct local_result {
     uint64_t id;     /* of the run; 0 without a store */
     struct run *run; /* as it ended; the caller's */
     json_t *output;  /* of a run that succeeded; the caller's */
-    char *problem;   /* why a run failed though its tasks succeeded, or NULL */
+    char *problem;   /* as store_run_problem, or NULL */
 };
 
 void local_result_release(struct local_result *self);

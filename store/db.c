@@ -46,13 +46,17 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
     [DB_RUN_RESUME] = "UPDATE run SET state = ?2, sessions = sessions + ?3,"
                       " options = CASE ?3 WHEN 0 THEN options"
-                      " ELSE json_remove(options, '$.cancelled') END,"
+                      " ELSE json_remove(options, '$.cancelled', '$.problem')"
+                      " END,"
                       " ended = NULL, output = NULL WHERE id = ?1",
     [DB_RUN_CANCEL] = "UPDATE run SET options = json_set("
                       "coalesce(options, '{}'), '$.cancelled', json('true'))"
                       " WHERE id = ?",
     [DB_RUN_END] = "UPDATE run SET state = ?2, output = ?3, ended = ?4"
                    " WHERE id = ?1",
+    [DB_RUN_PROBLEM] = "UPDATE run SET options = json_set("
+                       "coalesce(options, '{}'), '$.problem', json(?2))"
+                       " WHERE id = ?1",
     [DB_RUN_GET] = "SELECT flow, name, file, program, cwd, params, options,"
                    " output, state, started, ended, sessions"
                    " FROM run WHERE id = ?",

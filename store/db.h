@@ -27,6 +27,7 @@ enum db_stmt {
     DB_RUN_RESUME,
     DB_RUN_CANCEL,
     DB_RUN_END,
+    DB_RUN_PROBLEM,
     DB_RUN_GET,
     DB_RUN_SOURCE,
     DB_RUN_DELETE,

@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * row - a run as JSON, and back: what a broker says of it.
+ * row - what the row of a run says; as JSON, and back, as brokers say it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "store/store.h"
+
+const char *
+store_run_problem(const struct store_run *self)
+{
+    return json_string_value(json_object_get(self->options, "problem"));
+}
+
+bool
+store_run_timed_out(const struct store_run *self)
+{
+    const char *problem = store_run_problem(self);
+
+    return self->state == STORE_CANCELLED && problem &&
+           strcmp(problem, STORE_TIMED_OUT) == 0;
+}
 
 static void
 set(json_t *object, const char *name, json_t *value)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "store/inside.h"
 
 #define BATCH_BYTES ((size_t)256 << 10) /* of text, then it is committed */
@@ -336,6 +337,26 @@ add_end(struct store *self, uint64_t run, enum store_run_state state,
     return db_finish(&self->db, stmt, err);
 }
 
+/* The message of an error may have been cut in the middle of a character. */
+static int
+add_problem(struct store *self, uint64_t run, const char *problem,
+            struct err *err)
+{
+    sqlite3_stmt *stmt;
+    json_t *text;
+
+    if (!problem)
+        return 0;
+    stmt = db_stmt(&self->db, DB_RUN_PROBLEM, err);
+    if (!stmt)
+        return -1;
+    text = json_stringn(problem, utf8_valid(problem, strlen(problem)));
+    db_bind_int(stmt, 1, (int64_t)run);
+    db_bind_json(stmt, 2, text);
+    json_decref(text);
+    return db_finish(&self->db, stmt, err);
+}
+
 static int
 add_batches(struct store *self, struct err *err)
 {
@@ -392,7 +413,7 @@ store_run_let_go(struct store *self, uint64_t run, struct err *err)
 
 int
 store_run_end(struct store *self, uint64_t run, enum store_run_state state,
-              const json_t *output, struct err *err)
+              const json_t *output, const char *problem, struct err *err)
 {
     struct live *live = store_live(self, run);
 
@@ -401,6 +422,7 @@ store_run_end(struct store *self, uint64_t run, enum store_run_state state,
         return -1;
     if (add_batches(self, err) < 0 ||
         add_end(self, run, state, output, err) < 0 ||
+        add_problem(self, run, problem, err) < 0 ||
         db_do(&self->db, DB_COMMIT, err) < 0) {
         db_rollback(&self->db);
         return -1;

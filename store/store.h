@@ -110,6 +110,15 @@ struct store_run {
 void store_run_release(struct store_run *self);
 
 /*
+ * Why it failed though its tasks did not, or was cancelled though nobody asked
+ * for it, as a sentence; or NULL.
+ */
+const char *store_run_problem(const struct store_run *self);
+/* It was cancelled for its time: its problem is STORE_TIMED_OUT. */
+bool store_run_timed_out(const struct store_run *self);
+#define STORE_TIMED_OUT "the run took longer than its time-out"
+
+/*
  * Begin a run: id, started and sessions are set and committed, the lock is
  * held. Ids count from 1 and are never used again.
  */
@@ -125,11 +134,12 @@ int store_run_hold(struct store *self, uint64_t run, struct err *err);
 /* Flush and unlock it, still in state running: someone may go on with it. */
 int store_run_let_go(struct store *self, uint64_t run, struct err *err);
 /*
- * End it: flushes, commits the state and the output (may be NULL), unlocks. If
- * that fails the run is still held, and can be ended again.
+ * End it: flushes, commits the state with the output and the problem (both may
+ * be NULL), unlocks. If that fails the run is still held, and can be ended
+ * again.
  */
 int store_run_end(struct store *self, uint64_t run, enum store_run_state state,
-                  const json_t *output, struct err *err);
+                  const json_t *output, const char *problem, struct err *err);
 
 /* A change of one instance, or the end of an attempt. All borrowed. */
 struct store_record {

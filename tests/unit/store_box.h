@@ -90,7 +90,8 @@ begin(struct box *box, const char *name)
 static inline void
 end(struct box *box, uint64_t run, enum store_run_state state)
 {
-    assert_int_equal(store_run_end(box->store, run, state, NULL, &box->err), 0);
+    assert_int_equal(
+        store_run_end(box->store, run, state, NULL, NULL, &box->err), 0);
 }
 
 static inline void

@@ -36,7 +36,7 @@ an_output_that_can_not_be_made_fails_the_run(void **state)
     world_init(&w, HEAD "  a: { run: 'echo []', value: json }\n"
                         "output: '${a[3]}'\n");
     run_to_end(&w, STORE_FAILED);
-    assert_non_null(strstr(w.result.problem, "output: "));
+    assert_non_null(strstr(w.result.problem, "output can't be made: "));
     assert_null(w.result.output);
     world_release(&w);
 }

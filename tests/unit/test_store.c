@@ -24,7 +24,8 @@ a_run_comes_back_as_it_was(void **state)
     assert_int_equal(store_run_begin(box->store, &in, &box->err), 0);
     assert_int_equal(in.id, 1);
     assert_int_equal(
-        store_run_end(box->store, 1, STORE_SUCCEEDED, output, &box->err), 0);
+        store_run_end(box->store, 1, STORE_SUCCEEDED, output, NULL, &box->err),
+        0);
     reopen(box, STORE_READ);
     assert_int_equal(store_run_get(box->store, 1, true, &out, &box->err), 0);
     assert_string_equal(out.flow, flow);
@@ -223,6 +224,41 @@ a_run_that_nobody_holds_is_interrupted(void **state)
     store_run_release(&info);
     end(box, run, STORE_PAUSED);
     assert_int_equal(state_of(box, run), STORE_PAUSED);
+}
+
+static void
+a_problem_lasts_until_the_run_goes_on(void **state)
+{
+    struct box *box = *state;
+    uint64_t run = begin(box, NULL), other = begin(box, NULL);
+    struct store_run info = {0};
+    /* An error's message, cut in the middle of a character. */
+    const char cut[] = "no \xc3";
+
+    assert_int_equal(store_run_end(box->store, run, STORE_CANCELLED, NULL,
+                                   STORE_TIMED_OUT, &box->err),
+                     0);
+    assert_int_equal(
+        store_run_end(box->store, other, STORE_FAILED, NULL, cut, &box->err),
+        0);
+    reopen(box, STORE_WRITE);
+    assert_int_equal(store_run_get(box->store, run, false, &info, &box->err),
+                     0);
+    assert_string_equal(store_run_problem(&info), STORE_TIMED_OUT);
+    assert_true(store_run_timed_out(&info));
+    store_run_release(&info);
+    assert_int_equal(store_run_get(box->store, other, false, &info, &box->err),
+                     0);
+    assert_string_equal(store_run_problem(&info), "no ");
+    assert_false(store_run_timed_out(&info));
+    store_run_release(&info);
+    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    end(box, run, STORE_CANCELLED);
+    assert_int_equal(store_run_get(box->store, run, false, &info, &box->err),
+                     0);
+    assert_null(store_run_problem(&info));
+    assert_false(store_run_timed_out(&info));
+    store_run_release(&info);
 }
 
 static void
@@ -426,6 +462,7 @@ main(void)
         TEST(runs_are_found_by_number_name_and_last),
         TEST(a_missing_run_is_not_found),
         TEST(a_run_that_nobody_holds_is_interrupted),
+        TEST(a_problem_lasts_until_the_run_goes_on),
         TEST(only_its_owner_may_read_a_store),
         TEST(a_second_handle_sees_the_run_running),
         TEST(a_forked_child_does_not_hold_the_run),

@@ -52,7 +52,8 @@ change_directory(struct box *box)
     NEED(store_run_begin(box->store, &run, &box->err) == 0);
     NEED(store_output(box->store, run.id, (struct plan_id){0, 0}, 1, 1, "x", 1,
                       &box->err) == 0);
-    NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, &box->err) == 0);
+    NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, NULL,
+                       &box->err) == 0);
     store_close(&box->store);
     NEED(chdir(box->folder) == 0);
     NEED(access("b/c/output/1", F_OK) == 0);
@@ -291,13 +292,15 @@ fill_the_disk(struct box *box)
     NEED(box->err.code == ERR_UNAVAILABLE);
     NEED(strcmp(box->err.msg, output) == 0);
     NEED(store_flush(box->store, &box->err) < 0);
-    NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, &box->err) < 0);
+    NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, NULL,
+                       &box->err) < 0);
     NEED(count_records(box, run.id) == flushed);
     /* With room again all goes on, and nothing is missing. */
     NEED(unlink(room) == 0 && close(fd) == 0);
     NEED(store_output(box->store, run.id, one.id, 1, 1, text, 1, &box->err) ==
          0);
-    NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, &box->err) == 0);
+    NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, NULL,
+                       &box->err) == 0);
     NEED(count_records(box, run.id) == n);
     store_close(&box->store);
     NEED(sound(box));
@@ -390,8 +393,8 @@ run_within(struct box *box, rlim_t limit)
         NEED(found == acknowledged || found == n);
         NEED(state_of(box, run.id) == STORE_INTERRUPTED);
         NEED(store_run_resume(box->store, run.id, &box->err) == 0);
-        NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, &box->err) ==
-             0);
+        NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, NULL,
+                           &box->err) == 0);
     }
     store_close(&box->store);
     NEED(sound(box));

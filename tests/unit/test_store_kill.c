@@ -62,7 +62,7 @@ write_away(const char *path, int fd, uint32_t rounds)
         if (!tell(fd, &told))
             return 1;
     }
-    if (store_run_end(store, run.id, STORE_SUCCEEDED, NULL, &err) < 0)
+    if (store_run_end(store, run.id, STORE_SUCCEEDED, NULL, NULL, &err) < 0)
         goto failed;
     store_close(&store);
     return 0;
@@ -219,7 +219,7 @@ race(const char *path, int start)
     (void)!read(start, &c, 1); /* ends when all are there */
     if (store_open(&store, path, STORE_WRITE, &err) < 0 ||
         store_run_begin(store, &run, &err) < 0 ||
-        store_run_end(store, run.id, STORE_SUCCEEDED, NULL, &err) < 0) {
+        store_run_end(store, run.id, STORE_SUCCEEDED, NULL, NULL, &err) < 0) {
         (void)fprintf(stderr, "%s\n", err.msg);
         return 1;
     }
