@@ -64,7 +64,7 @@ struct request {
 struct measure {
     uint64_t run;
     uint32_t task;
-    int32_t length;
+    int64_t mean; /* see span_follow */
 };
 
 #define MEASURES 1024

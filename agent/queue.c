@@ -5,6 +5,9 @@
 
 #include "agent/core_impl.h"
 #include "base/mem.h"
+#include "base/span.h"
+
+#define WEIGHT 4 /* a length counts a fourth part */
 
 /* ---- what is asked for ---- */
 
@@ -155,40 +158,39 @@ agent_queue_leave(struct agent *self, uint32_t i)
 /* ---- starting ---- */
 
 static struct measure *
-measure_of(const struct agent *self, const struct held *held)
+measure_of(const struct agent *self, const struct entry *entry)
 {
-    uint64_t key = agent_index_mix(held->run) + held->id.task;
+    uint64_t key = entry->held.run * UINT64_C(0x9e3779b97f4a7c15);
 
+    key = (key >> 32) + entry->held.id.task;
     return &self->measures[key % MEASURES];
 }
 
-static int32_t
-measured(const struct agent *self, const struct held *held)
+static int64_t
+measured(const struct agent *self, const struct entry *entry)
 {
-    const struct measure *measure = measure_of(self, held);
+    const struct measure *measure = measure_of(self, entry);
 
-    if (measure->run != held->run || measure->task != held->id.task ||
-        measure->length == 0)
+    if (measure->run != entry->held.run ||
+        measure->task != entry->held.id.task ||
+        measure->mean == 0)
         return ROOM_UNKNOWN;
-    return measure->length;
+    return measure->mean;
 }
 
-/* An average of the last few; one that is new is believed. */
+/* A task that is new takes the place of another one. */
 void
 agent_queue_measure(struct agent *self, uint32_t i, const struct result *result)
 {
     const struct entry *entry = &self->entries[i];
-    struct measure *measure = measure_of(self, &entry->held);
-    int64_t length = result->ended - result->started;
+    struct measure *measure = measure_of(self, entry);
 
     if (entry->request->kind != ROOM_SHORT)
         return;
-    length = length < 1 ? 1 : length;
-    length = length < INT32_MAX / 2 ? length : INT32_MAX / 2;
-    if (measured(self, &entry->held) != ROOM_UNKNOWN)
-        length = measure->length + (length - measure->length) / 4;
-    *measure =
-        (struct measure){entry->held.run, entry->held.id.task, (int32_t)length};
+    if (measured(self, entry) == ROOM_UNKNOWN)
+        *measure = (struct measure){entry->held.run, entry->held.id.task, 0};
+    measure->mean =
+        span_follow(measure->mean, result->ended - result->started, WEIGHT);
 }
 
 /* The first to arrive of those that can start, or NULL. */
@@ -216,7 +218,7 @@ start_first(struct agent *self, struct request *request)
     struct entry *entry = &self->entries[i];
 
     if (request->kind == ROOM_SHORT)
-        entry->given.length = measured(self, &entry->held);
+        entry->given.length = measured(self, entry);
     if (!agent_room_take(self->room, request->kind, request->needs,
                          request->nneed, &entry->given)) {
         request->blocked = true;

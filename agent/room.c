@@ -9,8 +9,9 @@
 #include "base/mem.h"
 #include "proto/limits.h"
 
-#define UNIT 10000 /* of 1 */
-#define CPUS 0     /* number of the resource */
+#define UNIT  10000 /* of 1 */
+#define CPUS  0     /* number of the resource */
+#define AHEAD ((int64_t)LIMIT_AHEAD_US * 1000)
 
 TAILQ_HEAD(slots, slot);
 
@@ -19,7 +20,7 @@ struct slot {
     struct slots *in; /* idle, open, or NULL */
     uint32_t calls;   /* or the one command */
     uint32_t unknown; /* of those: how long they take is not known */
-    int64_t ahead;    /* microseconds of work of the others */
+    int64_t ahead;    /* nanoseconds of work of the others */
 };
 
 struct resource {
@@ -255,7 +256,7 @@ move_slot(struct slot *slot, struct slots *to, bool in_front)
 static bool
 slot_has_room(const struct slot *slot)
 {
-    return slot->unknown == 0 && slot->ahead < LIMIT_AHEAD_US &&
+    return slot->unknown == 0 && slot->ahead < AHEAD &&
            slot->calls < LIMIT_AHEAD;
 }
 
@@ -298,7 +299,7 @@ take_short(struct room *self, struct room_given *ret)
     struct slot *open = TAILQ_FIRST(&self->open);
     struct resource *cpus = &self->resources[CPUS];
 
-    if (ret->length > LIMIT_AHEAD_US)
+    if (ret->length > AHEAD)
         ret->length = ROOM_UNKNOWN;
     if (idle && cpus->free >= UNIT) {
         cpus->free -= UNIT;

@@ -45,13 +45,13 @@ uint32_t agent_room_needs(const struct room *self,
 struct room_given {
     uint32_t slot;
     bool slotted;   /* the slot counts it */
-    int32_t length; /* ROOM_SHORT: how long it probably takes, microseconds */
+    int64_t length; /* ROOM_SHORT: how long it probably takes, nanoseconds */
     uint32_t ngpu;
     uint32_t *gpus; /* owned */
 };
 
 /* How long it probably takes: not known. */
-#define ROOM_UNKNOWN INT32_MAX
+#define ROOM_UNKNOWN INT64_MAX
 
 /*
  * Take what is needed, if it is there; ret->length is set for ROOM_SHORT. O(1)

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#define MINUTE   (60 * SPAN_SECOND)
-#define HOUR     (60 * MINUTE)
-#define DAY      (24 * HOUR)
-#define SPAN_MAX (36525 * DAY)
+#include "proto/limits.h"
+
+#define MINUTE (60 * SPAN_SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 static int64_t
 read_clock(clockid_t id)
@@ -102,7 +103,7 @@ span_parse(const char *text, int64_t *ret)
         s += n;
         s += strspn(s, " ");
     } while (*s);
-    if (total > (double)SPAN_MAX)
+    if (total > (double)LIMIT_SPAN_US)
         return -1;
     *ret = (int64_t)(total + 0.5);
     return 0;
@@ -149,6 +150,17 @@ span_format(int64_t span, char text[SPAN_TEXT])
     else
         return two_parts(text, span, DAY, "dh");
     return text;
+}
+
+int64_t
+span_follow(int64_t mean, int64_t length, int64_t weight)
+{
+    int64_t ns = (length < 0 ? 0 : length < DAY ? length : DAY) * 1000;
+    int64_t most = mean + weight * (mean + 1000);
+
+    if (mean > 0)
+        ns = mean + ((ns < most ? ns : most) - mean) / weight;
+    return ns > 0 ? ns : 1;
 }
 
 const char *

@@ -30,6 +30,14 @@ int span_parse(const char *text, int64_t *ret);
 /* "850 us", "1.24 s", "3 m 20 s", "2 d 3 h": as much as matters. */
 const char *span_format(int64_t span, char text[SPAN_TEXT]);
 
+/*
+ * A mean that follows what is measured, in nanoseconds (0: nothing yet), with
+ * one more length (microseconds), which counts one part in `weight`. It doubles
+ * at most, and a microsecond more: what had to wait for its turn on a busy
+ * machine says little of what comes after it. Longer than a day is a day.
+ */
+int64_t span_follow(int64_t mean, int64_t length, int64_t weight);
+
 /* A wall-clock moment as local time: "2026-11-23 14:05:09". */
 const char *span_moment(int64_t wall, char text[SPAN_TEXT]);
 

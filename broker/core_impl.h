@@ -48,7 +48,7 @@ struct class
     /* Agents that have all it asks for, busy or not. */
     uint64_t fit_version;
     uint64_t fit[AGENT_SETS];
-    int64_t mean; /* of attempts, moving; microseconds */
+    int64_t mean; /* of attempts: see span_follow */
     uint32_t nmeasured;
     uint32_t nsent;
     int64_t

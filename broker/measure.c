@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include <string.h>
 
+#include "base/span.h"
 #include "broker/core_impl.h"
 
 #define MEASURED_ENOUGH 3 /* results, before their mean is believed */
@@ -13,16 +14,14 @@ broker_class_measure(struct class *class, int64_t took)
 {
     int64_t weight = class->nmeasured < 7 ? class->nmeasured + 1 : 8;
 
-    if (took < 0)
-        took = 0; /* somebody set that clock */
-    class->mean += (took - class->mean) / weight;
+    class->mean = span_follow(class->mean, took, weight);
     class->nmeasured += class->nmeasured < UINT32_MAX;
 }
 
 bool
 broker_class_is_short(const struct class *class)
 {
-    return class->nmeasured >= MEASURED_ENOUGH && class->mean < SHORT;
+    return class->nmeasured >= MEASURED_ENOUGH && class->mean < SHORT * 1000;
 }
 
 /* ---- how large they are ---- */

@@ -3,9 +3,7 @@
 #include "broker/core_impl.h"
 
 #define CPU      INT64_C(1000000) /* of a room */
-#define AHEAD    (2 * SPAN_MS)    /* of work that lies in wait in a slot */
-#define FEW      16               /* of them may be more work: ... */
-#define FEW_TIME (10 * SPAN_MS)   /* ... so much */
+#define AHEAD    (10 * SPAN_MS)   /* of work that lies in wait in a slot */
 #define PATIENCE (20 * SPAN_MS)   /* that it may wait while others are idle */
 
 static int64_t
@@ -95,21 +93,16 @@ list_roomy(struct broker *self)
 static int64_t
 wait_in_slot(const struct class *class)
 {
-    int64_t few;
+    int64_t mean = class->mean > 0 ? class->mean : 1;
+    int64_t n = (AHEAD * 1000 + mean - 1) / mean;
 
-    if (class->mean <= 0)
-        return AHEAD;
-    few = (FEW_TIME + class->mean - 1) / class->mean;
-    if (few <= FEW)
-        return few;
-    few = (AHEAD + class->mean - 1) / class->mean;
-    return few > FEW ? few : FEW;
+    return n < LIMIT_WINDOW ? n : LIMIT_WINDOW;
 }
 
 /*
  * How many cpus more than it has may be given to an agent in short tasks: about
- * 2 ms of work, or a few tasks, for each slot that is not taken by something
- * longer; but not more than a frame or so of what goes along with them.
+ * 10 ms of work for each slot that is not taken by something longer; but not
+ * more than a frame or so of what goes along with them.
  */
 static int64_t
 prefetch(const struct peer *peer, const struct class *class)
@@ -377,7 +370,7 @@ count_waiting(const struct peer *peer, int64_t now, int64_t *wait)
     if (n <= 0 || !broker_peer_has_lane(peer) || peer->last == NO_TICKET)
         return 0;
     t = &peer->tickets[peer->last];
-    each = t->life->classes[t->class].mean;
+    each = t->life->classes[t->class].mean / 1000;
     /* No result for long says more than what the last ones took. */
     if (now - peer->progress > each)
         each = now - peer->progress;

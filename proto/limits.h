@@ -7,6 +7,8 @@
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 
+#define LIMIT_SPAN_US (36525ull * 86400 * 1000000) /* any length of time */
+
 /* flow files */
 #define LIMIT_FILE_BYTES   (256u << 20) /* of a whole flow file */
 #define LIMIT_SCALAR_BYTES (1u << 20)   /* of one scalar: a script, a string */

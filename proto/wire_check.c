@@ -59,6 +59,12 @@ is_program(const ProtobufCBinaryData *bytes)
 }
 
 static bool
+is_span(int64_t span)
+{
+    return span >= 0 && span <= (int64_t)LIMIT_SPAN_US;
+}
+
+static bool
 is_agent_name(const char *text)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
@@ -120,7 +126,8 @@ check_spec(const Wire__Spec *spec, struct err *err)
          "Spec.exit_skip: not 4 words"},
         {spec->n_exit_retry == 0 || spec->n_exit_retry == 4,
          "Spec.exit_retry: not 4 words"},
-        {spec->timeout >= 0 && spec->grace >= 0, "Spec.timeout: negative"},
+        {is_span(spec->timeout) && is_span(spec->grace),
+         "Spec.timeout: out of range"},
         {(spec->flags & ~SPEC_FLAGS) == 0, "Spec.flags: out of range"},
         {are_amounts(spec->resources, spec->n_resources),
          "Spec.resources: malformed"},
@@ -318,7 +325,7 @@ check_submit(const struct wire *wire, struct err *err)
          "Submit.source_bytes: out of range"},
         {is_hash(&submit->source_hash), "Submit.source_hash: not a hash"},
         {is_program(&submit->program), "Submit.program: neither hash nor path"},
-        {submit->timeout >= 0, "Submit.timeout: negative"});
+        {is_span(submit->timeout), "Submit.timeout: out of range"});
 }
 
 static int

@@ -457,7 +457,7 @@ a_spec_comes_back_as_it_was(void **state)
         .when = "true",
         .exit_skip = {{1, 0, 0, UINT64_MAX}},
         .exit_retry = {{0, 2, 0, 0}},
-        .timeout = INT64_MAX,
+        .timeout = (int64_t)LIMIT_SPAN_US,
         .grace = 5,
         .exclusive = true,
         .at_most_once = true,

@@ -192,6 +192,32 @@ clocks_do_not_go_back(void **state)
     assert_true(span_wall() > 1700000000 * SPAN_SECOND);
 }
 
+static void
+means_follow(void **state)
+{
+    int64_t mean = 0;
+
+    (void)state;
+    mean = span_follow(mean, 5 * SPAN_MS, 8);
+    assert_int_equal(mean, 5 * SPAN_MS * 1000); /* the first is believed */
+    for (int i = 0; i < 200; i++)
+        mean = span_follow(mean, i % 2, 8);
+    assert_in_range(mean, 400, 600); /* fractions of a microsecond count */
+    mean = span_follow(mean, 10 * SPAN_SECOND, 8);
+    assert_in_range(mean, 1800, 2200); /* one that is long counts little, */
+    for (int i = 0; i < 50; i++)
+        mean = span_follow(mean, 10 * SPAN_SECOND, 8);
+    assert_true(mean > 9 * SPAN_SECOND * 1000); /* several count */
+    for (int i = 0; i < 400; i++)
+        mean = span_follow(mean, 0, 8);
+    assert_in_range(mean, 1, 10);
+    mean = span_follow(0, INT64_MAX, 8);
+    for (int i = 0; i < 9; i++)
+        mean = span_follow(mean, INT64_MAX, 8);
+    assert_int_equal(mean, 86400 * SPAN_SECOND * 1000);
+    assert_int_equal(span_follow(0, -5, 1), 1);
+}
+
 int
 main(void)
 {
@@ -202,6 +228,7 @@ main(void)
         cmocka_unit_test(what_is_shown_can_be_read),
         cmocka_unit_test(shows_moments_in_local_time),
         cmocka_unit_test(clocks_do_not_go_back),
+        cmocka_unit_test(means_follow),
     };
 
     return cmocka_run_group_tests_name("span", tests, NULL, NULL);

@@ -511,8 +511,10 @@ lanes_are_checked(void **state)
     BREAKS(WIRE_LANE, "Spec.exit_skip: not 4 words", s->spec.n_exit_skip = 3);
     BREAKS(WIRE_LANE, "Spec.exit_retry: not 4 words",
            s->spec.exit_retry = s->codes, s->spec.n_exit_retry = 1);
-    BREAKS(WIRE_LANE, "Spec.timeout: negative", s->spec.timeout = -1);
-    BREAKS(WIRE_LANE, "Spec.timeout: negative", s->spec.grace = -1);
+    BREAKS(WIRE_LANE, "Spec.timeout: out of range", s->spec.timeout = -1);
+    BREAKS(WIRE_LANE, "Spec.timeout: out of range",
+           s->spec.timeout = INT64_MAX);
+    BREAKS(WIRE_LANE, "Spec.timeout: out of range", s->spec.grace = -1);
     BREAKS(WIRE_LANE, "Spec.flags: out of range", s->spec.flags = 8);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.amount = -1);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.name = text(""));
@@ -606,7 +608,9 @@ what_clients_say_is_checked(void **state)
            s->submit.source_bytes = LIMIT_FILE_BYTES + 1);
     BREAKS(WIRE_SUBMIT, "Submit.source_hash: not a hash",
            s->submit.source_hash.len = 31);
-    BREAKS(WIRE_SUBMIT, "Submit.timeout: negative", s->submit.timeout = -1);
+    BREAKS(WIRE_SUBMIT, "Submit.timeout: out of range", s->submit.timeout = -1);
+    BREAKS(WIRE_SUBMIT, "Submit.timeout: out of range",
+           s->submit.timeout = INT64_MAX);
     BREAKS(WIRE_CHUNK, "Chunk.data: its length", s->chunk.data.len = 0);
     BREAKS(WIRE_CHUNK, "Chunk.offset: out of range",
            s->chunk.offset = UINT64_MAX);
