@@ -51,7 +51,7 @@ struct broker_submission {
     json_t *options;    /* as it came */
     json_t *env;        /* forwarded variables, or NULL */
     int64_t timeout;
-    bool no_cache, attached;
+    bool no_cache;
     uint64_t token;    /* of the client, for when it asks again; 0: none */
     uint64_t bytes;    /* of source, announced */
     struct flow *flow; /* when it is parsed */

@@ -144,8 +144,6 @@ set_options(const struct broker_reader *self, struct broker_submission *in)
         (void)json_object_set_new(made, "timeout", json_integer(in->timeout));
     if (in->no_cache)
         (void)json_object_set_new(made, "no_cache", json_true());
-    if (in->attached)
-        (void)json_object_set_new(made, "attached", json_true());
     set_token(made, in->token);
     if (is_hash(&in->program)) {
         (void)sodium_bin2hex(hex, sizeof hex,
@@ -215,7 +213,6 @@ broker_submission_of_history(struct broker_submission *ret,
         buf_text(&ret->program, row->program);
     ret->timeout = json_integer_value(json_object_get(row->options, "timeout"));
     ret->no_cache = json_is_true(json_object_get(row->options, "no_cache"));
-    ret->attached = json_is_true(json_object_get(row->options, "attached"));
     (void)crypto_generichash(ret->source_hash, sizeof ret->source_hash,
                              (const unsigned char *)row->source,
                              row->source_len, NULL, 0);
@@ -240,13 +237,7 @@ read_history(struct broker_reader *self, struct broker_question *question,
                       (unsigned long long)question->run);
         goto out;
     }
-    if (question->what == ASK_APPROVE && history->info.state != STORE_PAUSED) {
-        (void)err_set(err, ERR_INVALID, "run %llu is %s, not paused",
-                      (unsigned long long)question->run,
-                      store_run_state_names[history->info.state]);
-        goto out;
-    }
-    if (question->what == ASK_RETRY && *question->text &&
+    if (*question->text &&
         history_find(history, question->text, &from, err) < 0)
         goto out;
     out->from = from.task;

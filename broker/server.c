@@ -207,16 +207,11 @@ static void
 see_to_clients(struct broker_server *self)
 {
     struct broker_question *question;
-    uint64_t run;
 
     while ((question = broker_watch_due(self->watch, self->now)))
         broker_server_put(self, question);
     while ((question = broker_submit_late(self->submit, self->now)))
         broker_server_answer(self, &question);
-    while ((run = broker_watch_left(self->watch, self->now))) {
-        log_info("client_gone", "run=%llu", (unsigned long long)run);
-        broker_run_cancel(self->core, run, false, self->now);
-    }
 }
 
 static void

@@ -91,23 +91,6 @@ on_version(struct broker_server *self, const struct broker_client *client,
     json_decref(document);
 }
 
-static void
-on_shutdown(struct broker_server *self, const struct broker_client *client,
-            const Wire__Ask *ask)
-{
-    struct err err;
-
-    if (strncmp(self->options.address, "ipc:", 4) != 0) {
-        (void)err_set(&err, ERR_DENIED,
-                      "a broker that is reached over tcp is ended by whoever "
-                      "started it");
-        broker_server_fail(self, client, ask->tag, &err);
-        return;
-    }
-    answer(self, client, ask, 0, NULL);
-    self->ending = true;
-}
-
 /* ---- runs ---- */
 
 static void
@@ -142,18 +125,6 @@ on_retry(struct broker_server *self, const struct broker_client *client,
     } else {
         broker_server_put(self, question_of(client, ask, QUESTION_HISTORY));
     }
-}
-
-static void
-on_approve(struct broker_server *self, const struct broker_client *client,
-           const Wire__Ask *ask)
-{
-    if (!is_in_hand(self, ask->run)) {
-        on_retry(self, client, ask);
-        return;
-    }
-    broker_run_approve(self->core, ask->run, self->now);
-    answer(self, client, ask, ask->run, NULL);
 }
 
 static void
@@ -414,10 +385,9 @@ broker_server_ask(struct broker_server *self,
     static on_question *const handlers[ASK_COUNT] = {
         [ASK_VERSION] = on_version, [ASK_FIND] = on_stored,
         [ASK_RUNS] = on_stored,     [ASK_CANCEL] = on_cancel,
-        [ASK_APPROVE] = on_approve, [ASK_RETRY] = on_retry,
-        [ASK_REMOVE] = on_remove,   [ASK_AGENTS] = on_agents,
-        [ASK_DRAIN] = on_drain,     [ASK_WHY] = on_why,
-        [ASK_PRUNE] = on_prune,     [ASK_SHUTDOWN] = on_shutdown,
+        [ASK_RETRY] = on_retry,     [ASK_REMOVE] = on_remove,
+        [ASK_AGENTS] = on_agents,   [ASK_DRAIN] = on_drain,
+        [ASK_WHY] = on_why,         [ASK_PRUNE] = on_prune,
     };
 
     handlers[ask->what](self, client, ask);

@@ -150,7 +150,6 @@ on_look(struct broker_server *self, const struct broker_client *client,
                                           .output = look->output,
                                           .source = look->source,
                                           .wait = look->wait};
-    broker_watch_asked(self->watch, look->run);
     broker_server_put(self, question);
 }
 

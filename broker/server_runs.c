@@ -66,7 +66,7 @@ begin(struct broker_server *self, struct broker_submission *in, uint64_t id,
     randombytes_buf(&run.seed, sizeof run.seed);
     in->flow = NULL;
     /* Before anything is recorded of it. */
-    broker_watch_begin(self->watch, id, in->attached, self->now);
+    broker_watch_begin(self->watch, id);
     if (broker_run_begin(self->core, &run, self->now, err) < 0) {
         broker_watch_end(self->watch, id, self->sealed + 1);
         return -1;
@@ -190,8 +190,6 @@ broker_server_known(struct broker_server *self,
     struct broker_question *question =
         broker_question_new(QUESTION_SUBMIT, client, tag);
 
-    broker_watch_asked(self->watch, run); /* its client is there */
-    broker_watch_answered(self->watch, run, self->now);
     broker_question_answer(question, run, NULL, false);
     broker_server_answer(self, &question);
 }
@@ -302,7 +300,6 @@ on_looked(struct broker_server *self, struct broker_question *question)
         broker_question_fail(question, &err);
     if (!question)
         return;
-    broker_watch_answered(self->watch, question->look.run, self->now);
     broker_server_answer(self, &question);
 }
 

@@ -164,7 +164,6 @@ read_submit(const Wire__Submit *message, struct broker_submission *in,
     in->bytes = message->source_bytes;
     in->timeout = message->timeout;
     in->no_cache = message->no_cache;
-    in->attached = message->attached;
     in->token = message->token;
     in->from = PLAN_NONE;
     return 0;

@@ -11,7 +11,6 @@
 #define PATIENCE (5 * SPAN_SECOND) /* of a look; then it is answered */
 #define STRANGE  (200 * SPAN_MS)   /* of one at a run that is not ours */
 #define PACE     (10 * SPAN_MS) /* from look to look while news keep coming */
-#define ABSENCE  (10 * SPAN_SECOND) /* of an attached run's client */
 #define ALL      SIZE_MAX
 
 struct parked {
@@ -23,9 +22,6 @@ struct watched {
     uint64_t run;
     uint64_t touched; /* the last group with something of it */
     bool ended;       /* in that group */
-    bool attached;
-    uint32_t looks; /* that are not answered yet */
-    int64_t heard;
 };
 
 struct broker_watch {
@@ -107,16 +103,13 @@ add(struct broker_watch *self, uint64_t run)
 }
 
 void
-broker_watch_begin(struct broker_watch *self, uint64_t run, bool attached,
-                   int64_t now)
+broker_watch_begin(struct broker_watch *self, uint64_t run)
 {
     struct watched *watched = find(self, run);
 
     if (!watched)
         watched = add(self, run);
     watched->ended = false;
-    watched->attached = attached;
-    watched->heard = now;
 }
 
 void
@@ -137,28 +130,6 @@ broker_watch_end(struct broker_watch *self, uint64_t run, uint64_t group)
         return;
     watched->touched = group;
     watched->ended = true;
-    watched->attached = false;
-}
-
-void
-broker_watch_asked(struct broker_watch *self, uint64_t run)
-{
-    struct watched *watched = find(self, run);
-
-    if (watched)
-        watched->looks++;
-}
-
-void
-broker_watch_answered(struct broker_watch *self, uint64_t run, int64_t now)
-{
-    struct watched *watched = find(self, run);
-
-    if (!watched)
-        return;
-    watched->heard = now;
-    if (watched->looks > 0)
-        watched->looks--;
 }
 
 int
@@ -265,25 +236,6 @@ broker_watch_due(struct broker_watch *self, int64_t now)
     return NULL;
 }
 
-static bool
-is_left(const struct watched *watched, int64_t now)
-{
-    return watched->attached && watched->looks == 0 &&
-           now - watched->heard >= ABSENCE;
-}
-
-uint64_t
-broker_watch_left(struct broker_watch *self, int64_t now)
-{
-    for (size_t i = 0; i < self->nrun; i++) {
-        if (is_left(&self->runs[i], now)) {
-            self->runs[i].attached = false;
-            return self->runs[i].run;
-        }
-    }
-    return 0;
-}
-
 int64_t
 broker_watch_next(const struct broker_watch *self)
 {
@@ -292,13 +244,6 @@ broker_watch_next(const struct broker_watch *self)
     for (size_t i = 0; i < self->nparked; i++) {
         if (self->parked[i].until < next)
             next = self->parked[i].until;
-    }
-    for (size_t i = 0; i < self->nrun; i++) {
-        const struct watched *watched = &self->runs[i];
-
-        if (watched->attached && watched->looks == 0 &&
-            watched->heard + ABSENCE < next)
-            next = watched->heard + ABSENCE;
     }
     return next;
 }

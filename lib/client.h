@@ -43,7 +43,6 @@ struct client_submit {
     const struct local_request *request; /* flow, params, info, timeout, ... */
     const char *program;  /* path of a C flow's program, or NULL */
     bool program_travels; /* false: the cluster is this machine */
-    bool attached;        /* the run is cancelled when this client is gone */
     json_t *env;          /* forwarded variables: an object, or NULL */
 };
 

@@ -225,7 +225,6 @@ send_submit(struct client *self, const struct client_submit *submit,
     message.program = bytes_of(program);
     message.timeout = submit->request->timeout;
     message.no_cache = submit->request->no_cache;
-    message.attached = submit->attached;
     message.token = token;
     if (client_send(self, WIRE_SUBMIT, &message.base, err) == 0 &&
         send_source(self, tag, info, err) == 0) {

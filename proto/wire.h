@@ -45,18 +45,16 @@ enum wire_type {
 extern const char *const wire_type_names[WIRE_TYPE_END];
 
 enum ask_what {
-    ASK_VERSION,  /* document: {"version", "epoch", ...} */
-    ASK_FIND,     /* text: "12", "last", a name; number */
-    ASK_RUNS,     /* number: at most; documents, `more` */
-    ASK_CANCEL,   /* run; number 1: kill */
-    ASK_APPROVE,  /* run: paused tasks go on */
-    ASK_RETRY,    /* run; text: a task to start from, or "" */
-    ASK_REMOVE,   /* run */
-    ASK_AGENTS,   /* document: a list */
-    ASK_DRAIN,    /* text: an agent's name */
-    ASK_WHY,      /* run, text: a task as shown, or ""; document: sentences */
-    ASK_PRUNE,    /* number: keep; text: span; number of removed */
-    ASK_SHUTDOWN, /* ipc only */
+    ASK_VERSION, /* document: {"version", "epoch", ...} */
+    ASK_FIND,    /* text: "12", "last", a name; number */
+    ASK_RUNS,    /* number: at most; documents, `more` */
+    ASK_CANCEL,  /* run; number 1: kill */
+    ASK_RETRY,   /* run; text: a task to start from, or "" */
+    ASK_REMOVE,  /* run */
+    ASK_AGENTS,  /* document: a list */
+    ASK_DRAIN,   /* text: an agent's name */
+    ASK_WHY,     /* run, text: a task as shown, or ""; document: sentences */
+    ASK_PRUNE,   /* number: keep; text: span; number of removed */
     ASK_COUNT
 };
 

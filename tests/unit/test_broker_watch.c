@@ -71,8 +71,8 @@ news_are_told_when_they_are_committed(void **state)
     struct broker_watch *watch = *state;
     bool waits = false;
 
-    broker_watch_begin(watch, 7, false, 0);
-    broker_watch_begin(watch, 8, false, 0);
+    broker_watch_begin(watch, 7);
+    broker_watch_begin(watch, 8);
     park(watch, 7, 0, 0);
     park(watch, 8, 0, 0);
     assert_int_equal(due(watch, SPAN_SECOND, NULL), 0);
@@ -89,7 +89,7 @@ news_that_came_while_it_was_asked_are_told(void **state)
 {
     struct broker_watch *watch = *state;
 
-    broker_watch_begin(watch, 7, false, 0);
+    broker_watch_begin(watch, 7);
     broker_watch_touch(watch, 7, 3);
     broker_watch_committed(watch, 3);
     assert_int_equal(due(watch, SPAN_SECOND, NULL), 0);
@@ -104,7 +104,7 @@ what_goes_into_a_later_group_is_told_later(void **state)
 {
     struct broker_watch *watch = *state;
 
-    broker_watch_begin(watch, 7, false, 0);
+    broker_watch_begin(watch, 7);
     broker_watch_touch(watch, 7, 1);
     broker_watch_touch(watch, 7, 2);
     park(watch, 7, 0, 0);
@@ -122,7 +122,7 @@ news_in_a_row_are_told_at_a_pace_and_the_end_at_once(void **state)
     struct broker_watch *watch = *state;
     int64_t now = SPAN_SECOND, next;
 
-    broker_watch_begin(watch, 7, false, 0);
+    broker_watch_begin(watch, 7);
     park(watch, 7, 0, now);
     broker_watch_touch(watch, 7, 1);
     broker_watch_committed(watch, 1);
@@ -144,7 +144,7 @@ no_look_waits_for_long(void **state)
     struct broker_watch *watch = *state;
     bool waits = true;
 
-    broker_watch_begin(watch, 7, false, 0);
+    broker_watch_begin(watch, 7);
     park(watch, 7, 0, 0);
     assert_int_equal(broker_watch_next(watch), 5 * SPAN_SECOND);
     assert_int_equal(due(watch, 5 * SPAN_SECOND, &waits), 7);
@@ -153,36 +153,6 @@ no_look_waits_for_long(void **state)
     park(watch, 9, 0, 0);
     assert_int_equal(due(watch, SPAN_SECOND, &waits), 9);
     assert_false(waits);
-}
-
-static void
-a_client_that_looks_no_more_has_left_its_run(void **state)
-{
-    struct broker_watch *watch = *state;
-
-    broker_watch_begin(watch, 7, true, 0);
-    broker_watch_begin(watch, 8, false, 0);
-    broker_watch_asked(watch, 7);
-    broker_watch_answered(watch, 7, 3 * SPAN_SECOND);
-    assert_int_equal(broker_watch_left(watch, 12 * SPAN_SECOND), 0);
-    assert_int_equal(broker_watch_next(watch), 13 * SPAN_SECOND);
-    assert_int_equal(broker_watch_left(watch, 13 * SPAN_SECOND), 7);
-    assert_int_equal(broker_watch_left(watch, 14 * SPAN_SECOND), 0);
-    assert_int_equal(broker_watch_next(watch), SPAN_NEVER);
-}
-
-static void
-a_look_that_is_not_answered_yet_is_no_absence(void **state)
-{
-    struct broker_watch *watch = *state;
-
-    broker_watch_begin(watch, 7, true, 0);
-    broker_watch_asked(watch, 7); /* the reader is busy with something large */
-    assert_int_equal(broker_watch_left(watch, 20 * SPAN_SECOND), 0);
-    assert_int_equal(broker_watch_next(watch), SPAN_NEVER);
-    broker_watch_answered(watch, 7, 21 * SPAN_SECOND);
-    assert_int_equal(broker_watch_left(watch, 30 * SPAN_SECOND), 0);
-    assert_int_equal(broker_watch_left(watch, 31 * SPAN_SECOND), 7);
 }
 
 /* A thousand clients, each with a run, all with news: no pass starts over. */
@@ -194,7 +164,7 @@ many_looks_at_many_runs_are_told_of_in_one_pass(void **state)
     uint64_t run;
 
     for (uint64_t r = LIMIT_ACTIVE_RUNS; r > 0; r--)
-        broker_watch_begin(watch, r, false, 0);
+        broker_watch_begin(watch, r);
     for (uint64_t r = 1; r <= LIMIT_ACTIVE_RUNS; r++) {
         park(watch, r, 0, 0);
         broker_watch_touch(watch, r, 1);
@@ -354,8 +324,6 @@ main(void)
         WATCH(what_goes_into_a_later_group_is_told_later),
         WATCH(news_in_a_row_are_told_at_a_pace_and_the_end_at_once),
         WATCH(no_look_waits_for_long),
-        WATCH(a_client_that_looks_no_more_has_left_its_run),
-        WATCH(a_look_that_is_not_answered_yet_is_no_absence),
         WATCH(many_looks_at_many_runs_are_told_of_in_one_pass),
         WATCH(looks_that_wait_are_bounded),
         cmocka_unit_test(a_flow_is_put_together),
