@@ -44,7 +44,8 @@ struct broker_look {
 
 /* A run on its way in. */
 struct broker_submission {
-    /* name, file, cwd, source; then all that is stored */
+    /* name, file, cwd, source; then all that is stored; of a retry only what is
+     * other from now on */
     struct store_run row;
     unsigned char source_hash[32];
     struct buf program; /* hash or path; or empty */
@@ -99,9 +100,11 @@ void broker_question_refuse(struct broker_question *self, enum err_code code,
 void broker_question_answer(struct broker_question *self, uint64_t number,
                             const json_t *document, bool more);
 
-/* What it takes to go on with an earlier run, whose history is taken over on
- * success. */
+/* What it takes to go on with an earlier run of the store, whose history is
+ * taken over on success. Has ret->env, that is given now, and all else is as it
+ * was. */
 int broker_submission_of_history(struct broker_submission *ret,
+                                 struct store *store,
                                  struct history **history_p, struct err *err);
 
 /* `standing`: runs are marked as a broker's own. */

@@ -100,18 +100,6 @@ parse(struct broker_question *question)
     return rc;
 }
 
-static json_t *
-names_of(json_t *object)
-{
-    json_t *names = json_array();
-    const char *name;
-    json_t *value;
-
-    json_object_foreach(object, name, value)
-        (void)json_array_append_new(names, json_string(name));
-    return names;
-}
-
 /* Known by it if it comes again: this broker's word, not the client's. */
 static void
 set_token(json_t *options, uint64_t token)
@@ -125,10 +113,17 @@ set_token(json_t *options, uint64_t token)
     (void)json_object_set_new(options, "submission", json_string(hex));
 }
 
-/*
- * What is stored of the options. Values of forwarded variables are not: they
- * may be secrets, so after a restart of the broker they are gone.
- */
+/* When its time is over, for a broker that is started again meanwhile; or that
+ * it has no end, as it may have had one before. */
+static void
+set_until(json_t *options, int64_t timeout)
+{
+    (void)json_object_set_new(options, "until",
+                              timeout > 0 ? json_integer(span_wall() + timeout)
+                                          : json_null());
+}
+
+/* What is stored of the options: without the values of forwarded variables. */
 static void
 set_options(const struct broker_reader *self, struct broker_submission *in)
 {
@@ -138,10 +133,9 @@ set_options(const struct broker_reader *self, struct broker_submission *in)
     (void)json_object_del(made, "env");
     if (self->standing)
         (void)json_object_set_new(made, "broker", json_true());
-    if (in->env)
-        (void)json_object_set_new(made, "env", names_of(in->env));
+    in->row.env = json_incref(in->env);
     if (in->timeout > 0)
-        (void)json_object_set_new(made, "timeout", json_integer(in->timeout));
+        set_until(made, in->timeout);
     if (in->no_cache)
         (void)json_object_set_new(made, "no_cache", json_true());
     set_token(made, in->token);
@@ -185,8 +179,26 @@ option_text(const json_t *options, const char *name)
     return json_string_value(json_object_get(options, name));
 }
 
+/* The variables it had, and what is given now. */
+static int
+find_env(struct broker_submission *ret, struct store *store, uint64_t run,
+         struct err *err)
+{
+    json_t *env = NULL;
+
+    if (store_run_env(store, run, &env, err) < 0)
+        return -1;
+    if (ret->env) {
+        (void)json_object_update(env, ret->env);
+        json_decref(ret->env);
+        ret->row.env = json_incref(env);
+    }
+    ret->env = env;
+    return 0;
+}
+
 int
-broker_submission_of_history(struct broker_submission *ret,
+broker_submission_of_history(struct broker_submission *ret, struct store *store,
                              struct history **history_p, struct err *err)
 {
     const struct store_run *row = &(*history_p)->info;
@@ -211,7 +223,8 @@ broker_submission_of_history(struct broker_submission *ret,
         buf_add(&ret->program, hash, sizeof hash);
     else if (row->program)
         buf_text(&ret->program, row->program);
-    ret->timeout = json_integer_value(json_object_get(row->options, "timeout"));
+    if (find_env(ret, store, row->id, err) < 0)
+        return -1;
     ret->no_cache = json_is_true(json_object_get(row->options, "no_cache"));
     (void)crypto_generichash(ret->source_hash, sizeof ret->source_hash,
                              (const unsigned char *)row->source,
@@ -241,8 +254,10 @@ read_history(struct broker_reader *self, struct broker_question *question,
         history_find(history, question->text, &from, err) < 0)
         goto out;
     out->from = from.task;
-    if (broker_submission_of_history(out, &history, err) < 0)
+    if (broker_submission_of_history(out, self->store, &history, err) < 0)
         goto out;
+    out->row.options = json_object();
+    set_until(out->row.options, out->timeout);
     rc = check_program(self, out, err);
 out:
     history_destroy(&history);
@@ -255,7 +270,6 @@ broker_reader_history(struct broker_reader *self,
 {
     struct err err;
 
-    question->submission = mem_alloc(1, sizeof *question->submission);
     if (read_history(self, question, &err) < 0)
         broker_question_fail(question, &err);
 }

@@ -116,15 +116,23 @@ static void
 on_retry(struct broker_server *self, const struct broker_client *client,
          const Wire__Ask *ask)
 {
+    struct broker_question *question;
     struct err err;
 
     if (is_in_hand(self, ask->run)) {
         (void)err_set(&err, ERR_UNAVAILABLE, "run %llu is running",
                       (unsigned long long)ask->run);
         broker_server_fail(self, client, ask->tag, &err);
-    } else {
-        broker_server_put(self, question_of(client, ask, QUESTION_HISTORY));
+        return;
     }
+    question = question_of(client, ask, QUESTION_HISTORY);
+    question->submission = mem_alloc(1, sizeof *question->submission);
+    if (broker_submit_options(&ask->options, question->submission, &err) < 0) {
+        broker_question_destroy(&question);
+        broker_server_fail(self, client, ask->tag, &err);
+        return;
+    }
+    broker_server_put(self, question);
 }
 
 static void

@@ -27,18 +27,6 @@ broker_server_admit(const struct broker_server *self, struct err *err)
     return 0;
 }
 
-/* What is left of the run's time. */
-static int64_t
-time_left(const struct broker_submission *in, bool restarted)
-{
-    int64_t left;
-
-    if (in->timeout <= 0 || !restarted)
-        return in->timeout;
-    left = in->timeout - (span_wall() - in->history->info.started);
-    return left > 0 ? left : 1;
-}
-
 /* Hand it to the core, which takes the flow. */
 static int
 begin(struct broker_server *self, struct broker_submission *in, uint64_t id,
@@ -55,7 +43,7 @@ begin(struct broker_server *self, struct broker_submission *in, uint64_t id,
         .nprogram = in->program.len,
         .source_hash = hash,
         .env = in->env,
-        .timeout = time_left(in, restarted),
+        .timeout = in->timeout,
         .resume = in->history,
         .from = in->from,
         .adopt_until = restarted ? self->now + LIMIT_ADOPT_MS * SPAN_MS : 0,
@@ -92,6 +80,18 @@ give_up(struct broker_server *self, uint64_t run, const struct err *err)
 
 /* ---- at the start ---- */
 
+/* What is left of the run's time; 0: it has no end. */
+static int64_t
+time_left(const struct store_run *row)
+{
+    int64_t until = json_integer_value(json_object_get(row->options, "until"));
+    int64_t left = until - span_wall();
+
+    if (until <= 0)
+        return 0;
+    return left > 0 ? left : 1;
+}
+
 /* NULL: it can't be gone on with, and has been ended. */
 static struct broker_submission *
 take_run(struct store *store, uint64_t run, struct err *err)
@@ -103,8 +103,10 @@ take_run(struct store *store, uint64_t run, struct err *err)
 
     in->from = PLAN_NONE;
     if (history_load(&history, store, run, &why) == 0 &&
-        broker_submission_of_history(in, &history, &why) == 0)
+        broker_submission_of_history(in, store, &history, &why) == 0) {
+        in->timeout = time_left(&in->history->info);
         return in;
+    }
     log_error("run_lost", "run=%llu text=%s", (unsigned long long)run,
               log_quote(why.msg, text));
     history_destroy(&history);
@@ -139,20 +141,6 @@ broker_server_take_up(struct broker_server *self, struct store *store,
     return rc;
 }
 
-/* Forwarded variables were not stored: tasks go on without. */
-static void
-tell_taken(const struct broker_submission *in, uint64_t run)
-{
-    const struct store_run *row = &in->history->info;
-    size_t lost = json_array_size(json_object_get(row->options, "env"));
-
-    log_info("run_taken_up", "run=%llu flow=%s", (unsigned long long)run,
-             row->flow);
-    if (lost > 0)
-        log_warn("variables_lost", "run=%llu count=%zu",
-                 (unsigned long long)run, lost);
-}
-
 static bool
 is_cancelled(const struct broker_submission *in)
 {
@@ -172,7 +160,8 @@ broker_server_begin_taken(struct broker_server *self)
         if (begin(self, in, run, true, &err) < 0)
             give_up(self, run, &err);
         else
-            tell_taken(in, run);
+            log_info("run_taken_up", "run=%llu flow=%s",
+                     (unsigned long long)run, in->history->info.flow);
         if (is_cancelled(in))
             broker_run_cancel(self->core, run, false, self->now);
         broker_submission_destroy(&self->taken[i]);
@@ -286,7 +275,8 @@ on_loaded(struct broker_server *self, struct broker_question *question)
         return;
     }
     self->entering++;
-    broker_writer_go_on(self->writer, question->run, true, question);
+    broker_writer_go_on(self->writer, question->run, &question->submission->row,
+                        question);
     self->recorded = true;
 }
 

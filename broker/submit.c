@@ -141,13 +141,37 @@ take_env(struct broker_submission *in, struct err *err)
     return 0;
 }
 
+/* Microseconds. */
+static int
+take_timeout(struct broker_submission *in, struct err *err)
+{
+    const json_t *timeout = json_object_get(in->options, "timeout");
+
+    if (!timeout || json_is_null(timeout))
+        return 0;
+    if (!json_is_integer(timeout) || json_integer_value(timeout) < 0 ||
+        json_integer_value(timeout) > (json_int_t)LIMIT_SPAN_US)
+        return err_set(err, ERR_INVALID, "options: `timeout` is no time");
+    in->timeout = json_integer_value(timeout);
+    return 0;
+}
+
+int
+broker_submit_options(const ProtobufCBinaryData *bytes,
+                      struct broker_submission *ret, struct err *err)
+{
+    if (read_object(bytes, "options", &ret->options, err) < 0 ||
+        take_env(ret, err) < 0 || take_timeout(ret, err) < 0)
+        return -1;
+    return 0;
+}
+
 static int
 read_submit(const Wire__Submit *message, struct broker_submission *in,
             struct err *err)
 {
     if (read_object(&message->params, "params", &in->row.params, err) < 0 ||
-        read_object(&message->options, "options", &in->options, err) < 0 ||
-        take_env(in, err) < 0)
+        broker_submit_options(&message->options, in, err) < 0)
         return -1;
     /* They travel with every task. */
     if (message->params.len > LIMIT_ITEM_BYTES)

@@ -9,6 +9,7 @@
 #ifndef BROKER_SUBMIT_H
 #define BROKER_SUBMIT_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdint.h>
 
 #include "broker/reader.h"
@@ -17,6 +18,11 @@ struct broker_submit;
 
 struct broker_submit *broker_submit_new(void);
 void broker_submit_destroy(struct broker_submit **self_p);
+
+/* The options of a Submit or of a retry, for *ret: all of them; and which the
+ * broker knows, `env` and `timeout`, each by itself. */
+int broker_submit_options(const ProtobufCBinaryData *bytes,
+                          struct broker_submission *ret, struct err *err);
 
 /* A Submit. ERR_INVALID, ERR_LIMIT, ERR_UNAVAILABLE: it is refused. */
 int broker_submit_begin(struct broker_submit *self,

@@ -22,6 +22,10 @@ release_op(struct op *op)
         json_decref(op->as.end.value);
     if (op->kind == OP_CACHE)
         json_decref(op->as.cache.value);
+    if (op->kind == OP_GO_ON) {
+        json_decref(op->as.go_on.options);
+        json_decref(op->as.go_on.env);
+    }
     if (op->kind == OP_BEGIN) {
         store_run_release(op->as.begin);
         free(op->as.begin);
@@ -148,13 +152,14 @@ broker_writer_begin(struct broker_writer *self, struct store_run *run,
 }
 
 void
-broker_writer_go_on(struct broker_writer *self, uint64_t run, bool count,
-                    void *tag)
+broker_writer_go_on(struct broker_writer *self, uint64_t run,
+                    const struct store_run *change, void *tag)
 {
     struct op *op = add(self, OP_GO_ON, run, 0);
 
     op->tag = tag;
-    op->as.count = count;
+    op->as.go_on.options = share(change->options);
+    op->as.go_on.env = share(change->env);
 }
 
 void

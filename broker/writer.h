@@ -51,9 +51,10 @@ void broker_writer_cache(struct broker_writer *self, const char *key,
 /* Takes the contents of *run over. */
 void broker_writer_begin(struct broker_writer *self, struct store_run *run,
                          void *tag);
-/* Go on with a run; `count` a session. */
-void broker_writer_go_on(struct broker_writer *self, uint64_t run, bool count,
-                         void *tag);
+/* Go on with a run: a further session, with the options and the env of *change
+ * (see store_run_resume). */
+void broker_writer_go_on(struct broker_writer *self, uint64_t run,
+                         const struct store_run *change, void *tag);
 /* That it is to be cancelled; it goes on here until it is ended. */
 void broker_writer_cancel(struct broker_writer *self, uint64_t run, void *tag);
 void broker_writer_remove(struct broker_writer *self, uint64_t run, void *tag);

@@ -49,7 +49,9 @@ struct op {
             json_t *value;
         } cache;
         struct store_run *begin;
-        bool count;
+        struct {
+            json_t *options, *env;
+        } go_on;
         struct {
             size_t keep;
             int64_t age;

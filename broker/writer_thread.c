@@ -126,9 +126,8 @@ do_go_on(struct broker_writer *self, struct op *op)
     struct broker_wrote what = {
         .what = WROTE_RUN, .tag = op->tag, .run = op->run};
 
-    what.failed = op->as.count
-                      ? store_run_resume(self->store, op->run, &what.err) < 0
-                      : store_run_hold(self->store, op->run, &what.err) < 0;
+    what.failed = store_run_resume(self->store, op->run, op->as.go_on.options,
+                                   op->as.go_on.env, &what.err) < 0;
     say(self, &what);
     return true;
 }

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/span.h"
+#include "base/utf8.h"
 #include "cli/json.h"
 #include "cli/machine.h"
 #include "cli/remote.h"
@@ -27,6 +28,7 @@ struct carrying {
     struct store *store; /* NULL: not kept, or a broker's */
     struct remote remote;
     struct store_run info;
+    json_t *env; /* that is passed on, by name; or NULL */
     struct machine machine;
     struct watch watch;
     struct local_result result;
@@ -49,53 +51,85 @@ carry_exit(enum store_run_state state, bool timed_out)
 
 /* ---- before ---- */
 
-static void
-set_environment(const struct args *args)
-{
-    for (size_t i = 0; i < args->n; i++) {
-        const char *text = args->list[i].text;
-        const char *value;
-        char *name;
-
-        if (args->list[i].opt != OPT_ENV || !(value = strchr(text, '=')))
-            continue;
-        name = mem_text(text, (size_t)(value - text));
-        (void)setenv(name, value + 1, 1);
-        free(name);
-    }
-}
-
 static int
 check_environment(const struct cli *cli, const struct args *args)
 {
     for (size_t i = 0; i < args->n; i++) {
         const char *text = args->list[i].text;
+        const char *value;
 
         if (args->list[i].opt != OPT_ENV)
             continue;
         if (text[0] == '=' || text[0] == '\0')
             return cli_usage(cli, "--env wants NAME or NAME=VALUE, not \"%s\"",
                              text);
-        if (!strchr(text, '=') && !getenv(text))
+        value = strchr(text, '=');
+        if (!value)
+            value = getenv(text);
+        if (!value)
             return cli_usage(cli, "--env %s: there is no such variable here",
                              text);
+        if (utf8_valid(value, strlen(value)) != strlen(value))
+            return cli_usage(cli, "--env %.*s: its value is not UTF-8 text",
+                             (int)strcspn(text, "="), text);
     }
     return EXIT_OK;
 }
 
-/* What a later session or reader should know; values stay out of it. */
+/* What --env passes on, by name; NULL: nothing. */
 static json_t *
-options_json(const struct args *args)
+read_environment(const struct args *args)
 {
-    json_t *env = json_array();
+    json_t *env = json_object();
 
     for (size_t i = 0; i < args->n; i++) {
         const char *text = args->list[i].text;
+        size_t n;
 
-        if (args->list[i].opt == OPT_ENV)
-            json_array_append_new(env, json_stringn(text, strcspn(text, "=")));
+        if (args->list[i].opt != OPT_ENV)
+            continue;
+        n = strcspn(text, "=");
+        json_object_setn_new(
+            env, text, n,
+            json_string(text[n] == '=' ? text + n + 1 : getenv(text)));
     }
-    return json_pack("{s:o}", "env", env);
+    if (json_object_size(env) > 0)
+        return env;
+    json_decref(env);
+    return NULL;
+}
+
+/* Our own is that of tasks here, and of a cluster of our own. */
+static void
+set_environment(json_t *env)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(env, name, value)
+        (void)setenv(name, json_string_value(value), 1);
+}
+
+/* What the run had passed on before, too, if that is in our store. */
+static int
+forward(struct carrying *self)
+{
+    const struct carry *carry = self->carry;
+    json_t *before = NULL;
+    struct err err;
+
+    self->env = read_environment(carry->args);
+    if (carry->resume && self->store) {
+        if (store_run_env(self->store, carry->resume->info.id, &before, &err) <
+            0)
+            return cli_error(carry->cli, &err);
+        set_environment(before);
+        if (self->env)
+            (void)json_object_update_missing(self->env, before);
+        json_decref(before);
+    }
+    set_environment(self->env);
+    return EXIT_OK;
 }
 
 static void
@@ -108,7 +142,8 @@ describe(struct carrying *self)
     info->name = mem_dup(args_text(self->carry->args, OPT_NAME));
     info->file = mem_dup(flow->file);
     info->params = json_incref(self->carry->input->params);
-    info->options = options_json(self->carry->args);
+    info->options = json_object();
+    info->env = json_incref(self->env);
     info->cwd = getcwd(NULL, 0);
     info->started = span_wall();
     info->sessions = 1;
@@ -164,11 +199,12 @@ prepare(struct carrying *self)
         code = duplicate(carry->cli, &self->cli.out);
     if (code == EXIT_OK && self->remote.place == REMOTE_NOT)
         code = open_store(self);
+    if (code == EXIT_OK)
+        code = forward(self);
     if (code != EXIT_OK)
         return code;
     if (!carry->resume)
         describe(self);
-    set_environment(carry->args);
     self->watch = (struct watch){
         .cli = &self->cli,
         .flow = carry->input->flow,
@@ -420,6 +456,7 @@ run(struct carrying *self)
         .info = &self->info,
         .resume = carry->resume,
         .from = carry->from,
+        .env = self->env,
         .watch = &calls,
         .handle = has_handlers ? api_handle : NULL,
         .handle_ctx = program,
@@ -474,6 +511,7 @@ carry_out(const struct carry *self)
         (void)close(all.cli.out.fd);
     machine_release(&all.machine);
     store_run_release(&all.info);
+    json_decref(all.env);
     store_close(&all.store);
     return code;
 }

@@ -61,6 +61,23 @@ put_params(struct showing *self)
         buf_char(&self->out, '\n');
 }
 
+/* Names of what was forwarded: the values may be secrets. */
+static void
+put_env(struct showing *self)
+{
+    const json_t *env = json_object_get(self->history->info.options, "env");
+    struct buf names = {0};
+
+    for (size_t i = 0; i < json_array_size(env); i++) {
+        const char *name = json_string_value(json_array_get(env, i));
+
+        buf_printf(&names, "%s%s", i > 0 ? ", " : "", name ? name : "?");
+    }
+    if (names.len > 0)
+        put_field(self, "env", buf_str(&names));
+    buf_release(&names);
+}
+
 static void
 put_head(struct showing *self)
 {
@@ -76,6 +93,7 @@ put_head(struct showing *self)
     put_field(self, "in", info->cwd);
     put_times(self);
     put_params(self);
+    put_env(self);
     if (info->output && !json_is_null(info->output)) {
         value_brief(info->output, VALUE_MOST, &value);
         put_field(self, "output", buf_str(&value));

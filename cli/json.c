@@ -71,6 +71,22 @@ value_or_null(json_t *value)
     return value ? json_incref(value) : json_null();
 }
 
+/* Of forwarded variables. Their values may be secrets, and stay out. */
+static json_t *
+names_of_env(const struct store_run *info)
+{
+    json_t *names = json_object_get(info->options, "env");
+    const char *name;
+    json_t *value;
+
+    if (json_is_array(names))
+        return json_incref(names);
+    names = json_array();
+    json_object_foreach(info->env, name, value)
+        json_array_append_new(names, json_string(name));
+    return names;
+}
+
 json_t *
 json_of_info(const struct store_run *info)
 {
@@ -90,6 +106,7 @@ json_of_info(const struct store_run *info)
                         json_of_seconds(info->started, info->ended));
     json_object_set_new(out, "sessions", json_integer(info->sessions));
     json_object_set_new(out, "params", value_or_null(info->params));
+    json_object_set_new(out, "env", names_of_env(info));
     json_object_set_new(out, "output", value_or_null(info->output));
     json_object_set_new(out, "problem", text_or_null(store_run_problem(info)));
     json_object_set_new(out, "cwd", text_or_null(info->cwd));

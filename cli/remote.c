@@ -48,7 +48,6 @@ static int
 check_options(const struct remote *self, const struct local_request *request)
 {
     static const enum opt here[] = {OPT_LABEL, OPT_RESOURCE, OPT_NO_STORE};
-    static const enum opt first[] = {OPT_ENV, OPT_NO_CACHE};
 
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
         if (self->place == REMOTE_BROKER && args_has(self->args, here[i]))
@@ -57,15 +56,9 @@ check_options(const struct remote *self, const struct local_request *request)
                              "broker at %s (--local runs it here)",
                              opt_specs[here[i]].name, self->cli->config.broker);
     }
-    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
-        bool environment = first[i] == OPT_ENV && self->place == REMOTE_SLOTS;
-
-        if (request->resume && !environment && args_has(self->args, first[i]))
-            return cli_usage(self->cli,
-                             "--%s can't be changed when a broker goes on with "
-                             "a run",
-                             opt_specs[first[i]].name);
-    }
+    if (request->resume && args_has(self->args, OPT_NO_CACHE))
+        return cli_usage(self->cli, "--no-cache can't be changed when a broker "
+                                    "goes on with a run");
     return EXIT_OK;
 }
 
@@ -117,44 +110,12 @@ remote_open(struct remote *self, const struct local_request *request)
 
 /* ---- the run ---- */
 
-/* The values of --env; a temporary cluster has our own environment. */
-static json_t *
-forwarded(const struct remote *self)
+static int
+on_check(void *ctx, struct err *err)
 {
-    json_t *env = json_object();
+    const struct remote *self = ctx;
 
-    for (size_t i = 0; i < self->args->n; i++) {
-        const char *text = self->args->list[i].text;
-        size_t n;
-
-        if (self->args->list[i].opt != OPT_ENV)
-            continue;
-        n = strcspn(text, "=");
-        json_object_setn_new(
-            env, text, n,
-            json_string(text[n] == '=' ? text + n + 1 : getenv(text)));
-    }
-    return env;
-}
-
-/* What --env passed on is not stored by a broker, and can't be given again. */
-static void
-tell_forgotten(const struct remote *self, const struct history *history)
-{
-    const json_t *env = json_object_get(history->info.options, "env");
-    struct buf names = {0};
-
-    for (size_t i = 0; i < json_array_size(env); i++) {
-        const char *name = json_string_value(json_array_get(env, i));
-
-        buf_printf(&names, "%s%s", i > 0 ? ", " : "", name ? name : "");
-    }
-    if (names.len > 0)
-        (void)cli_fail(self->cli, 0,
-                       "variables that --env had passed on are not there any "
-                       "more: %s",
-                       buf_str(&names));
-    buf_release(&names);
+    return self->cluster ? cluster_check(self->cluster, err) : 0;
 }
 
 int
@@ -169,20 +130,9 @@ remote_begin(struct remote *self, const struct local_request *request,
     };
 
     if (request->resume) {
-        const struct history *history = request->resume;
-        const char *from = request->from == PLAN_NONE
-                               ? ""
-                               : history->flow->tasks[request->from].name;
-
-        self->run = history->info.id;
-        if (self->place == REMOTE_BROKER)
-            tell_forgotten(self, history);
-        return client_ask(client, ASK_RETRY, self->run, from, 0, NULL, NULL,
-                          err);
+        self->run = request->resume->info.id;
+        return client_retry(client, request, err);
     }
-    if (self->place == REMOTE_BROKER)
-        self->env = forwarded(self);
-    submit.env = self->env;
     return client_submit(client, &submit, &self->run, err);
 }
 
@@ -192,14 +142,6 @@ on_lost(void *ctx, const char *text)
     const struct remote *self = ctx;
 
     (void)cli_fail(self->cli, 0, "%s", text);
-}
-
-static int
-on_check(void *ctx, struct err *err)
-{
-    const struct remote *self = ctx;
-
-    return self->cluster ? cluster_check(self->cluster, err) : 0;
 }
 
 int
@@ -215,8 +157,6 @@ remote_follow(struct remote *self, const struct local_request *request,
         .watch = request->watch,
         .quiet = quiet,
         .interrupt_fd = request->interrupt_fd,
-        .timeout = request->timeout,
-        .deadline = request->resume ? request->timeout : 0,
         .patience = self->place == REMOTE_BROKER ? PATIENCE : 0,
         .lost = on_lost,
         .check = on_check,
@@ -231,6 +171,4 @@ remote_close(struct remote *self)
 {
     runs_close(&self->runs);
     cluster_stop(&self->cluster);
-    json_decref(self->env);
-    self->env = NULL;
 }

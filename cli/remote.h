@@ -23,7 +23,6 @@ struct remote {
     enum remote_place place;
     struct cluster *cluster;
     struct runs *runs; /* the broker's */
-    json_t *env;       /* forwarded variables, or NULL */
     uint64_t run;      /* 0: not begun */
 };
 

@@ -80,7 +80,6 @@ follow(struct client *client, const struct local_request *request, uint64_t run,
         .run = run,
         .watch = request->watch,
         .interrupt_fd = request->interrupt_fd,
-        .timeout = request->timeout,
         .patience = cluster ? 0 : PATIENCE,
         .check = check_cluster,
         .ctx = cluster,
@@ -174,8 +173,6 @@ api_cluster_wait(const leat_executor *executor,
     if (runs_get(runs, run, true, &info, err) == 0 &&
         check_flow(request->flow, &info, err) == 0) {
         own.params = info.params;
-        own.timeout =
-            json_integer_value(json_object_get(info.options, "timeout"));
         rc = follow(runs_client(runs), &own, run, NULL, ret, err);
     }
     store_run_release(&info);

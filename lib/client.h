@@ -43,12 +43,15 @@ struct client_submit {
     const struct local_request *request; /* flow, params, info, timeout, ... */
     const char *program;  /* path of a C flow's program, or NULL */
     bool program_travels; /* false: the cluster is this machine */
-    json_t *env;          /* forwarded variables: an object, or NULL */
 };
 
 /* The run is stored when this returns. */
 int client_submit(struct client *self, const struct client_submit *submit,
                   uint64_t *run, struct err *err);
+
+/* Go on with the run that request->resume is of: from, env and timeout count. */
+int client_retry(struct client *self, const struct local_request *request,
+                 struct err *err);
 
 /*
  * Follow a run to its end: watch's callbacks are called as by local_run, *ret is
@@ -72,9 +75,6 @@ struct client_follow {
     bool quiet;
     bool leave;
     int interrupt_fd; /* -1: none */
-    int64_t timeout;  /* of the whole run, as it was submitted; 0: none */
-    /* Cancelled from here after this time; 0: never, or it is submitted. */
-    int64_t deadline;
     int64_t patience;
     /* Also told of what only other agents could go on with. */
     void (*lost)(void *ctx, const char *text);

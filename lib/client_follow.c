@@ -26,11 +26,9 @@ struct following {
     uint64_t batch, offset;
     int interrupts; /* that were there before, and those seen to */
     int seen_to;
-    bool late; /* the end has come: now what was not asked for before */
-    bool over; /* the state is final, and all that belongs to it is here */
-    bool left; /* by an interrupt */
-    int64_t deadline; /* monotonic, or SPAN_NEVER */
-    bool timed_out;
+    bool late;  /* the end has come: now what was not asked for before */
+    bool over;  /* the state is final, and all that belongs to it is here */
+    bool left;  /* by an interrupt */
     bool idle;  /* nothing has come for as long as a look waits */
     bool lacks; /* agents, and that has been told */
     int64_t ticked;
@@ -63,12 +61,6 @@ send_cancel(struct following *self, struct err *err)
 static int
 see_to_interrupts(struct following *self, struct err *err)
 {
-    if (span_mono() >= self->deadline) {
-        self->deadline = SPAN_NEVER;
-        self->timed_out = true;
-        if (send_cancel(self, err) < 0)
-            return -1;
-    }
     if (interrupts(self) == self->seen_to)
         return 0;
     if (self->follow->leave) {
@@ -377,7 +369,7 @@ settle(struct following *self, struct local_result *ret)
     ret->state = self->left ? STORE_RUNNING : info->state;
     ret->id = self->follow->run;
     ret->interrupts = interrupts(self);
-    ret->timed_out = self->timed_out || store_run_timed_out(info);
+    ret->timed_out = store_run_timed_out(info);
     if (ret->state == STORE_SUCCEEDED)
         ret->output = info->output ? json_incref(info->output) : json_null();
     if (problem)
@@ -388,17 +380,13 @@ int
 client_follow(struct client *self, const struct client_follow *follow,
               struct local_result *ret, struct err *err)
 {
-    struct following all = {.client = self,
-                            .follow = follow,
-                            .interrupts = self->interrupts,
-                            .deadline = SPAN_NEVER};
+    struct following all = {
+        .client = self, .follow = follow, .interrupts = self->interrupts};
     struct local_result result = {.state = STORE_INTERRUPTED};
     int rc;
 
     if (mirror_init(&all.mirror, follow, err) < 0)
         return -1;
-    if (follow->deadline > 0)
-        all.deadline = span_mono() + follow->deadline;
     client_set_interrupt(self, follow->interrupt_fd);
     if (follow->watch && follow->watch->begun)
         follow->watch->begun(follow->watch->ctx, follow->run);

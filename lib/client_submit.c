@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * client_submit - what goes up to a broker: runs, and programs of C flows.
+ * client_submit - what goes up to a broker: runs, what they are gone on with,
+ * and programs of C flows.
  */
 #include <fcntl.h>
 #include <sodium.h>
@@ -154,16 +155,12 @@ name_program(struct client *self, const struct client_submit *submit,
 }
 
 static void
-put_options(const struct client_submit *submit, struct buf *ret)
+put_options(const struct store_run *info, struct buf *ret)
 {
-    const json_t *given = submit->request->info->options;
-    json_t *options =
-        given ? json_copy((json_t *)(uintptr_t)given) : json_object();
+    json_t *options = info->options ? json_copy(info->options) : json_object();
 
-    if (submit->env)
-        (void)json_object_set(options, "env", submit->env);
-    else
-        (void)json_object_del(options, "env");
+    if (info->env)
+        (void)json_object_set(options, "env", info->env);
     value_json(options, ret);
     json_decref(options);
 }
@@ -212,7 +209,7 @@ send_submit(struct client *self, const struct client_submit *submit,
                              (const unsigned char *)info->source,
                              info->source_len, NULL, 0);
     value_json(submit->request->params, &params);
-    put_options(submit, &options);
+    put_options(info, &options);
     message.tag = tag;
     message.name = text_of(info->name);
     message.file = text_of(info->file);
@@ -284,5 +281,37 @@ client_submit(struct client *self, const struct client_submit *submit,
     do {
         rc = try_submit(self, submit, token, run, err);
     } while (rc < 0 && self->lost && found_again(self, until));
+    return rc;
+}
+
+int
+client_retry(struct client *self, const struct local_request *request,
+             struct err *err)
+{
+    const struct history *history = request->resume;
+    json_t *options = json_object();
+    struct buf text = {0};
+    Wire__Ask ask;
+    int rc = -1;
+
+    if (request->env)
+        (void)json_object_set(options, "env", request->env);
+    if (request->timeout > 0)
+        (void)json_object_set_new(options, "timeout",
+                                  json_integer(request->timeout));
+    value_json(options, &text);
+    wire__ask__init(&ask);
+    ask.tag = ++self->tag;
+    ask.what = ASK_RETRY;
+    ask.run = history->info.id;
+    ask.text = text_of(request->from == PLAN_NONE
+                           ? NULL
+                           : history->flow->tasks[request->from].name);
+    ask.options = bytes_of(&text);
+    if (client_send(self, WIRE_ASK, &ask.base, err) == 0 &&
+        client_answer(self, ask.tag, NULL, NULL, err) >= 0)
+        rc = 0;
+    json_decref(options);
+    buf_release(&text);
     return rc;
 }

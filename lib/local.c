@@ -275,7 +275,8 @@ begin(struct local *self, struct err *err)
     if (!request->store)
         return 0;
     if (request->resume)
-        return store_run_resume(request->store, self->id, err);
+        return store_run_resume(request->store, self->id, NULL, request->env,
+                                err);
     info = *request->info;
     if (store_run_begin(request->store, &info, err) < 0)
         return -1;

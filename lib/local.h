@@ -56,6 +56,10 @@ struct local_request {
     const struct store_run *info;
     const struct history *resume;
     uint32_t from;
+    /* With resume: its forwarded variables are these from now on (a broker's:
+     * these, and those it had besides); NULL: as before. They are in our own
+     * environment already, which tasks have. */
+    json_t *env;
     const struct local_watch *watch;
     /* State handlers of a C flow; see run_hooks. */
     enum plan_state (*handle)(void *ctx, struct run_change *change);

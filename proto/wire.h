@@ -49,7 +49,7 @@ enum ask_what {
     ASK_FIND,    /* text: "12", "last", a name; number */
     ASK_RUNS,    /* number: at most; documents, `more` */
     ASK_CANCEL,  /* run; number 1: kill */
-    ASK_RETRY,   /* run; text: a task to start from, or "" */
+    ASK_RETRY,   /* run; text: a task to start from, or ""; options */
     ASK_REMOVE,  /* run */
     ASK_AGENTS,  /* document: a list */
     ASK_DRAIN,   /* text: an agent's name */

@@ -46,8 +46,8 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
     [DB_RUN_RESUME] = "UPDATE run SET state = ?2, sessions = sessions + ?3,"
                       " options = CASE ?3 WHEN 0 THEN options"
-                      " ELSE json_remove(options, '$.cancelled', '$.problem')"
-                      " END,"
+                      " ELSE json_remove(json_patch(coalesce(options, '{}'),"
+                      " coalesce(?4, '{}')), '$.cancelled', '$.problem') END,"
                       " ended = NULL, output = NULL WHERE id = ?1",
     [DB_RUN_CANCEL] = "UPDATE run SET options = json_set("
                       "coalesce(options, '{}'), '$.cancelled', json('true'))"
@@ -93,7 +93,13 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
     [DB_CACHE_PUT] = "INSERT OR REPLACE INTO cache(key, value, made)"
                      " VALUES(?, ?, ?)",
     [DB_CACHE_DROP] = "DELETE FROM cache WHERE made < ?",
-    /* Not in every store, and known to no earlier leat. */
+    /* These tables are not in every store, and known to no earlier leat. */
+    [DB_ENV_MAKE] = "CREATE TABLE IF NOT EXISTS env ("
+                    " run INTEGER PRIMARY KEY, vars TEXT NOT NULL)",
+    [DB_ENV_FOLLOW] = "CREATE TRIGGER IF NOT EXISTS env_goes AFTER DELETE"
+                      " ON run BEGIN DELETE FROM env WHERE run = old.id; END",
+    [DB_ENV_PUT] = "INSERT OR REPLACE INTO env(run, vars) VALUES(?, ?)",
+    [DB_ENV_GET] = "SELECT vars FROM env WHERE run = ?",
     [DB_EPOCH_MAKE] = "CREATE TABLE IF NOT EXISTS broker ("
                       " id INTEGER PRIMARY KEY CHECK (id = 1),"
                       " epoch INTEGER NOT NULL)",

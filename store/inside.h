@@ -39,6 +39,16 @@ struct live *store_live_add(struct store *self, uint64_t run,
 /* The path of a run's output, a heap string. */
 char *store_output_path(const struct store *self, uint64_t run);
 
+/* The options of a run that goes on with these variables (or NULL): with their
+ * names as "env"; new. And the values, where only store_run_env finds them. */
+json_t *store_forwarded_options(const json_t *options, const json_t *env);
+int store_forwarded_put(struct store *self, uint64_t run, const json_t *env,
+                        struct err *err);
+
+/* Is there a table of this name? */
+int store_has_table(struct store *self, const char *name, bool *ret,
+                    struct err *err);
+
 /* Does somebody, this process or another, hold the run? */
 bool store_is_held(struct store *self, uint64_t run);
 

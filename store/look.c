@@ -13,6 +13,21 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
+int
+store_has_table(struct store *self, const char *name, bool *ret,
+                struct err *err)
+{
+    char *sql = mem_printf("SELECT count(*) FROM sqlite_schema"
+                           " WHERE type = 'table' AND name = '%s'",
+                           name);
+    int64_t n = 0;
+    int rc = db_ask(&self->db, sql, &n, err);
+
+    free(sql);
+    *ret = n > 0;
+    return rc;
+}
+
 bool
 store_is_held(struct store *self, uint64_t run)
 {

@@ -7,16 +7,27 @@
 
 #include "store/inside.h"
 
+/* A further session of a run: what is other in it. */
+struct session {
+    int count; /* 0: it is the same session */
+    const json_t *options, *env;
+};
+
 static int
-set_resumed(struct store *self, uint64_t run, int sessions, struct err *err)
+set_resumed(struct store *self, uint64_t run, const struct session *session,
+            struct err *err)
 {
     sqlite3_stmt *stmt = db_stmt(&self->db, DB_RUN_RESUME, err);
+    json_t *options;
 
     if (!stmt)
         return -1;
+    options = store_forwarded_options(session->options, session->env);
     db_bind_int(stmt, 1, (int64_t)run);
     db_bind_text(stmt, 2, store_run_state_names[STORE_RUNNING]);
-    db_bind_int(stmt, 3, sessions);
+    db_bind_int(stmt, 3, session->count);
+    db_bind_json(stmt, 4, options);
+    json_decref(options);
     return db_finish(&self->db, stmt, err);
 }
 
@@ -40,10 +51,10 @@ forget_ended(void *ctx, const struct store_record *record)
 
 /* Only of attempts that somebody may carry out still. */
 static int
-keep_going(struct store *self, uint64_t run, int sessions,
+keep_going(struct store *self, uint64_t run, const struct session *session,
            struct extents *extents, struct err *err)
 {
-    if (sessions > 0)
+    if (session->count > 0)
         extents_release(extents);
     if (extents->n == 0)
         return 0;
@@ -52,12 +63,33 @@ keep_going(struct store *self, uint64_t run, int sessions,
 
 /* ---- going on ---- */
 
+/* *found is false if there is no such run any more. */
 static int
-go_on(struct store *self, uint64_t run, int sessions, struct err *err)
+commit_resumed(struct store *self, uint64_t run, const struct session *session,
+               bool *found, struct err *err)
+{
+    int rc = db_do(&self->db, DB_BEGIN, err);
+
+    if (rc == 0)
+        rc = set_resumed(self, run, session, err);
+    *found = rc == 0 && sqlite3_changes(self->db.handle) > 0;
+    if (rc == 0 && *found)
+        rc = store_forwarded_put(self, run, session->env, err);
+    if (rc == 0)
+        rc = db_do(&self->db, DB_COMMIT, err);
+    if (rc < 0)
+        db_rollback(&self->db);
+    return rc;
+}
+
+static int
+go_on(struct store *self, uint64_t run, const struct session *session,
+      struct err *err)
 {
     char *path = store_output_path(self, run);
     struct extents extents = {0};
     struct outfile out = {.fd = -1};
+    bool found = false;
     int rc = -1;
 
     if (store_must_exist(self, run, err) < 0)
@@ -75,15 +107,15 @@ go_on(struct store *self, uint64_t run, int sessions, struct err *err)
             err, "can't go on with run %llu: ", (unsigned long long)run);
         goto out;
     }
-    if (set_resumed(self, run, sessions, err) < 0)
+    if (commit_resumed(self, run, session, &found, err) < 0)
         goto out;
     /* Removed before we had the lock? Then the file is a new one. */
-    if (sqlite3_changes(self->db.handle) == 0) {
+    if (!found) {
         (void)unlink(path);
         (void)store_must_exist(self, run, err);
         goto out;
     }
-    if (keep_going(self, run, sessions, &extents, err) < 0)
+    if (keep_going(self, run, session, &extents, err) < 0)
         goto out;
     store_live_add(self, run, &out)->extents = extents;
     extents = (struct extents){0};
@@ -97,13 +129,18 @@ out:
 }
 
 int
-store_run_resume(struct store *self, uint64_t run, struct err *err)
+store_run_resume(struct store *self, uint64_t run, const json_t *options,
+                 const json_t *env, struct err *err)
 {
-    return go_on(self, run, 1, err);
+    struct session session = {.count = 1, .options = options, .env = env};
+
+    return go_on(self, run, &session, err);
 }
 
 int
 store_run_hold(struct store *self, uint64_t run, struct err *err)
 {
-    return go_on(self, run, 0, err);
+    struct session session = {.count = 0};
+
+    return go_on(self, run, &session, err);
 }

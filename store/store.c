@@ -169,6 +169,7 @@ store_run_release(struct store_run *self)
     free(self->cwd);
     json_decref(self->params);
     json_decref(self->options);
+    json_decref(self->env);
     json_decref(self->output);
     *self = (struct store_run){0};
 }
@@ -243,6 +244,7 @@ static int
 add_run(struct store *self, struct store_run *run, int64_t started,
         struct err *err)
 {
+    json_t *options = NULL;
     sqlite3_stmt *stmt;
     int64_t source = 0;
 
@@ -251,6 +253,8 @@ add_run(struct store *self, struct store_run *run, int64_t started,
     stmt = db_stmt(&self->db, DB_RUN_ADD, err);
     if (!stmt)
         return -1;
+    if (run->options || run->env)
+        options = store_forwarded_options(run->options, run->env);
     db_bind_text(stmt, 1, run->flow);
     db_bind_text(stmt, 2, run->name);
     db_bind_text(stmt, 3, run->file);
@@ -259,13 +263,14 @@ add_run(struct store *self, struct store_run *run, int64_t started,
     db_bind_text(stmt, 5, run->program);
     db_bind_text(stmt, 6, run->cwd);
     db_bind_json(stmt, 7, run->params);
-    db_bind_json(stmt, 8, run->options);
+    db_bind_json(stmt, 8, options);
     db_bind_text(stmt, 9, store_run_state_names[STORE_RUNNING]);
     db_bind_int(stmt, 10, started);
+    json_decref(options);
     if (db_finish(&self->db, stmt, err) < 0)
         return -1;
     run->id = (uint64_t)sqlite3_last_insert_rowid(self->db.handle);
-    return 0;
+    return store_forwarded_put(self, run->id, run->env, err);
 }
 
 int

@@ -99,7 +99,8 @@ struct store_run {
     char *program; /* absolute path of a C flow's program, or NULL */
     char *cwd;
     json_t *params;
-    json_t *options; /* of the run: env names forwarded, labels, ... */
+    json_t *options; /* "env": names of forwarded variables, "problem", ... */
+    json_t *env;     /* their values, by name; only for store_run_begin */
     json_t *output;  /* NULL until it has succeeded */
     enum store_run_state state;
     int64_t started;   /* wall clock, microseconds */
@@ -120,14 +121,18 @@ bool store_run_timed_out(const struct store_run *self);
 
 /*
  * Begin a run: id, started and sessions are set and committed, the lock is
- * held. Ids count from 1 and are never used again.
+ * held. Ids count from 1 and are never used again. The names of run->env are
+ * added to the stored options.
  */
 int store_run_begin(struct store *self, struct store_run *run, struct err *err);
 /*
  * Go on with a run: takes the lock (ERR_UNAVAILABLE if it is held, here or by
- * another process), counts the session, sets it running.
+ * another process), counts the session, sets it running. What is to be other
+ * than before: members of its options (null: gone), and all its forwarded
+ * variables; each may be NULL.
  */
-int store_run_resume(struct store *self, uint64_t run, struct err *err);
+int store_run_resume(struct store *self, uint64_t run, const json_t *options,
+                     const json_t *env, struct err *err);
 /* The same without counting a session: a broker goes on with its own, and with
  * the attempts that agents still have. */
 int store_run_hold(struct store *self, uint64_t run, struct err *err);
@@ -187,9 +192,14 @@ int store_output(struct store *self, uint64_t run, struct plan_id id,
 int store_find(struct store *self, const char *which, uint64_t *ret,
                struct err *err);
 
-/* Without source unless asked for. ERR_NOT_FOUND. */
+/* Without source unless asked for, always without env. ERR_NOT_FOUND. */
 int store_run_get(struct store *self, uint64_t run, bool with_source,
                   struct store_run *ret, struct err *err);
+
+/* The forwarded variables of a run, by name: a new object. For whoever goes on
+ * with the run: their values may be secrets. */
+int store_run_env(struct store *self, uint64_t run, json_t **ret,
+                  struct err *err);
 
 /* Newest first, at most `most` (0: all), without source; fn returns false to
  * stop. */

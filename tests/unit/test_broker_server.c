@@ -214,8 +214,8 @@ answer_of(struct served *s, uint64_t *number, struct buf *text)
 }
 
 static enum err_code
-ask(struct served *s, enum ask_what what, uint64_t run, const char *text,
-    struct buf *ret)
+ask_with(struct served *s, enum ask_what what, uint64_t run, const char *text,
+         const char *options, struct buf *ret)
 {
     Wire__Ask message;
 
@@ -224,8 +224,17 @@ ask(struct served *s, enum ask_what what, uint64_t run, const char *text,
     message.what = (uint32_t)what;
     message.run = run;
     message.text = (char *)(uintptr_t)text;
+    message.options.data = (uint8_t *)(uintptr_t)options;
+    message.options.len = strlen(options);
     ask_frame(s, WIRE_ASK, &message.base);
     return answer_of(s, NULL, ret);
+}
+
+static enum err_code
+ask(struct served *s, enum ask_what what, uint64_t run, const char *text,
+    struct buf *ret)
+{
+    return ask_with(s, what, run, text, "", ret);
 }
 
 static void
@@ -894,6 +903,15 @@ a_program_that_is_another_one_is_refused(void **state)
 static void
 people_get_answers(void **state)
 {
+    static const char *const bad_options[] = {
+        "{",
+        "[]",
+        "{\"env\": [\"A\"]}",
+        "{\"env\": {\"A\": 1}}",
+        "{\"env\": {\"A=B\": \"x\"}}",
+        "{\"timeout\": -1}",
+        "{\"timeout\": \"1s\"}",
+    };
     struct served *s = *state;
     struct buf text = {0};
     struct looked looked;
@@ -918,6 +936,11 @@ people_get_answers(void **state)
     assert_int_equal(looked.state, STORE_CANCELLED);
     release_looked(&looked);
     assert_int_equal(ask(s, ASK_CANCEL, run, "", &text), ERR_INVALID);
+    for (size_t i = 0; i < sizeof bad_options / sizeof bad_options[0]; i++) {
+        assert_int_equal(ask_with(s, ASK_RETRY, run, "", bad_options[i], &text),
+                         ERR_INVALID);
+        assert_non_null(strstr(buf_str(&text), "options: "));
+    }
     assert_int_equal(ask(s, ASK_RUNS, 0, "", &text), ERR_NONE);
     assert_non_null(strstr(buf_str(&text), "\"cancelled\""));
     assert_int_equal(ask(s, ASK_REMOVE, run, "", &text), ERR_NONE);

@@ -199,7 +199,8 @@ a_missing_run_is_not_found(void **state)
     assert_int_equal(store_remove(box->store, 7, &box->err), -1);
     assert_int_equal(box->err.code, ERR_NOT_FOUND);
     box->err.code = ERR_NONE;
-    assert_int_equal(store_run_resume(box->store, 7, &box->err), -1);
+    assert_int_equal(store_run_resume(box->store, 7, NULL, NULL, &box->err),
+                     -1);
     assert_int_equal(box->err.code, ERR_NOT_FOUND);
     assert_string_equal(box->err.msg, "there is no run 7: nothing has run yet");
 }
@@ -216,7 +217,8 @@ a_run_that_nobody_holds_is_interrupted(void **state)
     assert_int_equal(state_of(box, run), STORE_RUNNING);
     reopen(box, STORE_WRITE);
     assert_int_equal(state_of(box, run), STORE_INTERRUPTED);
-    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
     assert_int_equal(store_run_get(box->store, run, false, &info, &box->err),
                      0);
     assert_int_equal(info.state, STORE_RUNNING);
@@ -252,13 +254,68 @@ a_problem_lasts_until_the_run_goes_on(void **state)
     assert_string_equal(store_run_problem(&info), "no ");
     assert_false(store_run_timed_out(&info));
     store_run_release(&info);
-    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
     end(box, run, STORE_CANCELLED);
     assert_int_equal(store_run_get(box->store, run, false, &info, &box->err),
                      0);
     assert_null(store_run_problem(&info));
     assert_false(store_run_timed_out(&info));
     store_run_release(&info);
+}
+
+static void
+assert_env(struct box *box, uint64_t run, const char *expected)
+{
+    json_t *env = NULL;
+    char *text;
+
+    assert_int_equal(store_run_env(box->store, run, &env, &box->err), 0);
+    text = json_dumps(env, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(text, expected);
+    json_decref(env);
+    free(text);
+}
+
+static void
+forwarded_variables_are_kept_apart(void **state)
+{
+    struct box *box = *state;
+    char flow[] = "f";
+    struct store_run run = {.flow = flow}, bare = {.flow = flow}, info = {0};
+    json_t *other = json_pack("{s:i}", "until", 7);
+
+    assert_int_equal(store_run_begin(box->store, &bare, &box->err), 0);
+    assert_env(box, bare.id, "{}");
+    run.env = json_pack("{s:s, s:s}", "KEY", "hush", "HOST", "there");
+    assert_int_equal(store_run_begin(box->store, &run, &box->err), 0);
+    assert_env(box, run.id, "{\"HOST\":\"there\",\"KEY\":\"hush\"}");
+    assert_env(box, bare.id, "{}");
+    end(box, run.id, STORE_FAILED);
+    assert_sql(box, "SELECT * FROM runs WHERE options LIKE '%hush%'", "");
+    /* They stay, unless there are others. */
+    assert_int_equal(
+        store_run_resume(box->store, run.id, other, NULL, &box->err), 0);
+    end(box, run.id, STORE_FAILED);
+    assert_env(box, run.id, "{\"HOST\":\"there\",\"KEY\":\"hush\"}");
+    json_object_clear(run.env);
+    json_object_set_new(run.env, "MORE", json_string("x"));
+    reopen(box, STORE_WRITE);
+    assert_int_equal(
+        store_run_resume(box->store, run.id, NULL, run.env, &box->err), 0);
+    end(box, run.id, STORE_FAILED);
+    assert_env(box, run.id, "{\"MORE\":\"x\"}");
+    assert_int_equal(store_run_get(box->store, run.id, true, &info, &box->err),
+                     0);
+    assert_null(info.env);
+    assert_sql(box, "SELECT options FROM runs WHERE run = 2",
+               "{\"env\":[\"MORE\"],\"until\":7}\n");
+    assert_int_equal(store_remove(box->store, run.id, &box->err), 0);
+    assert_sql(box, "SELECT count(*) FROM env", "0\n");
+    assert_env(box, run.id, "{}");
+    store_run_release(&info);
+    json_decref(run.env);
+    json_decref(other);
 }
 
 static void
@@ -289,7 +346,8 @@ a_second_handle_sees_the_run_running(void **state)
         store_open(&other.store, box->path, STORE_WRITE, &other.err), 0);
     assert_int_equal(state_of(&other, run), STORE_RUNNING);
     assert_heard(&other, run, NULL, &offset, "4.-1.1.1:x ");
-    assert_int_equal(store_run_resume(other.store, run, &other.err), -1);
+    assert_int_equal(store_run_resume(other.store, run, NULL, NULL, &other.err),
+                     -1);
     assert_int_equal(other.err.code, ERR_UNAVAILABLE);
     assert_non_null(strstr(other.err.msg, expected));
     assert_int_equal(store_remove(other.store, run, &other.err), -1);
@@ -300,7 +358,7 @@ a_second_handle_sees_the_run_running(void **state)
         struct err err;
 
         _exit(store_open(&other.store, box->path, STORE_WRITE, &err) < 0 ||
-              store_run_resume(other.store, run, &err) == 0 ||
+              store_run_resume(other.store, run, NULL, NULL, &err) == 0 ||
               !strstr(err.msg, expected));
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -341,7 +399,8 @@ a_forked_child_does_not_hold_the_run(void **state)
     assert_int_equal(store_open(&box->store, box->path, STORE_WRITE, &box->err),
                      0);
     assert_int_equal(state_of(box, run), STORE_INTERRUPTED);
-    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
     (void)close(stay[1]);
     (void)close(stay[0]);
     (void)close(ids[0]);
@@ -463,6 +522,7 @@ main(void)
         TEST(a_missing_run_is_not_found),
         TEST(a_run_that_nobody_holds_is_interrupted),
         TEST(a_problem_lasts_until_the_run_goes_on),
+        TEST(forwarded_variables_are_kept_apart),
         TEST(only_its_owner_may_read_a_store),
         TEST(a_second_handle_sees_the_run_running),
         TEST(a_forked_child_does_not_hold_the_run),

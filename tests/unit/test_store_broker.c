@@ -258,7 +258,8 @@ output_of_what_has_ended_is_not_remembered(void **state)
     assert_int_equal(store_run_hold(box->store, run, &box->err), 0);
     print(box, run, &stdout_of, 0, "abc");
     end(box, run, STORE_FAILED);
-    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
     print(box, run, &stdout_of, 0, "abc");
     assert_heard(box, run, NULL, &offset,
                  "4.-1.1.1:abc 4.-1.1.1:abc 4.-1.1.1:abc 4.-1.1.1:abc ");

@@ -392,7 +392,7 @@ run_within(struct box *box, rlim_t limit)
 
         NEED(found == acknowledged || found == n);
         NEED(state_of(box, run.id) == STORE_INTERRUPTED);
-        NEED(store_run_resume(box->store, run.id, &box->err) == 0);
+        NEED(store_run_resume(box->store, run.id, NULL, NULL, &box->err) == 0);
         NEED(store_run_end(box->store, run.id, STORE_FAILED, NULL, NULL,
                            &box->err) == 0);
     }

@@ -156,7 +156,8 @@ kill_after(struct box *box, unsigned messages, unsigned spin)
         return;
     assert_kept(box, &told);
     assert_int_equal(state_of(box, told.run), STORE_INTERRUPTED);
-    assert_int_equal(store_run_resume(box->store, told.run, &box->err), 0);
+    assert_int_equal(
+        store_run_resume(box->store, told.run, NULL, NULL, &box->err), 0);
     assert_int_equal(store_output(box->store, told.run, (struct plan_id){0, 0},
                                   2, 1, "on", 2, &box->err),
                      0);

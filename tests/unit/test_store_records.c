@@ -369,7 +369,8 @@ a_torn_tail_is_ignored(void **state)
         assert_heard(box, run, NULL, &offset, "4.-1.1.1:first ");
         assert_int_equal(offset, st.st_size);
     }
-    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
     say(box, run, whole, 1, "third");
     {
         uint64_t offset = 0;
@@ -392,7 +393,8 @@ a_run_without_its_output_file_has_none(void **state)
     assert_int_equal(unlink(path), 0);
     assert_heard(box, run, NULL, &offset, "");
     assert_int_equal(state_of(box, run), STORE_INTERRUPTED);
-    assert_int_equal(store_run_resume(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
     say(box, run, whole, 1, "x");
     assert_heard(box, run, NULL, &offset, "4.-1.1.1:x ");
     free(path);
