@@ -27,7 +27,7 @@
 #include "proto/limits.h"
 #include "proto/link.h"
 
-enum { EXIT_USAGE = 2, EXIT_CANT = 5 };
+enum { EXIT_USAGE = 2, EXIT_CANT = 5, EXIT_DENIED = 6 };
 
 /* Descriptors that it may come to hold: lanes and returns, clients, runs. */
 #define FILES           4096
@@ -314,6 +314,14 @@ show_help(struct settings *settings)
 }
 
 static int
+exit_of(const struct err *err)
+{
+    if (err->code == ERR_INVALID)
+        return EXIT_USAGE;
+    return err->code == ERR_DENIED ? EXIT_DENIED : EXIT_CANT;
+}
+
+static int
 run(struct settings *settings)
 {
     struct broker_server_options options = {.signals = -1, .lifeline = -1};
@@ -337,7 +345,7 @@ run(struct settings *settings)
     if (read_level(settings, &level, &err) < 0 ||
         read_options(settings, &address, &options, &err) < 0) {
         (void)complain(&err);
-        status = err.code == ERR_INVALID ? EXIT_USAGE : EXIT_CANT;
+        status = exit_of(&err);
         goto out;
     }
     log_init("broker", level);

@@ -14,6 +14,7 @@
 #include "cli/which.h"
 #include "lib/api.h"
 #include "lib/worker.h"
+#include "proto/link.h"
 
 int
 cli_exit(enum err_code code)
@@ -203,15 +204,21 @@ check_words(const struct cli *self, size_t nword)
     return EXIT_OK;
 }
 
+static bool
+takes(const struct command *command, enum opt opt)
+{
+    for (size_t i = 0; command->options[i] != OPT_COUNT; i++) {
+        if (command->options[i] == opt)
+            return true;
+    }
+    return false;
+}
+
 /* It works here or at a broker; --slots of others is not about here. */
 static bool
 has_choice(const struct command *command)
 {
-    for (size_t i = 0; command->options[i] != OPT_COUNT; i++) {
-        if (command->options[i] == OPT_LOCAL)
-            return true;
-    }
-    return false;
+    return takes(command, OPT_LOCAL);
 }
 
 static void
@@ -254,6 +261,13 @@ check_place(const struct cli *self, const struct args *args)
 {
     static const enum opt here[] = {OPT_SLOTS, OPT_LOCAL, OPT_STORE};
 
+    const char *broker = self->config.broker;
+    struct err err;
+
+    /* Wherever it is from, it is said before anything else is done. */
+    if (broker && takes(self->command, OPT_BROKER) &&
+        link_address_check(broker, &err) < 0)
+        return cli_usage(self, "%s", err.msg);
     if (!args_has(args, OPT_BROKER) || !has_choice(self->command))
         return EXIT_OK;
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {

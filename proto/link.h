@@ -36,6 +36,8 @@ enum link_kind {
  * is wrong with it, and that its host does not resolve.
  */
 int link_address(char **ret, const char *text, struct err *err);
+/* Only how it is written. ERR_INVALID. */
+int link_address_check(const char *text, struct err *err);
 
 /* Loopback or ipc: nobody else can reach it. */
 bool link_is_private(const char *address);

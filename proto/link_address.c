@@ -155,32 +155,53 @@ whole_ipc(char **ret, const char *text, struct err *err)
 {
     struct sockaddr_un place;
     const char *path = text + sizeof IPC - 1;
+    char *folder = NULL;
+    char *whole;
 
     if (*path == '\0' || strcmp(path, "@") == 0 || strcmp(path, "*") == 0)
         return not_an_address(err, text, "ipc:// needs a path or @NAME");
+    /* From here: who is told of it may be somewhere else. */
+    if (*path != '/' && *path != '@')
+        folder = getcwd(NULL, 0);
+    whole = mem_printf("%s%s%s%s", IPC, folder ? folder : "", folder ? "/" : "",
+                       path);
+    free(folder);
+    path = whole + sizeof IPC - 1;
     /* beside it there are others, with something behind their names */
-    if (strlen(path) + 16 > sizeof place.sun_path)
-        return not_an_address(err, text, "the path is too long for a socket");
-    *ret = mem_dup(text);
+    if (strlen(path) + 16 > sizeof place.sun_path) {
+        (void)not_an_address(err, whole, "the path is too long for a socket");
+        free(whole);
+        return -1;
+    }
+    *ret = whole;
+    return 0;
+}
+
+static int
+read_tcp(struct place *ret, const char *text, struct err *err)
+{
+    const char *at = begins_with(text, TCP) ? text + sizeof TCP - 1 : text;
+
+    if (strstr(at, "://"))
+        return not_an_address(err, text, "it begins with tcp:// or ipc://");
+    if (!split(ret, at) || !is_host(ret->host))
+        return not_an_address(err, text, "HOST[:PORT] or ipc://PATH are");
+    if (ret->port[0] == '\0')
+        (void)snprintf(ret->port, sizeof ret->port, "%d", LINK_CONTROL_PORT);
+    if (!is_port(ret->port))
+        return not_an_address(err, text, "a port is a number up to 65535");
     return 0;
 }
 
 static int
 whole_tcp(char **ret, const char *text, struct err *err)
 {
-    const char *at = begins_with(text, TCP) ? text + sizeof TCP - 1 : text;
     struct addrinfo *found = NULL;
     struct place place;
     int rc;
 
-    if (strstr(at, "://"))
-        return not_an_address(err, text, "it begins with tcp:// or ipc://");
-    if (!split(&place, at) || !is_host(place.host))
-        return not_an_address(err, text, "HOST[:PORT] or ipc://PATH are");
-    if (place.port[0] == '\0')
-        (void)snprintf(place.port, sizeof place.port, "%d", LINK_CONTROL_PORT);
-    if (!is_port(place.port))
-        return not_an_address(err, text, "a port is a number up to 65535");
+    if (read_tcp(&place, text, err) < 0)
+        return -1;
     if (strcmp(place.host, "*") != 0) {
         rc = resolve(&found, &place, AF_UNSPEC);
         if (rc != 0)
@@ -193,11 +214,24 @@ whole_tcp(char **ret, const char *text, struct err *err)
 }
 
 int
+link_address_check(const char *text, struct err *err)
+{
+    struct place place;
+    char *whole = NULL;
+
+    if (!begins_with(text, IPC))
+        return read_tcp(&place, text, err);
+    if (whole_ipc(&whole, text, err) < 0)
+        return -1;
+    free(whole);
+    return 0;
+}
+
+int
 link_address(char **ret, const char *text, struct err *err)
 {
-    if (begins_with(text, IPC))
-        return whole_ipc(ret, text, err);
-    return whole_tcp(ret, text, err);
+    return begins_with(text, IPC) ? whole_ipc(ret, text, err)
+                                  : whole_tcp(ret, text, err);
 }
 
 bool

@@ -53,7 +53,7 @@ exits 2 serve --log-level loud
 holds 'none of error, warn, info, debug' err
 exits 2 serve --bind http://x
 holds 'is not an address' err
-exits 5 serve --bind tcp://0.0.0.0:7100
+exits 6 serve --bind tcp://0.0.0.0:7100
 holds 'say --insecure' err
 exits 5 serve --bind tcp://no-such-host.invalid:7100
 holds 'no-such-host.invalid' err

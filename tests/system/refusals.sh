@@ -35,7 +35,7 @@ exits 5 begin --bind "ipc://$work/place" --store broker-store
 holds "$broker" err
 exits 5 begin --bind tcp://no.such.host.invalid:7100 --store other
 holds 'no.such.host.invalid is not known' err
-exits 5 begin --bind tcp://0.0.0.0:7100 --store other
+exits 6 begin --bind tcp://0.0.0.0:7100 --store other
 holds '--insecure' err
 exits 2 begin --bind nonsense:// --store other
 exits 2 begin --bind "ipc://$work/place" --store other --lane-ports 9-1

@@ -47,16 +47,20 @@ addresses_are_made_whole(void **state)
         {"ipc://@leat", "ipc://@leat"},
     };
     struct err err;
+    char *whole = NULL;
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        char *whole = NULL;
-
         if (link_address(&whole, rows[i].text, &err) < 0)
             fail_msg("%s: %s", rows[i].text, err.msg);
         assert_string_equal(whole, rows[i].whole);
         free(whole);
     }
+    /* Agents are told of it, and may be in another folder. */
+    assert_int_equal(chdir("/tmp"), 0);
+    assert_int_equal(link_address(&whole, "ipc://here", &err), 0);
+    assert_string_equal(whole, "ipc:///tmp/here");
+    free(whole);
 }
 
 static void
@@ -95,6 +99,9 @@ wrong_addresses_are_refused_with_the_reason(void **state)
         assert_int_equal(link_address(&whole, rows[i].text, &err), -1);
         assert_int_equal(err.code, ERR_INVALID);
         assert_string_equal(err.msg, rows[i].said);
+        err.msg[0] = '\0';
+        assert_int_equal(link_address_check(rows[i].text, &err), -1);
+        assert_string_equal(err.msg, rows[i].said);
     }
     memset(path, 'x', 200);
     memcpy(path, "ipc://", 6);
@@ -111,6 +118,7 @@ a_host_that_is_not_known_is_said_so(void **state)
     struct err err;
 
     (void)state;
+    assert_int_equal(link_address_check("host.invalid:7100", &err), 0);
     assert_int_equal(link_address(&whole, "host.invalid:7100", &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
     assert_non_null(strstr(err.msg, "the host host.invalid is not known"));
