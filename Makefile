@@ -45,9 +45,11 @@ SRC    := $(wildcard base/*.c flow/*.c exec/*.c store/*.c proto/*.c lib/*.c \
     cli/*.c)
 DAEMON := $(wildcard broker/*.c agent/*.c)
 MAIN   := cli/main.c broker/main.c agent/main.c
-OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(SRC))) \
-    $(BUILD)/wire.pb-c.o
+OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN) \
+    lib/zmq_late.c,$(SRC))) $(BUILD)/wire.pb-c.o
 ALL    := $(BUILD)/all.a
+# Stands for libzmq where that is opened only when it is needed
+LATE   := $(BUILD)/lib/zmq_late.o
 SUPPORT := $(BUILD)/support.a
 BIN    := $(BUILD)/bin/leat $(patsubst %/main.c,$(BUILD)/bin/leat-%,$(filter \
     %/main.c,$(DAEMON)))
@@ -146,7 +148,7 @@ $(SUPPORT): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 $(ALL) $(SUPPORT):
 	$(ECHO)rm -f $@ && ar rcs $@ $^
 # What others link: one object that shows no names but the public ones.
-$(BUILD)/lib/libleat.a: $(OBJ)
+$(BUILD)/lib/libleat.a: $(OBJ) $(LATE)
 	@mkdir -p $(@D)
 	@echo "AR   $@"
 	$(ECHO)ld -r -o $(@:.a=.o) $^ && objcopy --localize-hidden $(@:.a=.o)
@@ -154,10 +156,10 @@ $(BUILD)/lib/libleat.a: $(OBJ)
 
 LINK = @mkdir -p $(@D); echo "LD   $@"; $(if $(V),set -x;) \
     $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
-$(BUILD)/lib/libleat.so.0: $(OBJ)
+$(BUILD)/lib/libleat.so.0: $(OBJ) $(LATE)
 	$(LINK) -shared -Wl,-z,defs,-soname,$(@F) $(LIBS)
 	@ln -sf $(@F) $(@:.0=)
-$(BUILD)/bin/leat: $(BUILD)/cli/main.o $(ALL)
+$(BUILD)/bin/leat: $(BUILD)/cli/main.o $(LATE) $(ALL)
 $(filter-out %/leat,$(BIN)): $(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
 $(BIN):
 	$(LINK) -pie $(LIBS)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <wire.pb-c.h>
-#include <zmq.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -119,21 +118,6 @@ session_fds(const struct session *self, int fds[SESSION_FDS], unsigned *change)
 }
 
 /* ---- frames ---- */
-
-static bool
-receive(void *socket, zmq_msg_t *message)
-{
-    int rc;
-
-    (void)zmq_msg_init(message);
-    do
-        rc = zmq_msg_recv(message, socket, ZMQ_DONTWAIT);
-    while (rc < 0 && zmq_errno() == EINTR);
-    if (rc >= 0)
-        return true;
-    (void)zmq_msg_close(message);
-    return false;
-}
 
 /* A frame that is none, or a part of something, is dropped with a line. */
 static bool
@@ -389,7 +373,7 @@ receive_control(struct session *self, int64_t now)
     struct err err;
 
     for (int i = 0; i < BATCH; i++) {
-        if (!self->control || !receive(self->control, &message))
+        if (!self->control || !link_receive(self->control, &message))
             return false;
         if (decode(&wire, &message, &err)) {
             on_control(self, &wire, now);
@@ -411,7 +395,7 @@ receive_lane(struct session *self, int64_t now)
 
     for (int i = 0; i < BATCH; i++) {
         /* What is handled may end the session. */
-        if (self->phase != JOINED || !receive(self->lane, &message))
+        if (self->phase != JOINED || !link_receive(self->lane, &message))
             return false;
         self->heard = now;
         self->ahead = 0;

@@ -127,6 +127,8 @@ remote_begin(struct remote *self, const struct local_request *request,
         .request = request,
         .program = program,
         .program_travels = self->place == REMOTE_BROKER,
+        .check = on_check,
+        .ctx = self,
     };
 
     if (request->resume) {

@@ -48,26 +48,28 @@ has_calls(const struct flow *flow)
 }
 
 static int
-submit(struct client *client, const struct local_request *request, bool travels,
-       uint64_t *run, struct err *err)
+check_cluster(void *ctx, struct err *err)
+{
+    return ctx ? cluster_check(ctx, err) : 0;
+}
+
+static int
+submit(struct client *client, const struct local_request *request,
+       struct cluster *cluster, uint64_t *run, struct err *err)
 {
     char *program =
         has_calls(request->flow) ? realpath("/proc/self/exe", NULL) : NULL;
     struct client_submit what = {
         .request = request,
         .program = program,
-        .program_travels = travels,
+        .program_travels = !cluster,
+        .check = check_cluster,
+        .ctx = cluster,
     };
     int rc = client_submit(client, &what, run, err);
 
     free(program);
     return rc;
-}
-
-static int
-check_cluster(void *ctx, struct err *err)
-{
-    return ctx ? cluster_check(ctx, err) : 0;
 }
 
 static int
@@ -108,7 +110,7 @@ api_cluster_run(const leat_executor *executor,
     if (client_open(&client,
                     cluster ? cluster_address(cluster) : executor->address,
                     err) == 0 &&
-        submit(client, request, !temporary, &run, err) == 0)
+        submit(client, request, cluster, &run, err) == 0)
         rc = follow(client, request, run, cluster, ret, err);
     if (rc == 0 && temporary && !store)
         ret->id = 0; /* gone with its store */
@@ -136,7 +138,7 @@ api_cluster_submit(const leat_executor *executor,
     int rc = -1;
 
     if (refuse(request, err) == 0 && open_broker(executor, &client, err) == 0)
-        rc = submit(client, request, true, run, err);
+        rc = submit(client, request, NULL, run, err);
     client_close(&client);
     return rc;
 }

@@ -12,10 +12,11 @@
 #include "proto/limits.h"
 #include "proto/link.h"
 
-#define LOOK     (100 * SPAN_MS) /* between looks at the connection */
-#define QUEUED   64              /* frames, each way */
-#define BEAT_MS  2000            /* between heartbeats of the connection */
-#define QUIET_MS 6000            /* without one it is gone */
+#define MOMENT (100 * SPAN_MS) /* between two tries */
+/* As a rule there is a connection by then; else it is asked why not. */
+#define SOON (20 * SPAN_MS)
+/* From a connection to a greeting, which may take several tries. */
+#define GREETING (3 * SPAN_SECOND)
 
 static uint64_t
 tag_of(const struct wire *message)
@@ -44,65 +45,88 @@ tag_of(const struct wire *message)
 /* ---- the connection ---- */
 
 static void
-disconnect(struct client *self)
+read_interrupts(struct client *self)
 {
-    if (self->poller && self->socket)
-        (void)zpoller_remove(self->poller, self->socket);
-    zsock_destroy(&self->socket);
+    char bytes[16];
+    ssize_t n = read(self->interrupt_fd, bytes, sizeof bytes);
+
+    if (n > 0)
+        self->interrupts += (int)n;
+    if (n == 0)
+        self->interrupt_fd = -1; /* closed: no more will come */
 }
 
-static zsock_t *
-make_socket(void)
+/* Until something may have changed, or until then: monotonic. True: it was an
+ * interrupt. */
+static bool
+await(struct client *self, int64_t until)
 {
-    zsock_t *socket = zsock_new(ZMQ_DEALER);
+    int64_t left = until - span_mono();
+    struct pollfd fds[] = {
+        {.fd = link_fd(self->socket), .events = POLLIN},
+        {.fd = self->interrupt_fd, .events = POLLIN},
+    };
 
-    if (!socket)
-        return NULL;
-    /* None is left to a default, which ZSYS_* variables could change. */
-    zsock_set_linger(socket, 0);
-    zsock_set_immediate(socket, 1);
-    zsock_set_sndhwm(socket, QUEUED);
-    zsock_set_rcvhwm(socket, QUEUED);
-    zsock_set_maxmsgsize(socket, (int)LIMIT_FRAME_BYTES);
-    zsock_set_sndtimeo(socket, (int)(CLIENT_ANSWER / SPAN_MS));
-    zsock_set_rcvtimeo(socket, 0);
-    zsock_set_handshake_ivl(socket, 1000);
-    zsock_set_heartbeat_ivl(socket, BEAT_MS);
-    zsock_set_heartbeat_timeout(socket, QUIET_MS);
-    zsock_set_reconnect_ivl(socket, 100);
-    zsock_set_reconnect_ivl_max(socket, 1000);
-    zsock_set_tcp_keepalive(socket, 1);
-    zsock_set_ipv6(socket, 1);
-    return socket;
+    if (left <= 0 || poll(fds, 2, (int)((left + SPAN_MS - 1) / SPAN_MS)) <= 0 ||
+        fds[1].revents == 0)
+        return false;
+    read_interrupts(self);
+    return true;
+}
+
+static bool
+await_greeting(struct client *self, int64_t until)
+{
+    while (!(link_events(self->socket) & LINK_OUT)) {
+        if (span_mono() >= until)
+            return false;
+        (void)await(self, until);
+    }
+    return true;
+}
+
+static int
+no_broker(const struct client *self, struct err *err)
+{
+    return err_set(err, ERR_UNAVAILABLE,
+                   "what listens at %s does not answer as a broker does: is it "
+                   "stopped, or not the address that leat-broker is at?",
+                   self->address);
+}
+
+static int
+greet(struct client *self, int64_t timeout, struct err *err)
+{
+    struct err why;
+
+    if (await_greeting(self, span_mono() + SOON))
+        return 0;
+    if (link_probe(self->address, timeout, &why) < 0)
+        return err_set(err, why.code, "%s (is leat-broker running there?)",
+                       why.msg);
+    if (await_greeting(self, span_mono() + GREETING))
+        return 0;
+    return no_broker(self, err);
 }
 
 int
 client_connect(struct client *self, int64_t timeout, struct err *err)
 {
-    disconnect(self);
-    if (link_probe(self->address, timeout, err) < 0)
+    link_close(&self->socket);
+    if (link_socket(&self->socket, LINK_CLIENT, err) < 0 ||
+        link_connect(self->socket, self->address, err) < 0 ||
+        greet(self, timeout, err) < 0) {
+        link_close(&self->socket);
         return -1;
-    self->socket = make_socket();
-    if (!self->socket)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "no socket can be made: too many files are open");
-    if (zsock_connect(self->socket, "%s", self->address) < 0)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "can't connect to the broker at %s: %s", self->address,
-                       zmq_strerror(zmq_errno()));
-    if (!self->poller) {
-        self->poller = zpoller_new(NULL);
-        zpoller_set_nonstop(self->poller, true);
     }
-    (void)zpoller_add(self->poller, self->socket);
     return 0;
 }
 
-/* With IMMEDIATE set a socket whose peer is gone takes nothing. */
+/* A socket whose peer is gone takes nothing. */
 static bool
-is_lost(struct client *self)
+is_lost(struct client *self, int events)
 {
-    bool room = zsock_events(self->socket) & ZMQ_POLLOUT;
+    bool room = events & LINK_OUT;
 
     if (room && self->sent)
         self->sending = false;
@@ -112,6 +136,8 @@ is_lost(struct client *self)
 static int
 lost(const struct client *self, struct err *err)
 {
+    if (!self->heard)
+        return no_broker(self, err);
     return err_set(err, ERR_UNAVAILABLE,
                    "the connection to the broker at %s is gone", self->address);
 }
@@ -133,31 +159,36 @@ client_refused(const struct Wire__Answer *answer, struct err *err)
                    "%s", answer->text);
 }
 
+/* A full queue is waited for. */
+static int
+send_frame(struct client *self, const struct buf *frame, struct err *err)
+{
+    int64_t until = span_mono() + CLIENT_ANSWER;
+    int rc;
+
+    while ((rc = link_send(self->socket, frame->data, frame->len, err)) == 0) {
+        if (span_mono() >= until)
+            return err_set(err, ERR_UNAVAILABLE,
+                           "the broker at %s takes nothing any more",
+                           self->address);
+        if (!(link_events(self->socket) & LINK_OUT))
+            (void)await(self, until);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
 int
 client_send(struct client *self, enum wire_type type,
             const ProtobufCMessage *message, struct err *err)
 {
     struct buf out = {0};
-    zframe_t *frame = NULL;
-    int rc = -1;
+    int rc = wire_encode(&out, type, message, err);
 
     self->lost = false;
-    if (wire_encode(&out, type, message, err) < 0)
-        goto out;
-    if (!self->socket) {
-        self->lost = true;
-        (void)lost(self, err);
-        goto out;
+    if (rc == 0) {
+        rc = self->socket ? send_frame(self, &out, err) : lost(self, err);
+        self->lost = rc < 0;
     }
-    frame = zframe_new(out.data, out.len);
-    self->lost = zframe_send(&frame, self->socket, 0) < 0;
-    if (self->lost)
-        (void)err_set(err, ERR_UNAVAILABLE,
-                      "the broker at %s takes nothing any more", self->address);
-    else
-        rc = 0;
-out:
-    zframe_destroy(&frame);
     buf_release(&out);
     return rc;
 }
@@ -166,33 +197,22 @@ out:
 static enum client_step
 take(struct client *self, uint64_t tag, struct wire *ret, struct err *err)
 {
-    zframe_t *frame = zframe_recv(self->socket);
+    zmq_msg_t frame;
     int rc;
 
-    if (!frame)
+    if (!link_receive(self->socket, &frame))
         return CLIENT_LATE;
-    rc = wire_decode(ret, zframe_data(frame), zframe_size(frame), err);
-    zframe_destroy(&frame);
+    rc = wire_decode(ret, zmq_msg_data(&frame), zmq_msg_size(&frame), err);
+    (void)zmq_msg_close(&frame);
     if (rc < 0) {
-        (void)err_prefix(err, "the broker at %s", self->address);
+        (void)err_prefix(err, "the broker at %s: ", self->address);
         return CLIENT_BAD;
     }
+    self->heard = true;
     if (tag_of(ret) == tag)
         return CLIENT_GOT;
     wire_release(ret);
     return CLIENT_LATE;
-}
-
-static void
-read_interrupts(struct client *self)
-{
-    char bytes[16];
-    ssize_t n = read(self->interrupt_fd, bytes, sizeof bytes);
-
-    if (n > 0)
-        self->interrupts += (int)n;
-    if (n == 0)
-        client_set_interrupt(self, -1); /* closed: no more will come */
 }
 
 enum client_step
@@ -201,24 +221,21 @@ client_next(struct client *self, uint64_t tag, int64_t until, struct wire *ret,
 {
     for (;;) {
         enum client_step step = take(self, tag, ret, err);
-        int64_t wait = until - span_mono();
-        void *ready;
+        int events;
 
         if (step != CLIENT_LATE)
             return step;
-        if (is_lost(self)) {
+        events = link_events(self->socket);
+        if (events & LINK_IN)
+            continue;
+        if (is_lost(self, events)) {
             (void)lost(self, err);
             return CLIENT_LOST;
         }
-        if (wait <= 0)
+        if (span_mono() >= until)
             return CLIENT_LATE;
-        wait = wait < LOOK ? wait : LOOK;
-        ready =
-            zpoller_wait(self->poller, (int)((wait + SPAN_MS - 1) / SPAN_MS));
-        if (ready == &self->interrupt_fd) {
-            read_interrupts(self);
+        if (await(self, until))
             return CLIENT_INTERRUPT;
-        }
     }
 }
 
@@ -227,7 +244,7 @@ client_rest(struct client *self)
 {
     struct pollfd fd = {.fd = self->interrupt_fd, .events = POLLIN};
 
-    if (poll(&fd, 1, (int)(LOOK / SPAN_MS)) > 0)
+    if (poll(&fd, 1, (int)(MOMENT / SPAN_MS)) > 0)
         read_interrupts(self);
 }
 
@@ -360,27 +377,14 @@ client_connect_again(struct client *self, struct err *err)
 
 /* ---- life ---- */
 
-/*
- * czmq would catch SIGINT and SIGTERM. It is told not to before it makes its
- * context, which is when it would do that.
- */
-static void
-prepare_czmq(void)
-{
-    zsys_handler_set(NULL);
-    (void)zsys_init();
-    zsys_handler_set(NULL);
-}
-
 int
 client_open(struct client **ret, const char *address, struct err *err)
 {
     struct client *self = mem_alloc(1, sizeof *self);
 
     self->interrupt_fd = -1;
-    prepare_czmq();
     if (link_address(&self->address, address, err) < 0 ||
-        client_connect_again(self, err) < 0) {
+        client_connect(self, CLIENT_PROBE, err) < 0) {
         client_close(&self);
         return -1;
     }
@@ -395,8 +399,7 @@ client_close(struct client **self_p)
 
     if (!self)
         return;
-    disconnect(self);
-    zpoller_destroy(&self->poller);
+    link_close(&self->socket);
     free(self->address);
     free(self);
     *self_p = NULL;
@@ -411,9 +414,5 @@ client_address(const struct client *self)
 void
 client_set_interrupt(struct client *self, int fd)
 {
-    if (self->interrupt_fd >= 0)
-        (void)zpoller_remove(self->poller, &self->interrupt_fd);
     self->interrupt_fd = fd;
-    if (fd >= 0)
-        (void)zpoller_add(self->poller, &self->interrupt_fd);
 }

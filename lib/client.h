@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * client - a connection to a broker, over czmq.
+ * client - a connection to a broker.
  *
  * One thread, one question at a time, each with its answer; what takes long is
  * asked for with `wait` and answered when there is something. A broker that is
@@ -43,9 +43,13 @@ struct client_submit {
     const struct local_request *request; /* flow, params, info, timeout, ... */
     const char *program;  /* path of a C flow's program, or NULL */
     bool program_travels; /* false: the cluster is this machine */
+    /* Asked when the broker is lost, if not NULL: -1 and *err ends it. */
+    int (*check)(void *ctx, struct err *err);
+    void *ctx;
 };
 
-/* The run is stored when this returns. */
+/* The run is stored when this returns. A broker that goes away meanwhile is
+ * waited for. */
 int client_submit(struct client *self, const struct client_submit *submit,
                   uint64_t *run, struct err *err);
 

@@ -7,7 +7,6 @@
 #ifndef LIB_CLIENT_IMPL_H
 #define LIB_CLIENT_IMPL_H
 
-#include <czmq.h>
 #include <wire.pb-c.h>
 
 #include "base/span.h"
@@ -19,11 +18,11 @@
 
 struct client {
     char *address;
-    zsock_t *socket; /* NULL: the broker is away */
-    zpoller_t *poller;
+    void *socket;     /* NULL: the broker is away */
     int interrupt_fd; /* -1: none, or closed */
     int interrupts;   /* how many have come */
     uint64_t tag;     /* of the last question */
+    bool heard;       /* from a broker, ever */
     bool sending;     /* much is on its way: a full queue is no trouble */
     bool sent;        /* ... all of it is in the queue */
     bool lost;        /* the last answer did not come: it may be asked again */

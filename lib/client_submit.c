@@ -249,16 +249,22 @@ try_submit(struct client *self, const struct client_submit *submit,
     return rc;
 }
 
-/* The broker is there again. */
+/* The broker is there again, and not what has never been one; else *err stays
+ * as it is, or says why it can't be. */
 static bool
-found_again(struct client *self, int64_t until)
+found_again(struct client *self, const struct client_submit *submit,
+            int64_t until, struct err *err)
 {
     int before = self->interrupts;
     struct err ignored;
 
     while (span_mono() < until && self->interrupts == before) {
+        if (submit->check && submit->check(submit->ctx, err) < 0)
+            return false;
         if (client_connect_again(self, &ignored) == 0)
             return true;
+        if (self->socket && !self->heard)
+            break;
         client_rest(self);
     }
     return false;
@@ -280,7 +286,7 @@ client_submit(struct client *self, const struct client_submit *submit,
      * with the connection: by the token it is not begun twice. */
     do {
         rc = try_submit(self, submit, token, run, err);
-    } while (rc < 0 && self->lost && found_again(self, until));
+    } while (rc < 0 && self->lost && found_again(self, submit, until, err));
     return rc;
 }
 

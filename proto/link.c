@@ -8,14 +8,16 @@
 #include <string.h>
 #include <time.h>
 
-#include <zmq.h>
-
+#include "base/span.h"
 #include "proto/limits.h"
 #include "proto/link_address.h"
 
 #define MOST_SOCKETS 16384
 #define LAST_CLOSED  8
 #define LINGER_MS    500
+/* Between looks at whether all has gone: mostly it has at once. */
+#define FIRST_TICK 30000 /* ns */
+#define LAST_TICK  1000000
 
 /* A socket that sends only never receives more than a handshake and pings. */
 #define SMALL_BYTES 4096
@@ -35,9 +37,10 @@ struct setting {
  * is gone.
  */
 static const struct setting settings[LINK_COUNT] = {
-    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, LINK_RETURN_FRAMES, 16,
+    [LINK_ROUTER] = {ZMQ_ROUTER, LINGER_MS, LINK_ANSWER_FRAMES, 16,
                      LIMIT_FRAME_BYTES, false},
     [LINK_DEALER] = {ZMQ_DEALER, LINGER_MS, 64, 64, LIMIT_FRAME_BYTES, true},
+    [LINK_CLIENT] = {ZMQ_DEALER, 0, 64, 64, LIMIT_FRAME_BYTES, true},
     [LINK_LANE_PUSH] = {ZMQ_PUSH, 0, LINK_LANE_FRAMES, 1, SMALL_BYTES, false},
     [LINK_LANE_PULL] = {ZMQ_PULL, 0, 1, 64, LIMIT_FRAME_BYTES, false},
     [LINK_RETURN_PULL] = {ZMQ_PULL, 0, 1, 16, LIMIT_FRAME_BYTES, false},
@@ -62,6 +65,12 @@ make_context(void)
         return;
     (void)zmq_ctx_set(process.zmq, ZMQ_IO_THREADS, 1);
     (void)zmq_ctx_set(process.zmq, ZMQ_MAX_SOCKETS, MOST_SOCKETS);
+}
+
+void
+link_begin(void)
+{
+    (void)pthread_once(&process.once, make_context);
 }
 
 /* ---- a socket's life ---- */
@@ -139,7 +148,7 @@ link_socket(void **ret, enum link_kind kind, struct err *err)
 {
     void *socket = NULL;
 
-    (void)pthread_once(&process.once, make_context);
+    link_begin();
     if (process.zmq)
         socket = zmq_socket(process.zmq, settings[kind].type);
     if (!socket)
@@ -180,14 +189,18 @@ link_close(void **socket_p)
 void
 link_finish(void)
 {
-    static const struct timespec tick = {.tv_nsec = 1000000};
+    struct timespec tick = {.tv_nsec = FIRST_TICK};
     unsigned n = process.nclosed < LAST_CLOSED ? process.nclosed : LAST_CLOSED;
+    int64_t end = span_mono() + LINGER_MS * SPAN_MS;
 
-    for (int left = LINGER_MS; n > 0 && left > 0; left--) {
-        while (n > 0 && fcntl(process.closed[n - 1], F_GETFD) < 0)
+    while (n > 0 && span_mono() < end) {
+        if (fcntl(process.closed[n - 1], F_GETFD) < 0) {
             n--;
-        if (n > 0)
-            (void)nanosleep(&tick, NULL);
+            continue;
+        }
+        (void)nanosleep(&tick, NULL);
+        if (tick.tv_nsec < LAST_TICK)
+            tick.tv_nsec *= 2;
     }
     process.nclosed = 0;
 }
@@ -259,4 +272,19 @@ link_send(void *socket, const void *data, size_t n, struct err *err)
         return 0;
     return err_set(err, ERR_UNAVAILABLE, "can't send: %s",
                    zmq_strerror(zmq_errno()));
+}
+
+bool
+link_receive(void *socket, zmq_msg_t *frame)
+{
+    int rc;
+
+    (void)zmq_msg_init(frame);
+    do
+        rc = zmq_msg_recv(frame, socket, ZMQ_DONTWAIT);
+    while (rc < 0 && zmq_errno() == EINTR);
+    if (rc >= 0)
+        return true;
+    (void)zmq_msg_close(frame);
+    return false;
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <zmq.h>
+
 #include "base/err.h"
 
 #define LINK_CONTROL_PORT 7100 /* ROUTER */
@@ -22,7 +24,8 @@
 
 enum link_kind {
     LINK_ROUTER,      /* broker, control */
-    LINK_DEALER,      /* client or agent, control */
+    LINK_DEALER,      /* agent, control */
+    LINK_CLIENT,      /* a DEALER that waits for its last answer */
     LINK_LANE_PUSH,   /* broker */
     LINK_LANE_PULL,   /* agent */
     LINK_RETURN_PULL, /* broker */
@@ -45,6 +48,10 @@ bool link_is_private(const char *address);
 /* The endpoint beside `address` of a given port (tcp) or name (ipc: the path
  * with "-NAME" behind it); heap. */
 char *link_beside(const char *address, unsigned port, const char *name);
+
+/* What the first socket would take its time for, while something else is waited
+ * for. */
+void link_begin(void);
 
 /* A socket with all its options. ERR_UNAVAILABLE: out of descriptors. */
 int link_socket(void **ret, enum link_kind kind, struct err *err);
@@ -76,11 +83,16 @@ int link_fd(void *socket);
 enum { LINK_IN = 1, LINK_OUT = 2 };
 #define LINK_LANE_FRAMES   64
 #define LINK_RETURN_FRAMES 1000
+/* What waits in a ROUTER for a client that does not read; more is dropped. */
+#define LINK_ANSWER_FRAMES 256
 int link_events(void *socket);
 
 /* One frame, at once or not: 1 done, 0 not now, -1 *err (ERR_UNAVAILABLE). A
  * ROUTER says so too (EHOSTUNREACH) when the one it is for is gone. */
 int link_send(void *socket, const void *data, size_t n, struct err *err);
+
+/* One frame, or one part of some, if it is there: to be closed by the caller. */
+bool link_receive(void *socket, zmq_msg_t *frame);
 
 /* Whether a connection can be made at all, within `timeout` microseconds: a
  * broker that is away is known at once, with the cause. */

@@ -37,8 +37,7 @@ for unit in leat-broker leat-agent; do
     sed "s|@bin@|$prefix/bin|" "dist/$unit.service" >"$build/$unit.service"
     put 644 lib/systemd/system "$build/$unit.service"
 done
-# That of libzmq names what only a static libzmq takes, and nobody has: so its
-# library is named here.
+# libzmq is not among them: it is opened when a cluster is used.
 cat >"$dest/lib/pkgconfig/leat.pc" <<END
 prefix=$prefix
 includedir=\${prefix}/include
@@ -50,6 +49,6 @@ Version: $version
 Requires: jansson
 Requires.private: yaml-0.1 sqlite3 libsodium
 Libs: -L\${libdir} -lleat
-Libs.private: -lczmq -lzmq -lprotobuf-c -lxxhash -lm
+Libs.private: -lprotobuf-c -lxxhash -lm
 Cflags: -I\${includedir}
 END

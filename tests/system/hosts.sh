@@ -103,7 +103,7 @@ echo "now info agent joined words='\$*'" >&2
 read -r _ <>"$work/ever"
 END_AGENT
 printf '#!/bin/sh\necho no such thing >&2\nexit 3\n' >ended/leat-agent
-printf '#!/bin/sh\nprintf "\\tlibczmq.so.4 => not found\\n\\tlibc.so.6 => /x\\n"\n' >ldd/ldd
+printf '#!/bin/sh\nprintf "\\tlibzmq.so.5 => not found\\n\\tlibc.so.6 => /x\\n"\n' >ldd/ldd
 cat >away/leat-agent <<END_AGENT
 #!/bin/sh
 echo 'now warn agent broker_away why=gone' >&2
@@ -178,7 +178,7 @@ expect 'bare: leat-agent is not installed there; --copy brings it
 ended: the agent ended at once: no such thing
 nowhere.invalid: not reached: ssh: Could not resolve hostname
 one: runs (pid N)
-poor: libraries are missing there: libczmq.so.4
+poor: libraries are missing there: libzmq.so.5
 refuses: not reached: ssh: connect to host 127.0.0.1 port 1: Connection refused' out
 exits 1 leat agent start refuses --broker tcp://127.0.0.1:7100
 LEAT_SSH=$work/no-ssh exits 1 leat agent ls one --broker tcp://127.0.0.1:7100
