@@ -57,6 +57,7 @@ struct agent_net {
     int64_t now;
     int64_t told;  /* when all that there was to tell was last sent */
     uint32_t warm; /* results in this session, TELL_WARM at most */
+    bool early;    /* there is no broker yet */
     bool held;     /* commands' output is not read */
     bool leaving;  /* was told to */
     bool forced;   /* ... and what ran is being ended */
@@ -560,7 +561,8 @@ turn(struct agent_net *self)
     bool busy = false;
 
     self->now = span_mono();
-    next = session_turn(self->session, self->now, &busy);
+    next = self->early ? SPAN_NEVER
+                       : session_turn(self->session, self->now, &busy);
     attempts_handle(self->attempts, self->now, &until);
     self->ended = self->started = false;
     next = sooner(next, agent_tick(self->core, self->now));
@@ -596,6 +598,10 @@ sleep_until(struct agent_net *self, int64_t until)
             log_info("lifeline_ended", "running=%u",
                      agent_state(self->core).running);
             self->over = true;
+        } else if (events[i].data.fd == self->config->start_fd) {
+            (void)epoll_ctl(self->epoll, EPOLL_CTL_DEL, self->config->start_fd,
+                            NULL);
+            self->early = false;
         }
     }
 }
@@ -626,6 +632,8 @@ open_all(struct agent_net *self, struct err *err)
     watch(self, attempts_fd(self->attempts));
     if (config->lifeline >= 0)
         watch(self, config->lifeline);
+    if (config->start_fd >= 0)
+        watch(self, config->start_fd);
     return 0;
 }
 
@@ -675,6 +683,7 @@ agent_net_run(const struct agent_net_config *config, struct err *err)
                              .signals = -1,
                              .fds = {-1, -1, -1},
                              .ready_fd = config->ready_fd,
+                             .early = config->start_fd >= 0,
                              .now = span_mono()};
     int rc = open_all(&self, err);
 

@@ -23,6 +23,7 @@ struct agent_net_config {
     uint64_t files;                /* of attempts; see exec_set_process */
     int ready_fd;                  /* told once joined; -1: none */
     int lifeline;                  /* its end ends everything; -1: none */
+    int start_fd; /* readable: there is a broker to look for; -1: there is */
 };
 
 /*

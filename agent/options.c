@@ -31,6 +31,7 @@ enum {
     SET_LEVEL,
     SET_READY,
     SET_LIFELINE,
+    SET_START,
     SET_COUNT
 };
 
@@ -75,6 +76,8 @@ static const struct setting table[SET_COUNT] = {
     [SET_LIFELINE] = {0, "lifeline", SETTING_NUMBER, NULL, "FD", NULL,
                       "end everything when this pipe is closed at its other "
                       "end"},
+    [SET_START] = {0, "start-fd", SETTING_NUMBER, NULL, "FD", NULL,
+                   "look for the broker only once something can be read there"},
 };
 
 static char *
@@ -311,6 +314,7 @@ read_rest(struct agent_options *self)
     net->drain = settings_number(settings, SET_DRAIN);
     net->ready_fd = fd_of(self, SET_READY);
     net->lifeline = fd_of(self, SET_LIFELINE);
+    net->start_fd = fd_of(self, SET_START);
     net->info.version = VERSION;
     net->info.pid = (uint32_t)getpid();
     while (net->info.incarnation == 0)

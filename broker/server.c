@@ -325,8 +325,11 @@ open_store(struct broker_server *self, struct store **ret, struct err *err)
     if (store_open(&store, options->store, STORE_WRITE, err) < 0)
         return -1;
     store_share(store);
-    if ((!options->temporary && store_lock(store, options->address, err) < 0) ||
-        store_epoch_next(store, &self->epoch, err) < 0) {
+    /* No agent that was at an earlier broker comes to one of one run. */
+    self->epoch = 1;
+    if (!options->temporary &&
+        (store_lock(store, options->address, err) < 0 ||
+         store_epoch_next(store, &self->epoch, err) < 0)) {
         store_close(&store);
         return -1;
     }

@@ -404,7 +404,7 @@ take_back(struct carrying *self)
         return EXIT_OK;
     if (args_has(self->carry->args, OPT_NO_STORE))
         self->result.id = 0;
-    remote_close(&self->remote);
+    remote_leave(&self->remote);
     return open_store(self);
 }
 

@@ -169,6 +169,14 @@ remote_follow(struct remote *self, const struct local_request *request,
 }
 
 void
+remote_leave(struct remote *self)
+{
+    runs_close(&self->runs);
+    if (self->cluster)
+        cluster_leave(self->cluster);
+}
+
+void
 remote_close(struct remote *self)
 {
     runs_close(&self->runs);

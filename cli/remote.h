@@ -46,6 +46,8 @@ int remote_begin(struct remote *self, const struct local_request *request,
 int remote_follow(struct remote *self, const struct local_request *request,
                   bool quiet, struct local_result *ret, struct err *err);
 
+/* Nothing more is asked of it: a temporary cluster begins to end. */
+void remote_leave(struct remote *self);
 /* The temporary cluster is gone when this returns. */
 void remote_close(struct remote *self);
 

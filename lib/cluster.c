@@ -20,6 +20,7 @@
 #include "base/folder.h"
 #include "base/mem.h"
 #include "base/span.h"
+#include "proto/link.h"
 
 #define READY_MS 10000 /* for the broker to come up */
 #define END_MS   5000  /* for both to end by themselves */
@@ -202,7 +203,8 @@ open_log(const char *name, struct err *err)
     return fd;
 }
 
-/* Standard streams, the lifeline (3) and (4) where to say that it is ready. */
+/* Standard streams, the lifeline (3) and (4) where the broker says that it is
+ * ready and the agent hears of it. */
 static void
 set_files(posix_spawn_file_actions_t *actions, int log, int lifeline, int ready)
 {
@@ -212,9 +214,8 @@ set_files(posix_spawn_file_actions_t *actions, int log, int lifeline, int ready)
     (void)posix_spawn_file_actions_adddup2(actions, log, 1);
     (void)posix_spawn_file_actions_adddup2(actions, log, 2);
     (void)posix_spawn_file_actions_adddup2(actions, lifeline, 3);
-    if (ready >= 0)
-        (void)posix_spawn_file_actions_adddup2(actions, ready, 4);
-    (void)posix_spawn_file_actions_addclosefrom_np(actions, ready >= 0 ? 5 : 4);
+    (void)posix_spawn_file_actions_adddup2(actions, ready, 4);
+    (void)posix_spawn_file_actions_addclosefrom_np(actions, 5);
 }
 
 /* In a session of its own: Ctrl-C is ours to hear. */
@@ -315,7 +316,8 @@ start_broker(struct cluster *self, const char *store, int lifeline, int ready,
 
 static int
 start_agent(struct cluster *self, uint32_t slots,
-            const struct local_request *request, int lifeline, struct err *err)
+            const struct local_request *request, int lifeline, int ready,
+            struct err *err)
 {
     struct words words = {0};
     int rc;
@@ -324,13 +326,14 @@ start_agent(struct cluster *self, uint32_t slots,
     add_word(&words, mem_dup(self->address));
     add_word(&words, mem_printf("--slots=%" PRIu32, slots));
     add_word(&words, mem_dup("--lifeline=3"));
+    add_word(&words, mem_dup("--start-fd=4"));
     for (size_t i = 0; i < request->nresource; i++)
         add_word(&words,
                  mem_printf("--resource=%s=%.17g", request->resources[i].name,
                             request->resources[i].amount));
     for (size_t i = 0; i < request->nlabel; i++)
         add_word(&words, mem_printf("--label=%s", request->labels[i]));
-    rc = start(self, AGENT, words.list, lifeline, -1, err);
+    rc = start(self, AGENT, words.list, lifeline, ready, err);
     words_release(&words);
     return rc;
 }
@@ -393,18 +396,17 @@ cluster_check(struct cluster *self, struct err *err)
     return 0;
 }
 
-/* Until the broker has said that it is ready. */
+/* Until the broker has said that it is ready, which stays to be read: the agent
+ * sees it, too. */
 static int
 await_ready(struct cluster *self, int fd, struct err *err)
 {
     struct daemon *broker = &self->daemons[BROKER];
     int64_t end = span_mono() + READY_MS * SPAN_MS;
-    char byte;
 
     for (;;) {
         struct pollfd poller = {.fd = fd, .events = POLLIN};
         int64_t left = (end - span_mono()) / SPAN_MS;
-        ssize_t n;
 
         if (left <= 0)
             return err_set(err, ERR_SYSTEM,
@@ -412,11 +414,8 @@ await_ready(struct cluster *self, int fd, struct err *err)
                            READY_MS / 1000);
         if (poll(&poller, 1, (int)left) <= 0)
             continue;
-        n = read(fd, &byte, 1);
-        if (n > 0)
+        if (poller.revents & POLLIN)
             return 0;
-        if (n < 0 && errno == EINTR)
-            continue;
         break;
     }
     /* It has closed it: it is about to end. */
@@ -451,14 +450,11 @@ cluster_start(struct cluster **ret, uint32_t slots, const char *store,
         goto out;
     (void)close(ready[1]);
     ready[1] = -1;
-    /*
-     * An agent that finds no broker yet tries again only after 100 ms or more;
-     * if it comes when there is one, the run is submitted meanwhile.
-     */
-    if (await_ready(self, ready[0], err) < 0)
+    if (start_agent(self, slots > 0 ? slots : cluster_cores(), request,
+                    lifeline[0], ready[0], err) < 0)
         goto out;
-    rc = start_agent(self, slots > 0 ? slots : cluster_cores(), request,
-                     lifeline[0], err);
+    link_begin();
+    rc = await_ready(self, ready[0], err);
 out:
     close_pipe(lifeline);
     close_pipe(ready);
@@ -501,6 +497,14 @@ await_end(struct daemon *self, int64_t end)
 }
 
 void
+cluster_leave(struct cluster *self)
+{
+    if (self->lifeline >= 0)
+        (void)close(self->lifeline);
+    self->lifeline = -1;
+}
+
+void
 cluster_stop(struct cluster **self_p)
 {
     struct cluster *self = *self_p;
@@ -508,8 +512,7 @@ cluster_stop(struct cluster **self_p)
 
     if (!self)
         return;
-    if (self->lifeline >= 0)
-        (void)close(self->lifeline);
+    cluster_leave(self);
     for (int i = NDAEMON; i > 0; i--)
         await_end(&self->daemons[i - 1], end);
     folder_remove(self->folder);

@@ -27,6 +27,8 @@ int cluster_start(struct cluster **ret, uint32_t slots, const char *store,
 const char *cluster_address(const struct cluster *self);
 /* ERR_SYSTEM if one of the two has ended: which, how, and its last words. */
 int cluster_check(struct cluster *self, struct err *err);
+/* Both begin to end; cluster_stop follows. */
+void cluster_leave(struct cluster *self);
 /* Ends both and waits for them: nothing is left. Takes NULL inside. */
 void cluster_stop(struct cluster **self_p);
 

@@ -173,6 +173,22 @@ exec 7>&-
 ends 0 "$agent_pid"
 holds lifeline_ended four.log
 
+# --- it looks for the broker when it is told to ---
+
+mkfifo begin
+exec 7<>begin
+start_agent early --start-fd 8 8<begin 7>&-
+early=$agent_pid
+wait_for 10 has_line ' start ' early.log
+start_agent late
+wait_for 10 has_line ' joined ' late.log
+lacks ' joined ' early.log
+echo >&7
+wait_for 10 has_line ' joined ' early.log
+kill "$early" "$agent_pid"
+ends 0 "$early"
+ends 0 "$agent_pid"
+
 # --- nothing to do for a while ---
 
 start_agent five --idle-timeout 200ms
