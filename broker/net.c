@@ -31,102 +31,50 @@ struct broker_net {
 
 /* ---- frames ---- */
 
-const void *
-broker_frame_data(struct broker_frame *self, size_t *n)
+/* Who it is from, and the frame. */
+static zframe_t *
+take_message(zmsg_t *message, struct broker_client *client)
 {
-    *n = zmq_msg_size(&self->message);
-    return zmq_msg_data(&self->message);
+    zframe_t *name = zmsg_first(message);
+    size_t n = zframe_size(name);
+    zframe_t *frame;
+
+    if (zmsg_size(message) != 2 || n == 0 || n > CLIENT_NAME)
+        return NULL;
+    client->n = (uint8_t)n;
+    memcpy(client->name, zframe_data(name), n);
+    frame = zmsg_last(message);
+    zmsg_remove(message, frame);
+    return frame;
 }
 
-void
-broker_frame_release(struct broker_frame *self)
+zframe_t *
+broker_net_control(struct broker_net *self, struct broker_client *client)
 {
-    (void)zmq_msg_close(&self->message);
-}
+    zframe_t *frame = NULL;
+    zmsg_t *message;
 
-static bool
-has_more(void *socket)
-{
-    int more = 0;
-    size_t n = sizeof more;
-
-    return zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &n) == 0 && more;
-}
-
-/* False: nothing is there. */
-static bool
-receive(void *socket, zmq_msg_t *message)
-{
-    int rc;
-
-    (void)zmq_msg_init(message);
-    do {
-        rc = zmq_msg_recv(message, socket, ZMQ_DONTWAIT);
-    } while (rc < 0 && zmq_errno() == EINTR);
-    if (rc >= 0)
-        return true;
-    (void)zmq_msg_close(message);
-    return false;
-}
-
-static void
-skip_rest(struct broker_net *self, void *socket)
-{
-    zmq_msg_t message;
-
-    self->garbage++;
-    while (has_more(socket) && receive(socket, &message))
-        (void)zmq_msg_close(&message);
-}
-
-/* True: it is the last part of a message. */
-static bool
-receive_last(struct broker_net *self, void *socket, zmq_msg_t *message)
-{
-    if (!has_more(socket) || !receive(socket, message)) {
-        self->garbage++;
-        return false;
+    while (!frame && (message = zmsg_recv(self->control))) {
+        frame = take_message(message, client);
+        zmsg_destroy(&message);
+        self->garbage += frame == NULL;
     }
-    if (!has_more(socket))
-        return true;
-    (void)zmq_msg_close(message);
-    skip_rest(self, socket);
-    return false;
+    return frame;
 }
 
-bool
-broker_net_control(struct broker_net *self, struct broker_client *client,
-                   struct broker_frame *frame)
+zframe_t *
+broker_net_return(struct broker_net *self)
 {
-    zmq_msg_t name;
+    zframe_t *frame = NULL;
+    zmsg_t *message;
 
-    while (receive(self->control, &name)) {
-        size_t n = zmq_msg_size(&name);
-        bool good = n > 0 && n <= CLIENT_NAME;
-
-        if (good) {
-            client->n = (uint8_t)n;
-            memcpy(client->name, zmq_msg_data(&name), n);
-        }
-        (void)zmq_msg_close(&name);
-        if (!good)
-            skip_rest(self, self->control);
-        else if (receive_last(self, self->control, &frame->message))
-            return true;
+    while (!frame && (message = zmsg_recv(self->returns))) {
+        if (zmsg_size(message) == 1)
+            frame = zmsg_pop(message);
+        zmsg_destroy(&message);
+        self->garbage += frame == NULL;
     }
-    return false;
-}
-
-bool
-broker_net_return(struct broker_net *self, struct broker_frame *frame)
-{
-    while (receive(self->returns, &frame->message)) {
-        if (!has_more(self->returns))
-            return true;
-        (void)zmq_msg_close(&frame->message);
-        skip_rest(self, self->returns);
-    }
-    return false;
+    return frame;
 }
 
 bool
@@ -150,12 +98,14 @@ broker_net_send(struct broker_net *self, const struct broker_client *client,
 
     while (n > 0 && wire_frame_bytes(frames, n, &size, &ignored) == 0 &&
            size > 0 && size <= n) {
-        /* A part that goes is followed by the other: the socket has no bound
-         * between parts. */
-        if (zmq_send(self->control, client->name, client->n,
-                     ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-            zmq_send(self->control, frames, size, ZMQ_DONTWAIT) < 0)
+        zmsg_t *message = zmsg_new();
+
+        (void)zmsg_addmem(message, client->name, client->n);
+        (void)zmsg_addmem(message, frames, size);
+        if (zmsg_send(&message, self->control) < 0) {
+            zmsg_destroy(&message);
             return;
+        }
         frames += size;
         n -= size;
     }

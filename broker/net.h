@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <zmq.h>
+#include <czmq.h>
 
 #include "base/err.h"
 #include "broker/client.h"
@@ -36,17 +36,11 @@ void broker_net_destroy(struct broker_net **self_p);
 
 /* ---- frames ---- */
 
-struct broker_frame {
-    zmq_msg_t message;
-};
-const void *broker_frame_data(struct broker_frame *self, size_t *n);
-void broker_frame_release(struct broker_frame *self);
-
-/* The next frame; false: none is there. What can't be one of ours (several
- * parts, strange names) is dropped and counted. */
-bool broker_net_control(struct broker_net *self, struct broker_client *client,
-                        struct broker_frame *frame);
-bool broker_net_return(struct broker_net *self, struct broker_frame *frame);
+/* The next frame, the caller's from then on; NULL: none is there. What can't be
+ * one of ours (several parts, strange names) is dropped and counted. */
+zframe_t *broker_net_control(struct broker_net *self,
+                             struct broker_client *client);
+zframe_t *broker_net_return(struct broker_net *self);
 /* Something is left in it, as far as is known. */
 bool broker_net_control_waits(struct broker_net *self);
 bool broker_net_return_waits(struct broker_net *self);

@@ -91,17 +91,16 @@ static void
 take_control(struct broker_server *self)
 {
     struct broker_client client;
-    struct broker_frame frame;
+    zframe_t *frame;
 
     for (int i = 0; i < BATCH && !is_busy(self) &&
-                    broker_net_control(self->net, &client, &frame);
+                    (frame = broker_net_control(self->net, &client));
          i++) {
         struct wire wire;
         struct err err;
-        size_t n = 0;
-        const void *data = broker_frame_data(&frame, &n);
 
-        if (wire_decode(&wire, data, n, &err) < 0) {
+        if (wire_decode(&wire, zframe_data(frame), zframe_size(frame), &err) <
+            0) {
             broker_server_garbage(self, &err);
             /* Of another version, perhaps: it wants to be told so. */
             if (err.code == ERR_DENIED)
@@ -110,30 +109,29 @@ take_control(struct broker_server *self)
             broker_server_control(self, &client, &wire);
             wire_release(&wire);
         }
-        broker_frame_release(&frame);
+        zframe_destroy(&frame);
     }
 }
 
 static void
 take_returns(struct broker_server *self)
 {
-    struct broker_frame frame;
+    zframe_t *frame;
 
-    for (int i = 0;
-         i < BATCH && !is_behind(self) && broker_net_return(self->net, &frame);
+    for (int i = 0; i < BATCH && !is_behind(self) &&
+                    (frame = broker_net_return(self->net));
          i++) {
         struct wire wire;
         struct err err;
-        size_t n = 0;
-        const void *data = broker_frame_data(&frame, &n);
 
-        if (wire_decode(&wire, data, n, &err) < 0) {
+        if (wire_decode(&wire, zframe_data(frame), zframe_size(frame), &err) <
+            0) {
             broker_server_garbage(self, &err);
         } else {
             broker_server_return(self, &wire);
             wire_release(&wire);
         }
-        broker_frame_release(&frame);
+        zframe_destroy(&frame);
     }
 }
 
