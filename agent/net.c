@@ -314,7 +314,8 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
     agent_programs_again(self->programs);
     tell_beat(self);
     log_info("joined", "broker=%s session=%llu epoch=%u held=%zu",
-             self->config->address, (unsigned long long)number, epoch, n);
+             self->config->address,
+             (unsigned long long)number & LINK_SECRET_SHOWN, epoch, n);
     ready_tell("READY=1\nSTATUS=joined", self->ready_fd);
     self->ready_fd = -1;
 }

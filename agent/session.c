@@ -43,9 +43,12 @@ struct session {
     int64_t joined_at;
     bool connected;     /* the return socket was, since joining */
     int64_t shut;       /* since when it takes nothing; 0: it does */
+    bool cut;           /* ... and control was gone meanwhile */
     int64_t away_since; /* 0: not away */
     int64_t told;       /* a line about being away */
     int64_t named;      /* since when the name is taken; 0: it is not */
+    unsigned dropped;   /* frames, since a line about that */
+    int64_t dropped_told;
 };
 
 /* ---- life ---- */
@@ -119,16 +122,24 @@ session_fds(const struct session *self, int fds[SESSION_FDS], unsigned *change)
 
 /* ---- frames ---- */
 
-/* A frame that is none, or a part of something, is dropped with a line. */
+/* A frame that is none, or a part of something, is dropped; with a line, but
+ * not for each of many. */
 static bool
-decode(struct wire *wire, zmq_msg_t *message, struct err *err)
+decode(struct session *self, struct wire *wire, zmq_msg_t *message, int64_t now,
+       struct err *err)
 {
     char quoted[LOG_QUOTED];
 
     if (wire_decode(wire, zmq_msg_data(message), zmq_msg_size(message), err) ==
         0)
         return true;
-    log_warn("frame_dropped", "why=%s", log_quote(err->msg, quoted));
+    self->dropped++;
+    if (now < self->dropped_told + SPAN_SECOND)
+        return false;
+    log_warn("frame_dropped", "frames=%u why=%s", self->dropped,
+             log_quote(err->msg, quoted));
+    self->dropped = 0;
+    self->dropped_told = now;
     return false;
 }
 
@@ -192,19 +203,22 @@ say_hello(struct session *self, int64_t now)
 {
     const struct held *held;
     struct buf frame = {0};
+    char quoted[LOG_QUOTED];
     struct err err;
-    int sent = 0;
 
     held = self->calls.held(self->calls.ctx, &self->nheld);
-    if (hello_write(&frame, ++self->tag, self->info, held, self->nheld, &err) ==
-        0)
-        sent = link_send(self->control, frame.data, frame.len, &err);
-    buf_release(&frame);
     self->hello_at = now;
-    if (sent == 1)
+    if (hello_write(&frame, ++self->tag, self->info, held, self->nheld, &err) <
+        0) {
+        log_error("no_hello", "held=%zu why=%s", self->nheld,
+                  log_quote(err.msg, quoted));
+        self->hello_at = now + REMIND;
+    } else if (link_send(self->control, frame.data, frame.len, &err) == 1) {
         self->phase = ASKED;
-    else
+    } else {
         self->hello_at = now + RETRY;
+    }
+    buf_release(&frame);
 }
 
 static void
@@ -269,7 +283,7 @@ turn_asked(struct session *self, int64_t now)
 /* ":PORT" is on the broker's host. */
 static int
 connect_to(void **ret, enum link_kind kind, const struct session *self,
-           const char *endpoint, struct err *err)
+           const char *endpoint, uint64_t secret, struct err *err)
 {
     char *whole = NULL;
     int rc;
@@ -278,6 +292,8 @@ connect_to(void **ret, enum link_kind kind, const struct session *self,
         whole = link_beside(self->address,
                             (unsigned)strtoul(endpoint + 1, NULL, 10), "");
     rc = link_socket(ret, kind, err);
+    if (rc == 0 && kind == LINK_LANE_PULL)
+        rc = link_set_secret(*ret, kind, secret, err);
     if (rc == 0)
         rc = link_connect(*ret, whole ? whole : endpoint, err);
     free(whole);
@@ -293,10 +309,10 @@ on_welcome(struct session *self, const Wire__Welcome *welcome, int64_t now)
     if (self->phase != ASKED || welcome->tag != self->tag)
         return; /* to an earlier hello */
     if (welcome->n_tickets != self->nheld ||
-        connect_to(&self->lane, LINK_LANE_PULL, self, welcome->lane, &err) <
-            0 ||
-        connect_to(&self->back, LINK_RETURN_PUSH, self, welcome->back, &err) <
-            0) {
+        connect_to(&self->lane, LINK_LANE_PULL, self, welcome->lane,
+                   welcome->session, &err) < 0 ||
+        connect_to(&self->back, LINK_RETURN_PUSH, self, welcome->back, 0,
+                   &err) < 0) {
         if (welcome->n_tickets != self->nheld)
             (void)err_set(&err, ERR_INVALID, "its welcome is for another");
         log_error("no_connection", "broker=%s why=%s", self->address,
@@ -350,6 +366,14 @@ on_refusal(struct session *self, const Wire__Answer *answer, int64_t now)
     }
 }
 
+/* The broker has given the session up, and says so in answer to its hello. */
+static bool
+is_over(const struct session *self, const struct wire *wire)
+{
+    return wire->type == WIRE_ANSWER && self->phase == JOINED &&
+           wire->as.answer->tag == self->tag;
+}
+
 /* ---- receiving ---- */
 
 static void
@@ -360,6 +384,8 @@ on_control(struct session *self, const struct wire *wire, int64_t now)
     else if (wire->type == WIRE_ANSWER && self->phase == ASKED &&
              wire->as.answer->tag == self->tag && wire->as.answer->code != 0)
         on_refusal(self, wire->as.answer, now);
+    else if (is_over(self, wire))
+        session_again(self, wire->as.answer->text, now);
     else if (wire->type == WIRE_ANSWER || wire->type == WIRE_CHUNK)
         self->calls.control(self->calls.ctx, wire);
 }
@@ -375,7 +401,7 @@ receive_control(struct session *self, int64_t now)
     for (int i = 0; i < BATCH; i++) {
         if (!self->control || !link_receive(self->control, &message))
             return false;
-        if (decode(&wire, &message, &err)) {
+        if (decode(self, &wire, &message, now, &err)) {
             on_control(self, &wire, now);
             wire_release(&wire);
         } else if (err.code == ERR_DENIED) {
@@ -399,7 +425,7 @@ receive_lane(struct session *self, int64_t now)
             return false;
         self->heard = now;
         self->ahead = 0;
-        if (!decode(&wire, &message, &err)) {
+        if (!decode(self, &wire, &message, now, &err)) {
             /* What was in it is taken for given: that is found in a hello. */
             session_again(self, err.msg, now);
         } else {
@@ -431,10 +457,14 @@ what_is_wrong(struct session *self, int64_t now)
         self->shut = 0;
         return NULL;
     }
-    if (self->shut == 0)
+    if (self->shut == 0) {
         self->shut = now;
-    /* A full socket takes nothing, either; but then control does. */
-    return !control && now >= self->shut + GONE ? "connection gone" : NULL;
+        self->cut = false;
+    }
+    /* A full socket takes nothing, either; but then control does all the while.
+     * A broker that is there again at once has control only. */
+    self->cut = self->cut || !control;
+    return self->cut && now >= self->shut + GONE ? "connection gone" : NULL;
 }
 
 static void

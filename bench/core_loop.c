@@ -110,7 +110,7 @@ join(struct bench *self, size_t n, struct err *err)
         struct agent_info info = {
             .name = name, .version = "1", .incarnation = i + 1, .slots = 4};
         struct beat beat = {0};
-        broker_session session;
+        broker_session session = i;
         int rc =
             broker_hello(self->broker, &info, NULL, 0, 0, &session, NULL, err);
 

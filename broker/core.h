@@ -51,7 +51,8 @@ enum broker_tell {
     TELL_COUNT
 };
 
-/* An agent's session: hello to loss. Numbers are never used again. */
+/* An agent's session: hello to loss. Numbers are never used again, and known to
+ * that agent only: who knows one is believed. */
 typedef uint64_t broker_session;
 
 struct broker_effects {
@@ -143,7 +144,7 @@ void broker_tell_impossible(struct broker *self, int64_t now,
 /* ---- agents ---- */
 
 /*
- * An agent says hello. *session is its new one; tickets[i] (nheld of them) are
+ * An agent says hello. *session, random before, is its new one; tickets[i] (nheld of them) are
  * what the held attempts are called from now on, 0: the agent is to forget it
  * (and end it if it runs). An earlier session of the same incarnation ends
  * here: what it does not hold any more is requeued. ERR_INVALID: another agent

@@ -181,7 +181,6 @@ struct storing {
 struct broker {
     struct broker_effects effects;
     uint32_t epoch;
-    uint32_t nsession;
     struct lives lives;
     size_t nlife;
     struct peer *peers[LIMIT_AGENTS];

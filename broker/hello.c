@@ -76,15 +76,22 @@ find_by_name(const struct broker *self, const char *name)
     return NULL;
 }
 
+/* 54 bits that nobody can guess, and its place; never 0 and never so large that
+ * it is taken for another number. */
+static broker_session
+make_session(uint64_t random, uint32_t place)
+{
+    return (random >> 10 | UINT64_C(1) << 54) << 8 | place;
+}
+
 static struct peer *
 new_peer(struct broker *self, uint32_t place, const struct agent_info *info,
-         int64_t now)
+         uint64_t random, int64_t now)
 {
     struct peer *peer = mem_alloc(1, sizeof *peer);
 
     peer->place = place;
-    peer->session =
-        (uint64_t)self->epoch << 40 | (uint64_t)++self->nsession << 8 | place;
+    peer->session = make_session(random, place);
     copy_info(&peer->info, info);
     peer->state = AGENT_JOINING;
     peer->window = info->slots;
@@ -307,7 +314,7 @@ broker_hello(struct broker *self, const struct agent_info *info,
     if (place < 0)
         return err_set(err, ERR_LIMIT, "a broker has at most %u agents",
                        LIMIT_AGENTS);
-    peer = new_peer(self, (uint32_t)place, info, now);
+    peer = new_peer(self, (uint32_t)place, info, *session, now);
     if (self->npeer == 0)
         self->agents_since = now > 0 ? now : 1;
     self->peers[place] = peer;

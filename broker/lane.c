@@ -36,6 +36,9 @@ struct broker_lane {
     uint32_t frames;
     struct noted *noted;
     size_t nnoted, cap_noted;
+    struct broker_client client; /* its agent, to be told of the end */
+    uint64_t tag;
+    bool has_agent;
 };
 
 int
@@ -49,6 +52,7 @@ broker_lane_new(struct broker_lane **ret, broker_session session,
     self->session = session;
     self->join_by = now + JOIN_TIME;
     if (link_socket(&self->socket, LINK_LANE_PUSH, err) < 0 ||
+        link_set_secret(self->socket, LINK_LANE_PUSH, session, err) < 0 ||
         link_bind(self->socket, self->endpoint, err) < 0) {
         broker_lane_destroy(&self);
         return -1;
@@ -108,6 +112,27 @@ int
 broker_lane_fd(const struct broker_lane *self)
 {
     return link_fd(self->socket);
+}
+
+void
+broker_lane_set_agent(struct broker_lane *self,
+                      const struct broker_client *client, uint64_t tag)
+{
+    self->client = *client;
+    self->tag = tag;
+    self->has_agent = true;
+}
+
+bool
+broker_lane_take_agent(struct broker_lane *self, struct broker_client *client,
+                       uint64_t *tag)
+{
+    bool has = self->has_agent;
+
+    *client = self->client;
+    *tag = self->tag;
+    self->has_agent = false;
+    return has;
 }
 
 int

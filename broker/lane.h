@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "broker/client.h"
 #include "broker/core.h"
 
 struct broker_lane;
@@ -31,6 +32,13 @@ void broker_lane_unbind(void **socket_p, const char *endpoint);
 broker_session broker_lane_session(const struct broker_lane *self);
 const char *broker_lane_endpoint(const struct broker_lane *self);
 int broker_lane_fd(const struct broker_lane *self);
+
+/* Its agent, as control calls it, and the tag of its hello. */
+void broker_lane_set_agent(struct broker_lane *self,
+                           const struct broker_client *client, uint64_t tag);
+/* For the one time that it is told of the end; false: it was. */
+bool broker_lane_take_agent(struct broker_lane *self,
+                            struct broker_client *client, uint64_t *tag);
 
 /* -1 *err: it can't travel, and never will. */
 int broker_lane_task(struct broker_lane *self, const struct lane_task *task,

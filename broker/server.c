@@ -2,6 +2,7 @@
 #include "broker/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,7 @@
 #define READER_BUSY    256 /* questions under way: no more are taken */
 #define PATIENCE       (5 * SPAN_SECOND) /* of the last commit */
 #define TELL_GARBAGE   SPAN_SECOND
+#define TELL_FILES     (60 * SPAN_SECOND)
 #define LONGEST        (60 * SPAN_SECOND)
 #define EVENTS         64
 #define EVENT_LIFELINE UINT64_MAX
@@ -58,6 +60,39 @@ broker_server_garbage(struct broker_server *self, const struct err *err)
 {
     self->garbage++;
     (void)log_quote(err->msg, self->garbage_text);
+}
+
+static void
+tell_refused(struct broker_server *self)
+{
+    uint64_t n =
+        self->now - self->refused_told < TELL_GARBAGE ? 0 : link_refused();
+
+    if (n == 0)
+        return;
+    log_warn("lane_refused", "connections=%llu why=\"not its agent\"",
+             (unsigned long long)n);
+    self->refused_told = self->now;
+}
+
+/* libzmq does not say so, and whoever connects gets no answer. */
+static void
+tell_files(struct broker_server *self)
+{
+    struct err err;
+    int fd;
+
+    if (self->now < self->files_at)
+        return;
+    self->files_at = self->now + SPAN_SECOND;
+    fd = fcntl(self->poll, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) {
+        (void)close(fd);
+        return;
+    }
+    (void)err_system(&err, "nobody can connect any more");
+    log_error("no_files", "why=%s", log_quote(err.msg, (char[LOG_QUOTED]){0}));
+    self->files_at = self->now + TELL_FILES;
 }
 
 static void
@@ -217,8 +252,11 @@ on_gone(void *ctx, broker_session session, enum broker_gone why)
 {
     struct broker_server *self = ctx;
 
-    log_debug("lane_gone", "session=%llu why=%s", (unsigned long long)session,
+    log_debug("lane_gone", "session=%llu why=%s",
+              (unsigned long long)session & LINK_SECRET_SHOWN,
               why == GONE_STUCK ? "stuck" : "connection");
+    if (why == GONE_CONNECTION) /* which the core does not give up at once */
+        broker_server_tell_over(self, session, "its lane is gone");
     broker_gone(self->core, session, why, self->now);
 }
 
@@ -259,6 +297,8 @@ turn(struct broker_server *self)
     due = other < due ? other : due;
     seal(self);
     tell_garbage(self);
+    tell_refused(self);
+    tell_files(self);
     other = broker_net_due(self->net);
     due = other < due ? other : due;
     other = broker_watch_next(self->watch);

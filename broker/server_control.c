@@ -2,12 +2,15 @@
 /*
  * server_control - messages of clients and agents, by type.
  */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/span.h"
 #include "broker/server_impl.h"
 #include "proto/convert.h"
+#include "proto/link.h"
 
 typedef void on_message(struct broker_server *self,
                         const struct broker_client *client,
@@ -24,9 +27,9 @@ send_buf(struct broker_server *self, const struct broker_client *client,
 
 /* A session with its lane. */
 static int
-welcome(struct broker_server *self, const struct hello *hello,
-        broker_session session, const uint32_t *tickets, struct buf *out,
-        struct err *err)
+welcome(struct broker_server *self, const struct broker_client *client,
+        const struct hello *hello, broker_session session,
+        const uint32_t *tickets, struct buf *out, struct err *err)
 {
     char *lane = NULL;
     int rc = -1;
@@ -35,13 +38,56 @@ welcome(struct broker_server *self, const struct hello *hello,
         rc = welcome_write(out, hello->tag, session, self->epoch, lane,
                            broker_net_back(self->net), tickets, hello->nheld,
                            err);
-    if (rc == 0)
+    if (rc == 0) {
+        broker_lane_set_agent(broker_net_lane(self->net, session), client,
+                              hello->tag);
         log_info("agent_up",
                  "agent=%s host=%s slots=%u session=%llu lane=%s held=%zu",
                  hello->info.name, hello->info.host, hello->info.slots,
-                 (unsigned long long)session, lane, hello->nheld);
+                 (unsigned long long)session & LINK_SECRET_SHOWN, lane,
+                 hello->nheld);
+    }
     free(lane);
     return rc;
+}
+
+/* Not while that was said of it within a minute. */
+static void
+tell_unwanted(struct broker_server *self, const struct agent_info *info,
+              const struct err *err)
+{
+    unsigned i = 0;
+
+    while (i < UNWANTED &&
+           (self->unwanted[i].incarnation != info->incarnation ||
+            self->now - self->unwanted[i].told > 60 * SPAN_SECOND))
+        i++;
+    if (i < UNWANTED)
+        return;
+    i = self->nunwanted++ % UNWANTED;
+    self->unwanted[i].incarnation = info->incarnation;
+    self->unwanted[i].told = self->now;
+    log_warn("agent_refused", "agent=%s text=%s", info->name,
+             log_quote(err->msg, (char[LOG_QUOTED]){0}));
+}
+
+void
+broker_server_tell_over(struct broker_server *self, broker_session session,
+                        const char *why)
+{
+    struct broker_lane *lane =
+        self->net ? broker_net_lane(self->net, session) : NULL;
+    struct broker_client client;
+    struct buf out = {0};
+    uint64_t tag = 0;
+    struct err err;
+
+    if (!lane || !broker_lane_take_agent(lane, &client, &tag))
+        return;
+    (void)err_set(&err, ERR_UNAVAILABLE, "%s", why);
+    answer_write(&out, tag, &err, 0);
+    send_buf(self, &client, &out);
+    buf_release(&out);
 }
 
 static void
@@ -54,14 +100,15 @@ on_hello(struct broker_server *self, const struct broker_client *client,
     uint32_t *tickets;
     struct err err;
 
+    randombytes_buf(&session, sizeof session);
     hello_read(&hello, wire);
     tickets = mem_alloc(hello.nheld, sizeof *tickets);
     if (broker_hello(self->core, &hello.info, hello.held, hello.nheld,
                      self->now, &session, tickets, &err) < 0) {
-        log_warn("agent_refused", "agent=%s text=%s", hello.info.name,
-                 log_quote(err.msg, (char[LOG_QUOTED]){0}));
+        tell_unwanted(self, &hello.info, &err);
         answer_write(&out, hello.tag, &err, 0);
-    } else if (welcome(self, &hello, session, tickets, &out, &err) < 0) {
+    } else if (welcome(self, client, &hello, session, tickets, &out, &err) <
+               0) {
         log_error("lane_failed", "agent=%s text=%s", hello.info.name,
                   log_quote(err.msg, (char[LOG_QUOTED]){0}));
         broker_gone(self->core, session, GONE_CONNECTION, self->now);

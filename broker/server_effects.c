@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "broker/server_impl.h"
 #include "exec/carry.h"
+#include "proto/link.h"
 
 #define LOOK (250 * SPAN_MS) /* for tasks that nobody can run */
 
@@ -129,8 +130,10 @@ on_drop(void *ctx, broker_session agent, const char *why)
     struct broker_server *self = ctx;
     char text[LOG_QUOTED];
 
-    log_info("agent_down", "session=%llu why=%s", (unsigned long long)agent,
+    log_info("agent_down", "session=%llu why=%s",
+             (unsigned long long)agent & LINK_SECRET_SHOWN,
              log_quote(why, text));
+    broker_server_tell_over(self, agent, why);
     if (self->net)
         broker_net_drop(self->net, agent, self->now);
 }

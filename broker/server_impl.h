@@ -32,6 +32,8 @@ struct unsent {
     char *cause;
 };
 
+#define UNWANTED 16
+
 struct broker_server {
     struct broker_server_options options;
     struct broker *core;
@@ -60,7 +62,14 @@ struct broker_server {
     /* Frames that were no good, told once a second. */
     uint64_t garbage;
     char garbage_text[LOG_QUOTED];
-    int64_t garbage_told;
+    int64_t garbage_told, refused_told;
+    int64_t files_at; /* when to see whether one can still be opened */
+    /* Agents that are refused say hello again and again: told once a minute. */
+    struct {
+        uint64_t incarnation;
+        int64_t told;
+    } unwanted[UNWANTED];
+    unsigned nunwanted;
 };
 
 /* ---- server.c ---- */
@@ -109,6 +118,9 @@ int broker_server_admit(const struct broker_server *self, struct err *err);
 void broker_server_control(struct broker_server *self,
                            const struct broker_client *client,
                            const struct wire *wire);
+/* The agent of a session, if it can be reached: it is over, and why. */
+void broker_server_tell_over(struct broker_server *self, broker_session session,
+                             const char *why);
 void broker_server_ask(struct broker_server *self,
                        const struct broker_client *client,
                        const Wire__Ask *ask);

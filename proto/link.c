@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/span.h"
 #include "proto/limits.h"
 #include "proto/link_address.h"
+#include "proto/link_gate.h"
 
 #define MOST_SOCKETS 16384
 #define LAST_CLOSED  8
@@ -55,6 +57,7 @@ static struct {
     void *zmq;
     int closed[LAST_CLOSED];
     unsigned nclosed;
+    bool gated;
 } process = {.once = PTHREAD_ONCE_INIT};
 
 static void
@@ -99,7 +102,8 @@ is_session(enum link_kind kind)
 static void
 refuse_old(void *socket)
 {
-    int rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "leat", 4);
+    int rc = zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, LINK_GATE_OPEN,
+                            strlen(LINK_GATE_OPEN));
 
     assert(rc == 0);
     (void)rc;
@@ -157,6 +161,41 @@ link_socket(void **ret, enum link_kind kind, struct err *err)
     set_all(socket, kind);
     *ret = socket;
     return 0;
+}
+
+static int
+set_text(void *socket, int option, const char *text)
+{
+    return zmq_setsockopt(socket, option, text, strlen(text));
+}
+
+int
+link_set_secret(void *socket, enum link_kind kind, uint64_t secret,
+                struct err *err)
+{
+    char text[17];
+    int rc;
+
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)secret);
+    if (kind == LINK_LANE_PULL) {
+        rc = set_text(socket, ZMQ_PLAIN_USERNAME, "lane") +
+             set_text(socket, ZMQ_PLAIN_PASSWORD, text);
+        assert(rc == 0);
+        return 0;
+    }
+    if (!process.gated && link_gate_start(process.zmq, err) < 0)
+        return -1;
+    process.gated = true;
+    set(socket, ZMQ_PLAIN_SERVER, 1);
+    rc = set_text(socket, ZMQ_ZAP_DOMAIN, text);
+    assert(rc == 0);
+    return 0;
+}
+
+uint64_t
+link_refused(void)
+{
+    return link_gate_refused();
 }
 
 static int

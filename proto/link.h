@@ -56,6 +56,17 @@ void link_begin(void);
 /* A socket with all its options. ERR_UNAVAILABLE: out of descriptors. */
 int link_socket(void **ret, enum link_kind kind, struct err *err);
 /*
+ * A lane's two ends, before they are bound or connected: the PUSH has only peers
+ * with the same secret, whoever else knows its endpoint. Without keys it goes
+ * over the wire as it is: this keeps out who can't read what others send.
+ */
+int link_set_secret(void *socket, enum link_kind kind, uint64_t secret,
+                    struct err *err);
+/* Peers that were turned away since the last call, having another secret. */
+uint64_t link_refused(void);
+#define LINK_SECRET_SHOWN 0xffffffu /* of a secret, in logs */
+
+/*
  * Bind; ERR_UNAVAILABLE names who may have the port. An ipc path that somebody
  * listens at is not taken away; one that is left over is. link_close frees an
  * endpoint a moment later, in the background.

@@ -281,7 +281,7 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     struct agent_info info = host->info;
     uint32_t *tickets = mem_alloc(message->n, sizeof *tickets);
     struct message *answer;
-    broker_session session;
+    broker_session session = ++hub->nsession << 10;
     struct err err;
 
     info.incarnation = message->incarnation;

@@ -335,6 +335,7 @@ struct hub {
     int64_t paused_until;
     struct broker *core;
     uint32_t epoch;
+    uint64_t nsession;
     struct slip *slips;
     size_t nslip, cap_slip;
     struct receipt *receipts;

@@ -11,10 +11,19 @@
                                  greeting, ready
     zmtp.py version ADDRESS      a frame of another version: prints the answer
     zmtp.py hello ADDRESS NAME   join as an agent: prints the answer
+    zmtp.py results ADDRESS BACK join as an agent; words of its about tickets
+                                 that nobody gave it, and of agents that there
+                                 are not, to the way BACK: prints how many more
+                                 or less the broker has counted as late
     zmtp.py size ADDRESS BYTES   a chunk whose frame has so many bytes, and then
                                  an Ask: prints "answered" or "closed"
+    zmtp.py steal ADDRESS        pull from a lane that is an agent's: prints
+                                 "refused" or what was dealt
     zmtp.py deaf ADDRESS N       N looks of run 1, whose answers are not read;
                                  until stdin ends
+    zmtp.py relay PORT N         127.0.0.2 stands for 127.0.0.1 at so many ports,
+                                 until stdin ends; a line there: nothing passes
+                                 any more, another one: all does again
     zmtp.py serve PORT HOW       a broker that is none: silent, garbage, http,
                                  keys, version, welcome, closes; until stdin
                                  ends
@@ -23,6 +32,7 @@ ADDRESS: tcp://127.0.0.1:PORT or ipc://PATH.
 """
 
 import ctypes
+import json
 import os
 import random
 import socket
@@ -353,6 +363,37 @@ def hello(address, name):
     show(peer.receive())
 
 
+def late(peer):
+    peer.send(frame(ASK, message(_1=1)))
+    return json.loads(parse(peer.receive()[12:])[5])["late"]
+
+
+def results(address, back):
+    peer = join(address)
+    peer.send(frame(HELLO, message(_1=1, _2="liar", _3="x", _4=1, _5=77, _6=1,
+                                   _9="1")))
+    session = parse(peer.receive()[12:])[2]
+    before = late(peer)
+    teller = join(back, "PUSH")
+    told = 0
+    for agent in (session, session + (1 << 40), session ^ 256, 0):
+        for ticket in (8000, 8001, 1 << 20, (1 << 32) - 1):
+            for state in range(6, 14):  # the ends
+                teller.send(frame(RETURN, message(
+                    _1=agent, _2=1, _6=message(_1=ticket, _2=state, _3=b"1"))))
+            teller.send(frame(RETURN, message(
+                _1=agent, _2=1, _3=[ticket] * 3, _4=[2, 0, 0], _5=[1, 1, 1])))
+            teller.send(frame(RETURN, message(_1=agent, _7=[ticket], _8=[ticket])))
+            teller.send(frame(RETURN, message(
+                _1=agent, _9=message(_1=ticket, _2=1, _3=2, _4=b"words"))))
+            told += 8 + 3 + 2 + 1
+    end = time.monotonic() + WAIT
+    while late(peer) - before < told and time.monotonic() < end:
+        pass
+    print(late(peer) - before - told)
+    teller.send(frame(RETURN, message(_1=session, _11=1)))  # it leaves
+
+
 def size(address, n):
     peer = join(address)
     body = field(3, b"x" * (n - 12 - 4))
@@ -365,6 +406,28 @@ def size(address, n):
         print("answered")
     except OSError as err:
         print("no answer" if isinstance(err, TimeoutError) else "closed")
+
+
+def steal(address):
+    def try_as(mechanism, first):
+        sock = connect(address)
+        try:
+            sock.sendall(GREETING[:12] + mechanism.ljust(20, b"\0") + GREETING[32:])
+            sock.sendall(first)
+            got = b"x"
+            while got:
+                got = sock.recv(65536)
+                if b"lT" in got:
+                    return got
+        except OSError:
+            pass
+        return None
+
+    guesses = [b"", b"0" * 16, b"1", b"leat"]
+    tries = [(b"NULL", ready("PULL"))]
+    tries += [(b"PLAIN", command(b"HELLO", b"\x04lane" + bytes([len(g)]) + g))
+              for g in guesses]
+    print(next((got for got in (try_as(*t) for t in tries) if got), "refused"))
 
 
 def deaf(address, n):
@@ -426,6 +489,52 @@ def serve(port, how):
 
     threading.Thread(target=accept, daemon=True).start()
     sys.stdin.read()
+
+
+# ---- a network that breaks without anybody being told ----
+
+def pass_on(source, target, open_):
+    try:
+        while data := source.recv(65536):
+            open_.wait()
+            target.sendall(data)
+        open_.wait()
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def relay_one(sock, port, open_):
+    open_.wait()
+    try:
+        far = socket.create_connection(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        return
+    threading.Thread(target=pass_on, args=(far, sock, open_), daemon=True).start()
+    pass_on(sock, far, open_)
+
+
+def relay(port, n):
+    open_ = threading.Event()
+    open_.set()
+
+    def accept(listener, port):
+        while True:
+            sock, _ = listener.accept()
+            threading.Thread(target=relay_one, args=(sock, port, open_),
+                             daemon=True).start()
+
+    for at in range(port, port + n):
+        listener = socket.create_server(("127.0.0.2", at))
+        threading.Thread(target=accept, args=(listener, at), daemon=True).start()
+    print("there", flush=True)
+    for _ in sys.stdin:
+        if open_.is_set():
+            open_.clear()
+        else:
+            open_.set()
+        print("open" if open_.is_set() else "cut", flush=True)
 
 
 def ports(n):

@@ -67,6 +67,19 @@ exits 0 zmtp version "$broker"
 expect '8 5 the peer speaks version 2 of the protocol, this is version 1' out
 exits 0 zmtp hello "$broker" one
 holds 'there is an agent `one` already' out
+exits 5 timeout 20 "$bin/leat-agent" "$broker" --name one
+(($(grep -c 'agent_refused agent=one' broker.log) == 2)) ||
+    fail "a refusal is told too often: $(grep agent_refused broker.log)"
+
+# results of what nobody asked for are counted, and that is all
+exits 0 zmtp results "$broker" "tcp://127.0.0.1:$((port + 1))"
+expect 0 out
+wait_for 10 grep -q 'agent_down .* why="it left"' broker.log
+
+# a lane is its agent's alone, whoever else finds its port
+exits 0 zmtp steal "tcp://127.0.0.1:$lane"
+expect refused out
+wait_for 10 grep -q ' lane_refused ' broker.log
 
 # connections that say nothing, or no more than hello
 declare -a holders=()
@@ -90,7 +103,7 @@ expect over watched
 (($(wc -l <"$log") == 300)) || fail "$(wc -l <"$log") tasks were begun"
 [[ ! $(twice) ]] || fail "begun twice: $(twice)"
 lacks waiting watched.err
-(($(grep -c agent_up broker.log) == 1)) || fail "the agent had to come again"
+(($(grep -c "agent_up agent=one" broker.log) == 1)) || fail "the agent had to come again"
 flat() {
     (($(files) <= before + 2))
 }

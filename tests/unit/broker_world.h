@@ -50,7 +50,7 @@ struct broker_world {
     struct member members[COUNT_MEMBERS];
     size_t nmember;
     int64_t now, next, wall;
-    uint64_t nrun;
+    uint64_t nrun, nsession;
     bool records, beats, env;  /* journal them too */
     const char *const *labels; /* of agents to join */
     uint32_t nlabel;
@@ -310,6 +310,7 @@ hello(struct broker_world *w, const char *name, uint32_t slots,
         .nlabel = w->nlabel,
     };
 
+    m->session = ++w->nsession << 10;
     if (broker_hello(w->broker, &info, held, nheld, w->now, &m->session,
                      tickets, err) < 0)
         return -1;

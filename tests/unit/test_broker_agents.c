@@ -329,7 +329,7 @@ there_is_an_end_to_the_number_of_agents(void **state)
 {
     struct broker_world *w = *state;
     struct agent_info info = {.version = "1", .slots = 1};
-    broker_session session;
+    broker_session session = 0;
     struct err err;
     char name[16];
 

@@ -34,6 +34,7 @@ struct served {
     void *lane, *back;
     struct return_out *out;
     uint64_t session, number, acked;
+    uint64_t hello; /* tag of the last */
     uint32_t epoch;
     uint32_t tickets[TICKETS]; /* of tasks that came */
     struct held held[TICKETS];
@@ -170,7 +171,7 @@ ask_frame(struct served *s, enum wire_type type, const ProtobufCMessage *base)
 }
 
 static void
-next_frame(struct served *s, void *socket, struct wire *ret)
+any_frame(struct served *s, void *socket, struct wire *ret)
 {
     zmq_msg_t message;
 
@@ -181,6 +182,26 @@ next_frame(struct served *s, void *socket, struct wire *ret)
                     &s->box->err) < 0)
         fail_msg("%s", s->box->err.msg);
     (void)zmq_msg_close(&message);
+}
+
+/* It says that the session of the last hello, or of one before, is over. */
+static bool
+is_over(const struct served *s, const struct wire *wire)
+{
+    return wire->type == WIRE_ANSWER && wire->as.answer->tag != 0 &&
+           wire->as.answer->tag <= s->hello &&
+           wire->as.answer->code == ERR_UNAVAILABLE;
+}
+
+/* The next that is not about a session. */
+static void
+next_frame(struct served *s, void *socket, struct wire *ret)
+{
+    any_frame(s, socket, ret);
+    while (is_over(s, ret)) {
+        wire_release(ret);
+        any_frame(s, socket, ret);
+    }
 }
 
 /* ---- as a client ---- */
@@ -448,6 +469,7 @@ hello(struct served *s, const char *name, uint64_t incarnation,
         fail_msg("%s", wire.as.answer->text);
     assert_int_equal(wire.type, WIRE_WELCOME);
     assert_int_equal(wire.as.welcome->n_tickets, nheld);
+    s->hello = wire.as.welcome->tag;
     for (size_t i = 0; i < nheld; i++)
         s->tickets[i] = wire.as.welcome->tickets[i];
     s->session = wire.as.welcome->session;
@@ -456,6 +478,8 @@ hello(struct served *s, const char *name, uint64_t incarnation,
     s->ntask = nheld;
     assert_int_equal(link_socket(&s->lane, LINK_LANE_PULL, &s->box->err), 0);
     assert_int_equal(link_socket(&s->back, LINK_RETURN_PUSH, &s->box->err), 0);
+    assert_int_equal(
+        link_set_secret(s->lane, LINK_LANE_PULL, s->session, &s->box->err), 0);
     assert_int_equal(link_connect(s->lane, wire.as.welcome->lane, &s->box->err),
                      0);
     assert_int_equal(link_connect(s->back, wire.as.welcome->back, &s->box->err),
@@ -730,6 +754,26 @@ what_a_dead_agent_had_goes_to_another(void **state)
     follow(s, run, &looked);
     assert_int_equal(looked.state, STORE_SUCCEEDED);
     release_looked(&looked);
+}
+
+/* It would find out by the silence. */
+static void
+an_agent_is_told_that_its_lane_is_gone(void **state)
+{
+    struct served *s = *state;
+    struct wire wire;
+
+    hello(s, "one", 1, NULL, 0);
+    (void)submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    link_close(&s->lane);
+    any_frame(s, s->control, &wire);
+    assert_true(is_over(s, &wire));
+    assert_string_equal(wire.as.answer->text, "its lane is gone");
+    wire_release(&wire);
+    s->held[0].phase = HELD_RUNNING;
+    hello(s, "one", 1, s->held, 1);
+    assert_int_not_equal(s->tickets[0], 0);
 }
 
 static void
@@ -1146,6 +1190,7 @@ main(void)
         SERVED(a_restarted_broker_adopts_what_agents_hold),
         SERVED(a_restarted_broker_knows_what_was_cancelled),
         SERVED(what_a_dead_agent_had_goes_to_another),
+        SERVED(an_agent_is_told_that_its_lane_is_gone),
         SERVED(values_that_are_too_long_to_travel_fail_the_task),
         SERVED(a_cached_value_is_not_sent_again),
         SERVED(only_what_ran_where_it_was_to_is_cached),

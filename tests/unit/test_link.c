@@ -475,6 +475,40 @@ frames_go_down_a_lane(void **state)
     link_close(&push);
 }
 
+/* Whoever else is connected gets none of its frames. */
+static void
+a_lane_deals_only_to_who_knows_its_secret(void **state)
+{
+    static const uint64_t secrets[] = {0, 8, 7}; /* 0: none */
+    struct place *place = *state;
+    void *push = NULL, *pulls[COUNT(secrets)] = {0};
+    int64_t start = span_mono();
+    char got[8];
+    struct err err;
+
+    assert_int_equal(link_socket(&push, LINK_LANE_PUSH, &err), 0);
+    assert_int_equal(link_set_secret(push, LINK_LANE_PUSH, 7, &err), 0);
+    assert_int_equal(link_bind(push, place->ipc, &err), 0);
+    for (size_t i = 0; i < COUNT(secrets); i++) {
+        assert_int_equal(link_socket(&pulls[i], LINK_LANE_PULL, &err), 0);
+        if (secrets[i] != 0)
+            assert_int_equal(
+                link_set_secret(pulls[i], LINK_LANE_PULL, secrets[i], &err), 0);
+        assert_int_equal(link_connect(pulls[i], place->ipc, &err), 0);
+        while (secrets[i] == 8 && link_refused() == 0)
+            assert_true(span_mono() - start < SOON);
+    }
+    for (int i = 0; i < 12; i++) {
+        assert_in_range(wait_out(push, true), 0, SOON);
+        assert_int_equal(link_send(push, "hello", 5, &err), 1);
+        wait_in(pulls[2]);
+        assert_int_equal(zmq_recv(pulls[2], got, sizeof got, ZMQ_DONTWAIT), 5);
+    }
+    for (size_t i = 0; i < COUNT(secrets); i++)
+        link_close(&pulls[i]);
+    link_close(&push);
+}
+
 static void
 a_lost_lane_is_not_gone_back_to(void **state)
 {
@@ -589,6 +623,7 @@ main(void)
         WITH_SOCKET(a_lane_is_known_to_have_lost_its_peer_at_once),
         WITH_SOCKET(an_agent_knows_at_once_that_its_broker_is_gone),
         WITH_SOCKET(frames_go_down_a_lane),
+        WITH_SOCKET(a_lane_deals_only_to_who_knows_its_secret),
         WITH_SOCKET(a_lost_lane_is_not_gone_back_to),
         WITH_SOCKET(what_was_sent_last_still_goes_when_all_is_over),
         WITH_SOCKET(a_place_that_is_taken_is_not_taken_away),

@@ -24,7 +24,8 @@
 #include "base/span.h"
 #include "proto/link.h"
 
-#define SOON (10 * SPAN_SECOND)
+#define SESSION 9
+#define SOON    (10 * SPAN_SECOND)
 
 struct played {
     char folder[32];
@@ -34,6 +35,7 @@ struct played {
     char name[32]; /* of the agent, at the ROUTER */
     size_t nname;
     unsigned joined, lanes;
+    uint64_t tag; /* of its last hello */
     char lost[200];
     struct err err;
 };
@@ -94,6 +96,8 @@ static void
 bind_at(struct played *p, void **socket, enum link_kind kind, const char *at)
 {
     assert_int_equal(link_socket(socket, kind, &p->err), 0);
+    if (kind == LINK_LANE_PUSH)
+        assert_int_equal(link_set_secret(*socket, kind, SESSION, &p->err), 0);
     assert_int_equal(link_bind(*socket, at, &p->err), 0);
 }
 
@@ -180,11 +184,26 @@ welcome(struct played *p)
         wire_decode(&wire, zmq_msg_data(&frame), zmq_msg_size(&frame), &p->err),
         0);
     assert_int_equal(wire.type, WIRE_HELLO);
-    assert_int_equal(welcome_write(&out, wire.as.hello->tag, 9, 1, p->lane_at,
-                                   p->back_at, NULL, 0, &p->err),
+    p->tag = wire.as.hello->tag;
+    assert_int_equal(welcome_write(&out, wire.as.hello->tag, SESSION, 1,
+                                   p->lane_at, p->back_at, NULL, 0, &p->err),
                      0);
     wire_release(&wire);
     (void)zmq_msg_close(&frame);
+    assert_true(zmq_send(p->control, p->name, p->nname,
+                         ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0);
+    assert_true(zmq_send(p->control, out.data, out.len, ZMQ_DONTWAIT) >= 0);
+    buf_release(&out);
+}
+
+static void
+say_over(struct played *p, uint64_t tag)
+{
+    struct buf out = {0};
+    struct err err;
+
+    (void)err_set(&err, ERR_UNAVAILABLE, "its lane takes nothing");
+    answer_write(&out, tag, &err, 0);
     assert_true(zmq_send(p->control, p->name, p->nname,
                          ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0);
     assert_true(zmq_send(p->control, out.data, out.len, ZMQ_DONTWAIT) >= 0);
@@ -203,6 +222,20 @@ a_lane_that_makes_no_sense_is_asked_for_anew(void **state)
     welcome(p); /* it says hello again */
     go_on(p, NULL, NULL, &p->joined, 2);
     assert_true(p->lost[0]);
+}
+
+static void
+an_agent_that_is_told_that_its_session_is_over_says_hello(void **state)
+{
+    struct played *p = *state;
+
+    welcome(p);
+    go_on(p, NULL, NULL, &p->joined, 1);
+    say_over(p, p->tag + 1); /* of another */
+    say_over(p, p->tag);
+    welcome(p);
+    go_on(p, NULL, NULL, &p->joined, 2);
+    assert_string_equal(p->lost, "its lane takes nothing");
 }
 
 static void
@@ -229,12 +262,49 @@ what_came_while_others_were_seen_to_is_not_forgotten(void **state)
     lane_out_destroy(&out);
 }
 
+/* A moment later the endpoint is free. */
+static void
+bind_again(struct played *p, void **socket, enum link_kind kind, const char *at)
+{
+    int64_t end = span_mono() + SOON;
+
+    link_close(socket);
+    assert_int_equal(link_socket(socket, kind, &p->err), 0);
+    while (link_bind(*socket, at, &p->err) < 0) {
+        assert_true(span_mono() < end);
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+/* Its control socket is connected again before anybody could miss it. */
+static void
+a_broker_that_is_there_again_at_once_is_a_new_one(void **state)
+{
+    struct played *p = *state;
+
+    welcome(p);
+    go_on(p, NULL, NULL, &p->joined, 1);
+    go_on(p, NULL, p->lane, NULL, 0);
+    return_out_leaving(session_out(p->session));
+    while (!session_flush(p->session))
+        go_on(p, NULL, p->lane, NULL, 0);
+    go_on(p, p->back, NULL, NULL, 0);
+    bind_again(p, &p->control, LINK_ROUTER, p->address);
+    bind_again(p, &p->lane, LINK_LANE_PUSH, p->lane_at);
+    bind_again(p, &p->back, LINK_RETURN_PULL, p->back_at);
+    welcome(p);
+    assert_string_equal(p->lost, "connection gone");
+    go_on(p, NULL, NULL, &p->joined, 2);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_lane_that_makes_no_sense_is_asked_for_anew),
+        TEST(a_broker_that_is_there_again_at_once_is_a_new_one),
+        TEST(an_agent_that_is_told_that_its_session_is_over_says_hello),
         TEST(what_came_while_others_were_seen_to_is_not_forgotten),
     };
 
