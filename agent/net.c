@@ -31,7 +31,7 @@
 #define FEW_BYTES  (LIMIT_UNSENT_BYTES / 2)
 /* What is told while there is enough to do waits for more of it: each frame
  * wakes four threads. */
-#define TELL_PACE  (4 * SPAN_MS)
+#define TELL_PACE  (8 * SPAN_MS)
 #define TELL_BYTES (64u << 10)
 /* Results before that: an agent that was lost under one of its first tasks has
  * told that it began. */
@@ -70,6 +70,20 @@ struct agent_net {
     struct err err;
 };
 
+/* ---- telling ---- */
+
+/* While every slot has another task in wait, nobody needs to know at once. */
+static bool
+may_wait(const struct agent_net *self)
+{
+    struct agent_state state = agent_state(self->core);
+
+    return self->warm == TELL_WARM && !self->leaving && !state.draining &&
+           state.queued >= self->config->info.slots &&
+           return_out_bytes(session_out(self->session)) < TELL_BYTES &&
+           self->now < self->told + TELL_PACE;
+}
+
 /* ---- from the core ---- */
 
 static void
@@ -107,16 +121,18 @@ tell_started(void *ctx, uint32_t ticket)
     self->begun[self->nbegun++] = ticket;
 }
 
-/* What its end says as well. There are no more of these than slots. */
-static void
+/* What its end says as well. There are no more of these than slots. True: it
+ * was not told. */
+static bool
 forget_begun(struct agent_net *self, uint32_t ticket)
 {
     for (size_t i = 0; i < self->nbegun; i++) {
         if (self->begun[i] != ticket)
             continue;
         self->begun[i] = self->begun[--self->nbegun];
-        return;
+        return true;
     }
+    return false;
 }
 
 static void
@@ -124,7 +140,9 @@ tell_result(void *ctx, uint64_t number, const struct result *result)
 {
     struct agent_net *self = ctx;
 
-    forget_begun(self, result->ticket);
+    /* One that ends in the turn that starts it is seen to run all the same. */
+    if (forget_begun(self, result->ticket) && !may_wait(self))
+        return_out_started(session_out(self->session), result->ticket);
     self->warm += self->warm < TELL_WARM;
     return_out_result(session_out(self->session), number, result);
 }
@@ -134,7 +152,7 @@ tell_given_back(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
-    forget_begun(self, ticket);
+    (void)forget_begun(self, ticket);
     return_out_given_back(session_out(self->session), ticket);
 }
 
@@ -521,18 +539,6 @@ see_to_beat(struct agent_net *self)
     if (self->now >= self->beat_at)
         tell_beat(self);
     return self->beat_at;
-}
-
-/* While every slot has another task in wait, nobody needs to know at once. */
-static bool
-may_wait(const struct agent_net *self)
-{
-    struct agent_state state = agent_state(self->core);
-
-    return self->warm == TELL_WARM && !self->leaving && !state.draining &&
-           state.queued >= self->config->info.slots &&
-           return_out_bytes(session_out(self->session)) < TELL_BYTES &&
-           self->now < self->told + TELL_PACE;
 }
 
 /* When to do so again. */

@@ -6,7 +6,7 @@
 #include "broker/core_impl.h"
 
 /* Between acknowledgements, and results without one, while it is busy. */
-#define ACK_PACE (10 * SPAN_MS)
+#define ACK_PACE (40 * SPAN_MS)
 #define ACK_MANY 1024
 
 const char *const broker_agent_state_names[AGENT_STATE_COUNT] = {

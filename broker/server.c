@@ -12,12 +12,16 @@
 #include "broker/server_impl.h"
 #include "proto/link.h"
 
-#define BATCH          256 /* frames of a socket in a turn */
-#define READER_BUSY    256 /* questions under way: no more are taken */
-#define PATIENCE       (5 * SPAN_SECOND) /* of the last commit */
-#define TELL_GARBAGE   SPAN_SECOND
-#define TELL_FILES     (60 * SPAN_SECOND)
-#define LONGEST        (60 * SPAN_SECOND)
+#define BATCH        256 /* frames of a socket in a turn */
+#define READER_BUSY  256 /* questions under way: no more are taken */
+#define PATIENCE     (5 * SPAN_SECOND) /* of the last commit */
+#define TELL_GARBAGE SPAN_SECOND
+#define TELL_FILES   (60 * SPAN_SECOND)
+#define LONGEST      (60 * SPAN_SECOND)
+/* From group to group while nobody waits: a turn that comes in between makes
+ * one, so that there is no waking up for it. */
+#define SEAL_PACE      (6 * SPAN_MS)
+#define SEAL_LATE      (10 * SPAN_MS)
 #define EVENTS         64
 #define EVENT_LIFELINE UINT64_MAX
 #define EVENT_SIGNAL   (UINT64_MAX - 1)
@@ -260,15 +264,27 @@ on_gone(void *ctx, broker_session session, enum broker_gone why)
     broker_gone(self->core, session, why, self->now);
 }
 
-/* One group a turn, if there is anything in it. */
 static void
 seal(struct broker_server *self)
 {
-    if (!self->recorded)
-        return;
     self->sealed = broker_seal(self->core);
     broker_writer_seal(self->writer, self->sealed);
+    self->sealed_at = self->now;
     self->recorded = false;
+}
+
+/* A group at once, if the last was a while ago or somebody waits for it. When it
+ * is due otherwise: mostly there is a turn before, and more in it. */
+static int64_t
+see_to_group(struct broker_server *self)
+{
+    if (!self->recorded)
+        return SPAN_NEVER;
+    if (!broker_writer_is_urgent(self->writer) &&
+        self->now < self->sealed_at + SEAL_PACE)
+        return self->sealed_at + SEAL_LATE;
+    seal(self);
+    return SPAN_NEVER;
 }
 
 /* What is done in a turn; when the next one is due. */
@@ -295,7 +311,8 @@ turn(struct broker_server *self)
     } while (broker_counts(self->core).requeued != before);
     other = broker_server_tell_impossible(self);
     due = other < due ? other : due;
-    seal(self);
+    other = see_to_group(self);
+    due = other < due ? other : due;
     tell_garbage(self);
     tell_refused(self);
     tell_files(self);

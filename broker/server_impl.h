@@ -48,7 +48,8 @@ struct broker_server {
     int poll; /* epoll */
     int64_t now;
     uint64_t sealed, committed; /* groups */
-    bool recorded;              /* something is in the group after `sealed` */
+    int64_t sealed_at;
+    bool recorded; /* something is in the group after `sealed` */
     bool ending;
     char *trouble;   /* why nothing can be written; NULL: it can */
     size_t entering; /* runs between their Submit and their beginning */

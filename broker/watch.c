@@ -10,7 +10,7 @@
 
 #define PATIENCE (5 * SPAN_SECOND) /* of a look; then it is answered */
 #define STRANGE  (200 * SPAN_MS)   /* of one at a run that is not ours */
-#define PACE     (10 * SPAN_MS) /* from look to look while news keep coming */
+#define PACE     (25 * SPAN_MS) /* from look to look while news keep coming */
 #define ALL      SIZE_MAX
 
 struct parked {

@@ -58,8 +58,8 @@ add(struct broker_writer *self, enum op_kind kind, uint64_t run, size_t bytes)
         mem_grow(group->ops, &group->cap, group->n + 1, sizeof *group->ops);
     op = &group->ops[group->n++];
     *op = (struct op){.kind = kind, .run = run};
-    group->urgent = group->urgent || (kind != OP_RECORD && kind != OP_OUTPUT &&
-                                      kind != OP_CACHE);
+    self->urgent = self->urgent ||
+                   (kind != OP_RECORD && kind != OP_OUTPUT && kind != OP_CACHE);
     group->bytes += sizeof *op + bytes;
     self->behind += sizeof *op + bytes;
     return op;
@@ -193,6 +193,13 @@ broker_writer_seal(struct broker_writer *self, uint64_t group)
     self->open->number = group;
     broker_queue_put(self->in, &self->open->item);
     self->open = NULL;
+    self->urgent = false;
+}
+
+bool
+broker_writer_is_urgent(const struct broker_writer *self)
+{
+    return self->urgent;
 }
 
 size_t
@@ -266,7 +273,7 @@ broker_writer_stop(struct broker_writer **self_p, int64_t patience)
     atomic_store(&self->give_up, span_mono() + patience);
     broker_writer_destroy_group(self->open);
     last = mem_alloc(1, sizeof *last);
-    last->last = last->urgent = true;
+    last->last = true;
     broker_queue_put(self->in, &last->item);
     (void)pthread_join(self->thread, &good);
     while ((said = broker_writer_next(self)))

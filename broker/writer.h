@@ -2,8 +2,8 @@
 /*
  * writer - the thread that owns the writing store.
  *
- * The main thread collects what is to be written in a group and seals it once
- * a turn; the writer does all groups that have come meanwhile with one commit,
+ * The main thread collects what is to be written in a group and seals it now
+ * and then; the writer does all groups that have come meanwhile with one commit,
  * and then says so. What can't be written (the disk is full) is tried again
  * until it can: nothing of it is lost, and nothing later overtakes it.
  */
@@ -64,6 +64,8 @@ void broker_writer_prune(struct broker_writer *self, size_t keep, int64_t age,
 /* Hand the open group over, if there is anything in it; `group`: its number
  * when it is committed. */
 void broker_writer_seal(struct broker_writer *self, uint64_t group);
+/* Does somebody wait for what is in the open group? */
+bool broker_writer_is_urgent(const struct broker_writer *self);
 /* Bytes that are not committed yet. */
 size_t broker_writer_behind(const struct broker_writer *self);
 

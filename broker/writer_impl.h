@@ -66,20 +66,19 @@ struct group {
     struct broker_arena texts;
     size_t bytes;
     uint64_t number; /* 0: nothing is to be said */
-    bool urgent;     /* somebody waits for it */
     bool last;       /* the thread ends after it */
 };
 
 struct broker_writer {
     /* the main thread's */
     struct group *open; /* or NULL */
+    bool urgent;        /* somebody waits for what is in it */
     struct broker_items said;
     size_t behind;
     pthread_t thread;
     /* the writer's */
     struct store *store;
     bool trouble;
-    int64_t committed; /* when it did that last */
     /* between them */
     struct broker_queue *in, *out;
     atomic_int_fast64_t give_up; /* monotonic: no more trying; 0: never */

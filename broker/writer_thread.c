@@ -6,9 +6,6 @@
 #include "broker/writer_impl.h"
 
 #define TRY_AGAIN (500 * SPAN_MS)
-/* From commit to commit while there is always something: costs little time
- * of those that wait for it, and saves most of the commits. */
-#define PACE (5 * SPAN_MS)
 
 static void
 say(struct broker_writer *self, const struct broker_wrote *what)
@@ -215,38 +212,9 @@ do_groups(struct broker_writer *self, struct broker_items *items, bool *last)
         broker_writer_destroy_group(group);
     }
     good = good && flush(self);
-    self->committed = span_mono();
     if (good)
         say(self, &what);
     return good;
-}
-
-static bool
-is_urgent(const struct broker_items *items)
-{
-    const struct broker_item *item;
-
-    STAILQ_FOREACH(item, items, link) {
-        if (((const struct group *)item)->urgent)
-            return true;
-    }
-    return false;
-}
-
-/* What has come; if the last commit was just now after a moment, or when
- * something comes that somebody waits for. */
-static void
-take_groups(struct broker_writer *self, struct broker_items *items)
-{
-    int64_t left;
-
-    broker_queue_wait(self->in, -1);
-    broker_queue_take(self->in, items);
-    while ((left = self->committed + PACE - span_mono()) > 0 &&
-           !is_urgent(items)) {
-        broker_queue_wait(self->in, left);
-        broker_queue_take(self->in, items);
-    }
 }
 
 void *
@@ -257,7 +225,8 @@ broker_writer_thread(void *arg)
     bool last = false, good = true;
 
     while (!last) {
-        take_groups(self, &items);
+        broker_queue_wait(self->in, -1);
+        broker_queue_take(self->in, &items);
         /* Having given up once, nothing later may overtake what was lost. */
         if (good && !STAILQ_EMPTY(&items))
             good = do_groups(self, &items, &last);

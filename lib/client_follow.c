@@ -104,21 +104,29 @@ read_info(struct following *self, const Wire__Seen *seen, struct err *err)
 }
 
 static int
-take_seen(struct following *self, const Wire__Seen *seen, struct err *err)
+take_batches(struct following *self, const Wire__Seen *seen, struct err *err)
 {
-    bool was_final = is_final(self) && self->info.id > 0;
-    struct mirror *mirror = &self->mirror;
-
-    if (seen->run.len > 0 && read_info(self, seen, err) < 0)
-        return -1;
     for (size_t i = 0; i < seen->n_batches; i++) {
         const Wire__Batch *batch = seen->batches[i];
 
-        if (mirror_batch(mirror, (const char *)batch->text.data,
+        if (mirror_batch(&self->mirror, (const char *)batch->text.data,
                          batch->text.len, err) < 0)
             return -1;
         self->batch = batch->number;
     }
+    return 0;
+}
+
+static int
+take_seen(struct following *self, const Wire__Seen *seen, struct err *err)
+{
+    bool was_final = is_final(self) && self->info.id > 0;
+    bool has_row = seen->run.len > 0;
+    struct mirror *mirror = &self->mirror;
+
+    if ((has_row && read_info(self, seen, err) < 0) ||
+        take_batches(self, seen, err) < 0)
+        return -1;
     if (seen->output.len > 0 &&
         mirror_output(mirror, (const char *)seen->output.data, seen->output.len,
                       err) < 0)
@@ -126,9 +134,13 @@ take_seen(struct following *self, const Wire__Seen *seen, struct err *err)
     self->offset = seen->offset > self->offset ? seen->offset : self->offset;
     if (!seen->more && mirror_settle(mirror, err) < 0)
         return -1;
-    /* What belongs to the end was surely asked for after the end. */
     self->idle = !seen->more && seen->n_batches == 0 && seen->output.len == 0;
-    self->over = was_final && self->idle;
+    /* A broker reads the row first: what belongs to its end has come with it.
+     * An end that is only concluded is looked at once more. */
+    if (has_row && self->info.state != STORE_INTERRUPTED)
+        self->over = !seen->more && is_final(self);
+    else
+        self->over = was_final && self->idle;
     return 0;
 }
 
