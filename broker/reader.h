@@ -3,7 +3,8 @@
  * reader - the thread that reads: the store for whoever looks, flows that are
  * submitted, programs on disk.
  *
- * It has a handle of the store of its own. The main thread hands it questions
+ * There are two: one for flows, which may take seconds, and one for all else.
+ * Each has a handle of the store of its own. The main thread hands it questions
  * and gets each back once, with what came of it; `frames` is what the client is
  * to be sent, if anything.
  */

@@ -56,7 +56,11 @@ broker_server_put(struct broker_server *self, struct broker_question *question)
 {
     question->news = self->committed;
     question->asked = self->now;
-    broker_reader_put(self->reader, question);
+    if (self->parser && (question->kind == QUESTION_SUBMIT ||
+                         question->kind == QUESTION_HISTORY))
+        broker_reader_put(self->parser, question);
+    else
+        broker_reader_put(self->reader, question);
 }
 
 void
@@ -234,7 +238,8 @@ take_read(struct broker_server *self)
 {
     struct broker_question *question;
 
-    while ((question = broker_reader_next(self->reader)))
+    while ((question = broker_reader_next(self->reader)) ||
+           (self->parser && (question = broker_reader_next(self->parser))))
         broker_server_read(self, question);
 }
 
@@ -404,13 +409,18 @@ open_rest(struct broker_server *self, struct store **store_p, struct err *err)
     if (store_open(&self->cache, options->store, STORE_READ, err) < 0 ||
         broker_writer_new(&self->writer, store_p, err) < 0 ||
         broker_reader_new(&self->reader, options->store, !options->temporary,
-                          err) < 0)
+                          err) < 0 ||
+        /* Of a temporary cluster nobody looks before its one run has begun. */
+        (!options->temporary &&
+         broker_reader_new(&self->parser, options->store, true, err) < 0))
         return -1;
     broker_server_begin_taken(self);
     if (broker_net_new(&self->net, &net, err) < 0 ||
         watch_fd(self, options->signals, EVENT_SIGNAL, err) < 0 ||
         watch_fd(self, options->lifeline, EVENT_LIFELINE, err) < 0 ||
-        watch_fd(self, broker_writer_fd(self->writer), 0, err) < 0)
+        watch_fd(self, broker_writer_fd(self->writer), 0, err) < 0 ||
+        (self->parser &&
+         watch_fd(self, broker_reader_fd(self->parser), 0, err) < 0))
         return -1;
     return watch_fd(self, broker_reader_fd(self->reader), 0, err);
 }
@@ -423,6 +433,7 @@ release(struct broker_server **self_p)
     *self_p = NULL;
     broker_net_destroy(&self->net);
     broker_reader_stop(&self->reader);
+    broker_reader_stop(&self->parser);
     broker_watch_destroy(&self->watch);
     broker_submit_destroy(&self->submit);
     broker_tokens_destroy(&self->tokens);

@@ -125,6 +125,14 @@ on_retry(struct broker_server *self, const struct broker_client *client,
         broker_server_fail(self, client, ask->tag, &err);
         return;
     }
+    if (self->parser && broker_reader_behind(self->parser) >= LIMIT_CLIENTS) {
+        (void)err_set(
+            &err, ERR_UNAVAILABLE,
+            "the broker has %u flows to read already: try again later",
+            LIMIT_CLIENTS);
+        broker_server_fail(self, client, ask->tag, &err);
+        return;
+    }
     question = question_of(client, ask, QUESTION_HISTORY);
     question->submission = mem_alloc(1, sizeof *question->submission);
     if (broker_submit_options(&ask->options, question->submission, &err) < 0) {

@@ -40,6 +40,7 @@ struct broker_server {
     struct broker_net *net;
     struct broker_writer *writer;
     struct broker_reader *reader;
+    struct broker_reader *parser; /* of large flows, which take long; or NULL */
     struct broker_watch *watch;
     struct broker_submit *submit;
     struct broker_tokens *tokens;

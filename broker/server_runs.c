@@ -242,6 +242,7 @@ on_submitted(struct broker_server *self, struct broker_question *question)
     uint64_t known = broker_tokens_run(self->tokens, in->token);
     struct store_run row;
 
+    broker_submit_read(self->submit, in);
     if (!question->failed && known != 0)
         broker_question_answer(question, known, NULL, false);
     if (question->failed || known != 0) {

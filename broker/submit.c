@@ -31,7 +31,7 @@ TAILQ_HEAD(uploads, upload);
 struct broker_submit {
     struct uploads uploads;
     size_t n;
-    uint64_t bytes; /* of flows that were announced */
+    uint64_t bytes; /* of flows that were announced and not read yet */
 };
 
 struct broker_submit *
@@ -325,12 +325,17 @@ broker_submit_chunk(struct broker_submit *self,
     TAILQ_INSERT_TAIL(&self->uploads, upload, link);
     if (upload->offset < upload->bytes)
         return 0;
-    if (is_flow) {
+    if (is_flow)
         *ret = flow_question(upload);
-        self->bytes -= upload->bytes;
-    }
     remove_upload(self, upload);
     return 0;
+}
+
+void
+broker_submit_read(struct broker_submit *self,
+                   const struct broker_submission *submission)
+{
+    self->bytes -= submission->bytes;
 }
 
 void

@@ -38,6 +38,9 @@ int broker_submit_chunk(struct broker_submit *self,
                         const struct broker_client *client,
                         const struct Wire__Chunk *message, int64_t now,
                         struct broker_question **ret, struct err *err);
+/* A flow that was put together here has been read, or refused. */
+void broker_submit_read(struct broker_submit *self,
+                        const struct broker_submission *submission);
 /* What this client sends with this tag is not wanted any more. */
 void broker_submit_forget(struct broker_submit *self,
                           const struct broker_client *client, uint64_t tag);

@@ -294,7 +294,7 @@ send_submit(struct served *s, const char *flow, const char *params,
     message.program.data = (uint8_t *)(uintptr_t)s->program;
     message.program.len = s->program ? strlen(s->program) : 0;
     ask_frame(s, WIRE_SUBMIT, &message.base);
-    send_pieces(s, flow, strlen(flow), 10);
+    send_pieces(s, flow, strlen(flow), strlen(flow) < 1000 ? 10 : 65536);
 }
 
 static enum err_code
@@ -1150,6 +1150,33 @@ submissions_that_come_twice_at_once_are_one_run(void **state)
     assert_int_equal(submit_token(s, two_tasks, 6), run + 1);
 }
 
+static void
+who_looks_does_not_wait_for_a_large_flow(void **state)
+{
+    struct served *s = *state;
+    Wire__Look look = WIRE__LOOK__INIT;
+    uint64_t run = submit(s, two_tasks);
+    struct buf flow = {0};
+    struct wire wire;
+
+    buf_text(&flow, "leat: 1\nname: large\ntasks:\n");
+    for (int i = 0; i < 100000; i++)
+        buf_printf(&flow, "  task_%d: { run: echo }\n", i);
+    send_submit(s, buf_str(&flow), "", 0);
+    look.tag = ++s->tag;
+    look.run = run;
+    look.records = true;
+    ask_frame(s, WIRE_LOOK, &look.base);
+    next_frame(s, s->control, &wire);
+    assert_int_equal(wire.type, WIRE_SEEN);
+    wire_release(&wire);
+    next_frame(s, s->control, &wire);
+    assert_int_equal(wire.type, WIRE_ANSWER);
+    assert_int_equal(wire.as.answer->code, ERR_NONE);
+    wire_release(&wire);
+    buf_release(&flow);
+}
+
 /* What was refused may be right the next time. */
 static void
 a_submission_that_was_refused_may_come_again(void **state)
@@ -1204,6 +1231,7 @@ main(void)
         SERVED(a_run_is_gone_on_with_once),
         SERVED(a_submission_that_comes_again_is_the_same_run),
         SERVED(submissions_that_come_twice_at_once_are_one_run),
+        SERVED(who_looks_does_not_wait_for_a_large_flow),
         SERVED(a_submission_that_was_refused_may_come_again),
         SERVED(two_brokers_can_not_have_one_store),
     };

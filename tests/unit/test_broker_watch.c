@@ -293,6 +293,25 @@ what_is_announced_is_bounded(void **state)
 }
 
 static void
+what_waits_to_be_read_counts_for_that(void **state)
+{
+    struct broker_submit *submit = broker_submit_new();
+    struct broker_question *question = NULL;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(announce(submit, 1, 3, &err), 0);
+    assert_int_equal(announce(submit, 2, LIMIT_FILE_BYTES, &err), 0);
+    assert_int_equal(piece(submit, 1, 0, "abc", &question, &err), 0);
+    assert_non_null(question);
+    assert_int_equal(announce(submit, 3, LIMIT_FILE_BYTES, &err), -1);
+    broker_submit_read(submit, question->submission);
+    assert_int_equal(announce(submit, 3, LIMIT_FILE_BYTES, &err), 0);
+    broker_question_destroy(&question);
+    broker_submit_destroy(&submit);
+}
+
+static void
 what_does_not_come_is_given_up_and_said(void **state)
 {
     struct broker_submit *submit = broker_submit_new();
@@ -329,6 +348,7 @@ main(void)
         cmocka_unit_test(a_flow_is_put_together),
         cmocka_unit_test(pieces_come_in_order_and_no_more_than_announced),
         cmocka_unit_test(what_is_announced_is_bounded),
+        cmocka_unit_test(what_waits_to_be_read_counts_for_that),
         cmocka_unit_test(what_does_not_come_is_given_up_and_said),
     };
 
