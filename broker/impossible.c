@@ -4,7 +4,8 @@
 
 #include "broker/core_impl.h"
 
-#define NAMED 8 /* tasks or agents told one by one */
+#define NAMED 8  /* tasks or agents told one by one */
+#define KINDS 20 /* of tasks that nobody can run, told of one run */
 
 /* ---- words ---- */
 
@@ -262,19 +263,24 @@ broker_impossible(const struct broker *self, uint64_t run, int64_t now,
     return false;
 }
 
+/* The first kinds; a flow may have as many as tasks. */
 static void
 tell_one(struct life *life, int64_t now, broker_impossible_fn *fn, void *ctx)
 {
     const struct plan *plan = run_plan(life->run);
     struct buf text = {0};
+    uint32_t ntold = 0;
 
-    for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
+    for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE && ntold < KINDS;
          c = plan_next_class(plan, c + 1)) {
         struct class *class = &life->classes[c];
         uint32_t task = PLAN_NONE;
 
-        if (is_hopeless(life->broker, life, class, now) && !class->told)
+        if (!is_hopeless(life->broker, life, class, now))
+            continue;
+        if (!class->told)
             task = first_task(life, c);
+        ntold += class->told || task != PLAN_NONE;
         if (task == PLAN_NONE)
             continue;
         class->told = true;

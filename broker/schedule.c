@@ -131,53 +131,6 @@ may_wait_at(struct life *life, struct class *class, const struct peer *peer)
 
 /* ---- what is next ---- */
 
-/* The class of which the first comes first; only for an agent's window, or of
- * those that may have room somewhere. PLAN_NONE: there is none. */
-static uint32_t
-choose_class(struct life *life, const struct peer *only)
-{
-    const struct plan *plan = run_plan(life->run);
-    uint32_t best = PLAN_NONE;
-    uint32_t place = PLAN_NONE;
-
-    for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
-         c = plan_next_class(plan, c + 1)) {
-        struct class *class = &life->classes[c];
-        uint32_t first;
-
-        if (only ? !may_wait_at(life, class, only)
-                 : class->blocked == life->broker->version)
-            continue;
-        first = plan_first_of(plan, c);
-        if (first < place) {
-            place = first;
-            best = c;
-        }
-    }
-    return best;
-}
-
-/* The run with the least in flight, the first of them. */
-static struct life *
-choose(struct broker *self, const struct peer *only, uint32_t *class)
-{
-    struct life *best = NULL;
-
-    for (size_t i = 0; i < self->nready; i++) {
-        struct life *life = self->ready[i];
-        uint32_t c;
-
-        if (!life || (best && life->inflight >= best->inflight))
-            continue;
-        c = choose_class(life, only);
-        if (c == PLAN_NONE)
-            continue;
-        best = life;
-        *class = c;
-    }
-    return best;
-}
-
 /* The agent with the most free cpus that has room for one of the class. */
 static struct peer *
 find_room(struct broker *self, struct life *life, struct class *class)
@@ -194,6 +147,73 @@ find_room(struct broker *self, struct life *life, struct class *class)
         if (broker_class_has_room(class, peer) &&
             broker_class_is_fit(life, class, peer))
             best = peer;
+    }
+    return best;
+}
+
+/* It may wait in the only agent's window, or there is room: *peer. Here, for a
+ * run may have more classes than could be gone through for each without. */
+static bool
+has_room(struct life *life, uint32_t c, const struct peer *only,
+         struct peer **peer)
+{
+    struct class *class = &life->classes[c];
+    struct broker *self = life->broker;
+
+    if (only)
+        return may_wait_at(life, class, only);
+    *peer =
+        class->blocked == self->version ? NULL : find_room(self, life, class);
+    if (!*peer)
+        class->blocked = self->version;
+    return *peer != NULL;
+}
+
+/* The class of which the first comes first. PLAN_NONE: there is none. */
+static uint32_t
+choose_class(struct life *life, const struct peer *only, struct peer **peer)
+{
+    const struct plan *plan = run_plan(life->run);
+    struct peer *room = NULL;
+    uint32_t best = PLAN_NONE;
+    uint32_t place = PLAN_NONE;
+
+    for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
+         c = plan_next_class(plan, c + 1)) {
+        uint32_t first;
+
+        if (!only && life->classes[c].blocked == life->broker->version)
+            continue;
+        first = plan_first_of(plan, c);
+        if (first >= place || !has_room(life, c, only, &room))
+            continue;
+        place = first;
+        best = c;
+        *peer = room;
+    }
+    return best;
+}
+
+/* The run with the least in flight, the first of them. */
+static struct life *
+choose(struct broker *self, const struct peer *only, uint32_t *class,
+       struct peer **peer)
+{
+    struct life *best = NULL;
+
+    for (size_t i = 0; i < self->nready; i++) {
+        struct life *life = self->ready[i];
+        struct peer *room = NULL;
+        uint32_t c;
+
+        if (!life || (best && life->inflight >= best->inflight))
+            continue;
+        c = choose_class(life, only, &room);
+        if (c == PLAN_NONE)
+            continue;
+        best = life;
+        *class = c;
+        *peer = room;
     }
     return best;
 }
@@ -266,17 +286,11 @@ forget_full(struct broker *self)
 static void
 fill_rooms(struct broker *self, int64_t now)
 {
+    struct peer *peer = NULL;
     struct life *life;
     uint32_t c;
 
-    while (self->nroomy > 0 && (life = choose(self, NULL, &c))) {
-        struct class *class = &life->classes[c];
-        struct peer *peer = find_room(self, life, class);
-
-        if (!peer) {
-            class->blocked = self->version;
-            continue;
-        }
+    while (self->nroomy > 0 && (life = choose(self, NULL, &c, &peer))) {
         hand_out(self, life, c, peer, now);
         if (free_cpus(peer) <= 0 || !has_places(peer))
             forget_full(self);
@@ -287,10 +301,11 @@ fill_rooms(struct broker *self, int64_t now)
 static void
 fill_window(struct broker *self, struct peer *peer, int64_t now)
 {
+    struct peer *none;
     struct life *life;
     uint32_t c;
 
-    while (has_places(peer) && (life = choose(self, peer, &c))) {
+    while (has_places(peer) && (life = choose(self, peer, &c, &none))) {
         peer->window =
             peer->info.slots + (uint32_t)prefetch(peer, &life->classes[c]);
         hand_out(self, life, c, peer, now);

@@ -343,29 +343,29 @@ lines_of(const struct buf *text)
     return list;
 }
 
-/* What keeps the run from going on that only other agents can change. */
-static void
+/* What keeps the run from going on that only other agents can change; true: the
+ * run's output tells that, too. */
+static bool
 say_what_lacks(struct broker_server *self, uint64_t run, struct buf *out)
 {
     uint32_t agents[2] = {0};
 
     broker_agents(self->core, count_agent, agents);
-    if (agents[0] == 0)
-        buf_text(out, "the broker has no agents");
-    else
-        (void)broker_impossible(self->core, run, self->now, out);
+    if (agents[0] > 0)
+        return broker_impossible(self->core, run, self->now, out);
+    buf_text(out, "the broker has no agents");
+    return false;
 }
 
+/* 1 and 0: as say_what_lacks. */
 static int
 say_why(struct broker_server *self, const struct run *run, const Wire__Ask *ask,
         struct buf *out, struct err *err)
 {
     struct plan_id id;
 
-    if (*ask->text == '\0') {
-        say_what_lacks(self, ask->run, out);
-        return 0;
-    }
+    if (*ask->text == '\0')
+        return say_what_lacks(self, ask->run, out);
     if (find_instance(run, ask->text, &id, err) < 0)
         return -1;
     return broker_why(self->core, ask->run, id, out, err);
@@ -379,16 +379,18 @@ on_why(struct broker_server *self, const struct broker_client *client,
     struct buf text = {0};
     struct err err;
     json_t *document;
+    int told;
 
     if (!run) {
         on_stored(self, client, ask);
         return;
     }
-    if (say_why(self, run, ask, &text, &err) < 0) {
+    told = say_why(self, run, ask, &text, &err);
+    if (told < 0) {
         broker_server_fail(self, client, ask->tag, &err);
     } else {
         document = lines_of(&text);
-        answer(self, client, ask, 0, document);
+        answer(self, client, ask, (uint64_t)told, document);
         json_decref(document);
     }
     buf_release(&text);

@@ -126,14 +126,13 @@ say_waiting(const struct life *life, struct plan_id id, struct buf *out)
 {
     const struct plan *plan = run_plan(life->run);
     size_t nedge = 0, n = 0;
-    struct plan_edge *edges = flow_edges(life->flow, &nedge);
+    struct plan_edge *edges = flow_edges_to(life->flow, id.task, &nedge);
     uint32_t last = PLAN_NONE;
 
     for (size_t i = 0; i < nedge; i++) {
         struct plan_id from = {edges[i].from, PLAN_WHOLE};
 
-        if (edges[i].to != id.task || from.task == last ||
-            plan_task_is_finished(plan, from.task))
+        if (from.task == last || plan_task_is_finished(plan, from.task))
             continue;
         last = from.task;
         if (n++ >= NAMED)

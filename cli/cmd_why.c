@@ -327,14 +327,22 @@ print(struct why *self, struct buf *out)
 static bool
 ask_broker(struct why *self, enum plan_state state)
 {
+    const struct flow_task *task = &self->history->flow->tasks[self->id.task];
+    struct buf name = {0};
     json_t *list = NULL;
     struct err err;
+    int rc;
 
     if (!self->broker || self->history->info.state != STORE_RUNNING ||
-        (state != PLAN_WAITING && state != PLAN_READY &&
-         state != PLAN_RUNNING) ||
-        client_ask(self->broker, ASK_WHY, self->history->info.id,
-                   buf_str(&self->name), 0, &list, NULL, &err) < 0)
+        (state != PLAN_WAITING && state != PLAN_READY && state != PLAN_RUNNING))
+        return false;
+    buf_text(&name, task->name);
+    if (self->id.child != PLAN_WHOLE)
+        buf_printf(&name, "[#%u]", self->id.child);
+    rc = client_ask(self->broker, ASK_WHY, self->history->info.id,
+                    buf_str(&name), 0, &list, NULL, &err);
+    buf_release(&name);
+    if (rc < 0)
         return false;
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *line = json_string_value(json_array_get(list, i));

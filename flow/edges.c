@@ -90,21 +90,34 @@ add_task(struct edges *self, const struct flow_task *task)
     tmpl_each_ref(task->creates, add_ref, self);
 }
 
-struct plan_edge *
-flow_edges(const struct flow *self, size_t *n)
+/* Of the tasks from `first` on, up to `end`. */
+static struct plan_edge *
+collect(const struct flow *flow, uint32_t first, uint32_t end, size_t *n)
 {
-    struct edges edges = {.flow = self};
+    struct edges edges = {.flow = flow};
 
     for (int kind = 0; kind < KINDS; kind++)
-        edges.seen[kind] = mem_alloc(self->ntask, sizeof *edges.seen[kind]);
-    for (uint32_t i = 0; i < self->ntask; i++) {
+        edges.seen[kind] = mem_alloc(flow->ntask, sizeof *edges.seen[kind]);
+    for (uint32_t i = first; i < end; i++) {
         edges.to = i;
-        add_task(&edges, &self->tasks[i]);
+        add_task(&edges, &flow->tasks[i]);
     }
     for (int kind = 0; kind < KINDS; kind++)
         free(edges.seen[kind]);
     *n = edges.n;
     return edges.list ? edges.list : mem_alloc(1, sizeof *edges.list);
+}
+
+struct plan_edge *
+flow_edges(const struct flow *self, size_t *n)
+{
+    return collect(self, 0, (uint32_t)self->ntask, n);
+}
+
+struct plan_edge *
+flow_edges_to(const struct flow *self, uint32_t task, size_t *n)
+{
+    return collect(self, task, task + 1, n);
 }
 
 struct plan_task *

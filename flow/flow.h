@@ -222,6 +222,9 @@ int flow_check(struct flow *self, struct diags *diags);
 
 /* The edges of a checked flow, a heap array; for plan_new. */
 struct plan_edge *flow_edges(const struct flow *self, size_t *n);
+/* ... of those to one task only. */
+struct plan_edge *flow_edges_to(const struct flow *self, uint32_t task,
+                                size_t *n);
 
 /*
  * The mapped task that a key of `each` goes over child to child, without

@@ -256,6 +256,7 @@ ask_what_lacks(struct following *self)
     const struct client_follow *follow = self->follow;
     json_t *list = NULL;
     const char *line;
+    uint64_t told = 0; /* by the run's output */
     char *text;
     struct err err;
 
@@ -263,11 +264,11 @@ ask_what_lacks(struct following *self)
     /* What goes wrong with the question does so with the next look, too. A
      * cluster that was made for the run has what it asks for. */
     if (!follow->lost || follow->patience == 0 ||
-        client_ask(self->client, ASK_WHY, follow->run, "", 0, &list, NULL,
+        client_ask(self->client, ASK_WHY, follow->run, "", 0, &list, &told,
                    &err) < 0)
         return;
     line = json_string_value(json_array_get(list, 0));
-    if (line && !self->lacks) {
+    if (line && !self->lacks && !(told && wants_output(self))) {
         text =
             mem_printf("%s; the run waits for an agent that can go on", line);
         follow->lost(follow->ctx, text);

@@ -471,6 +471,33 @@ what_no_agent_could_run_is_told_once(void **state)
              "2.0 task `c` needs 2 gpus; box has 0\n");
 }
 
+/* A flow may ask for something else in each of its tasks. */
+static void
+only_the_first_kinds_that_nobody_can_run_are_told(void **state)
+{
+    struct broker_world *w = *state;
+    struct buf text = {0};
+    size_t n = 0;
+
+    buf_text(&text, HEAD);
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&text, "  t%d: { run: x, resources: { r%d: 1 } }\n", i, i);
+    buf_text(&text, "  last: { run: x }\n");
+    submit(w, buf_str(&text));
+    join(w, "box", 1);
+    tick(w);
+    check(w, "box task last\n");
+    for (int i = 0; i < 3; i++) {
+        broker_tell_impossible(w->broker, w->now, note_impossible, w);
+        beat(w, "box");
+        pass(w, SPAN_SECOND);
+    }
+    for (size_t i = 0; i < w->journal.len; i++)
+        n += w->journal.data[i] == '\n';
+    assert_int_equal(n, 20);
+    buf_release(&text);
+}
+
 static void
 what_can_be_nowhere_is_told_with_what_there_is(void **state)
 {
@@ -557,6 +584,7 @@ main(void)
             what_waits_behind_a_task_that_takes_longer_than_others_is_recalled),
         TEST(what_no_agent_could_ever_run_is_told_after_a_second),
         TEST(what_no_agent_could_run_is_told_once),
+        TEST(only_the_first_kinds_that_nobody_can_run_are_told),
         TEST(what_can_be_nowhere_is_told_with_what_there_is),
         TEST(why_says_what_each_instance_waits_for),
     };

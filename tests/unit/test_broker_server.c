@@ -968,6 +968,7 @@ people_get_answers(void **state)
     assert_non_null(strstr(buf_str(&text), "agent"));
     assert_int_equal(ask(s, ASK_WHY, run, "zzz", &text), ERR_NOT_FOUND);
     assert_int_equal(ask(s, ASK_WHY, run, "a[0]", &text), ERR_NOT_FOUND);
+    assert_int_equal(ask(s, ASK_WHY, run, "a[#0]", &text), ERR_NOT_FOUND);
     assert_int_equal(ask(s, ASK_REMOVE, run, "", &text), ERR_UNAVAILABLE);
     assert_int_equal(ask(s, ASK_RETRY, run, "", &text), ERR_UNAVAILABLE);
     assert_int_equal(ask(s, ASK_DRAIN, 0, "nobody", &text), ERR_NOT_FOUND);
@@ -989,6 +990,24 @@ people_get_answers(void **state)
     assert_non_null(strstr(buf_str(&text), "\"cancelled\""));
     assert_int_equal(ask(s, ASK_REMOVE, run, "", &text), ERR_NONE);
     assert_int_equal(ask(s, ASK_FIND, 0, "1", &text), ERR_NOT_FOUND);
+    buf_release(&text);
+}
+
+static void
+why_takes_a_child(void **state)
+{
+    static const char map[] = "leat: 1\nname: map\ntasks:\n"
+                              "  m: { each: { i: 1..3 }, run: x }\n";
+    static const char *const none[] = {"m[4]",   "m[#3]", "m[#1", "m[#]x",
+                                       "m[#1]x", "m[]",   "m["};
+    struct served *s = *state;
+    struct buf text = {0};
+    uint64_t run = submit(s, map);
+
+    assert_int_equal(ask(s, ASK_WHY, run, "m[#2]", &text), ERR_NONE);
+    assert_non_null(strstr(buf_str(&text), "waits for an agent"));
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_int_equal(ask(s, ASK_WHY, run, none[i], &text), ERR_NOT_FOUND);
     buf_release(&text);
 }
 
@@ -1225,6 +1244,7 @@ main(void)
         SERVED(a_path_as_long_as_a_hash_is_a_path),
         SERVED(a_program_that_is_another_one_is_refused),
         SERVED(people_get_answers),
+        SERVED(why_takes_a_child),
         SERVED(a_cancelled_run_is_gone_on_with),
         SERVED(who_watches_hears_of_what_no_agent_can_run),
         SERVED(a_look_at_an_interrupted_run_waits),

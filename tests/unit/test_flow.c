@@ -380,6 +380,11 @@ a_hundred_thousand_tasks_are_no_trouble(void **state)
     assert_int_equal(list[N - 2].from, N - 2);
     assert_int_equal(list[N - 2].to, N - 1);
     free(list);
+    list = flow_edges_to(flow, 500, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(list[0].from, 499);
+    assert_int_equal(list[0].to, 500);
+    free(list);
     flow_destroy(&flow);
     buf_release(&text);
 }
