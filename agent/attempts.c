@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/index.h"
+#include "agent/core.h"
 #include "agent/worker.h"
 #include "base/mem.h"
 #include "base/span.h"
@@ -41,10 +41,8 @@ struct attempts {
     int carrier_fd; /* in the epoll; -1: none yet */
     bool called;    /* a call has ended that the carrier waits for */
     struct attempt_list list;
-    struct agent_index by_own;
-    struct attempt **all; /* by place */
-    uint32_t *empty;      /* places */
-    size_t nall, cap_all, nempty, cap_empty;
+    struct attempt **by_place; /* of their numbers */
+    size_t nplace, cap_place;
     int64_t now;
     /* The last home that was looked at. */
     char *home;
@@ -57,41 +55,31 @@ struct attempts {
 static struct attempt *
 find(const struct attempts *self, uint32_t own)
 {
-    uint32_t place = agent_index_find(&self->by_own, agent_index_mix(own));
+    size_t place = own % AGENT_PLACES;
+    struct attempt *attempt =
+        place < self->nplace ? self->by_place[place] : NULL;
 
-    return place == AGENT_INDEX_NONE ? NULL : self->all[place];
+    return attempt && attempt->own == own ? attempt : NULL;
 }
 
 static void
 add(struct attempts *self, struct attempt *attempt)
 {
-    uint32_t place;
+    size_t place = attempt->own % AGENT_PLACES;
 
-    if (self->nempty > 0) {
-        place = self->empty[--self->nempty];
-    } else {
-        place = (uint32_t)self->nall;
-        self->all = mem_grow(self->all, &self->cap_all, self->nall + 1,
-                             sizeof(struct attempt *));
-        self->nall++;
-    }
-    self->all[place] = attempt;
-    (void)agent_index_add(&self->by_own, agent_index_mix(attempt->own), place);
+    self->by_place = mem_grow(self->by_place, &self->cap_place, place + 1,
+                              sizeof(struct attempt *));
+    for (; self->nplace <= place; self->nplace++)
+        self->by_place[self->nplace] = NULL;
+    assert(!self->by_place[place]);
+    self->by_place[place] = attempt;
     TAILQ_INSERT_TAIL(&self->list, attempt, link);
 }
 
 static void
 drop(struct attempts *self, struct attempt *attempt)
 {
-    uint64_t key = agent_index_mix(attempt->own);
-    uint32_t place = agent_index_find(&self->by_own, key);
-
-    assert(place != AGENT_INDEX_NONE);
-    agent_index_remove(&self->by_own, key, place);
-    self->all[place] = NULL;
-    self->empty = mem_grow(self->empty, &self->cap_empty, self->nempty + 1,
-                           sizeof *self->empty);
-    self->empty[self->nempty++] = place;
+    self->by_place[attempt->own % AGENT_PLACES] = NULL;
     TAILQ_REMOVE(&self->list, attempt, link);
     free(attempt->env[0]);
     free(attempt->cwd);
@@ -377,11 +365,9 @@ attempts_start(struct attempts *self, uint32_t own, uint32_t slot,
                const struct work *work, const uint32_t *gpus, uint32_t ngpu)
 {
     const struct work_spec *spec = work->spec;
-    struct attempt *attempt = mem_alloc(1, sizeof *attempt);
+    struct attempt *attempt = mem_block(sizeof *attempt);
 
-    attempt->own = own;
-    attempt->slot = slot;
-    attempt->work = work;
+    *attempt = (struct attempt){.own = own, .slot = slot, .work = work};
     attempt->env[0] = list_gpus(gpus, ngpu);
     add(self, attempt);
     if (spec->kind == FLOW_CALL && !spec->when && !work->creates) {
@@ -499,18 +485,22 @@ void
 attempts_destroy(struct attempts **self_p)
 {
     struct attempts *self = *self_p;
+    struct attempt *attempt;
 
     if (!self)
         return;
     carrier_destroy(&self->carrier);
     workers_destroy(&self->workers);
-    while (!TAILQ_EMPTY(&self->list))
-        drop(self, TAILQ_FIRST(&self->list));
-    agent_index_release(&self->by_own);
+    attempt = TAILQ_FIRST(&self->list);
+    while (attempt) {
+        struct attempt *next = TAILQ_NEXT(attempt, link);
+
+        drop(self, attempt);
+        attempt = next;
+    }
     if (self->epoll >= 0)
         (void)close(self->epoll);
-    free(self->all);
-    free(self->empty);
+    free(self->by_place);
     free(self->home);
     free(self);
     *self_p = NULL;

@@ -6,7 +6,6 @@
 #include "agent/core_impl.h"
 #include "base/mem.h"
 #include "base/span.h"
-#include "proto/limits.h"
 
 static void
 refuse(struct agent *self, uint32_t i, const char *why)
@@ -31,24 +30,32 @@ enqueue(struct agent *self, uint32_t i)
     buf_release(&why);
 }
 
+/* Children of a task follow each other. */
 static uint64_t
 attempt_key(const struct held *held)
 {
-    uint64_t x = agent_index_mix(held->run);
+    uint64_t x = held->run * UINT64_C(0xbf58476d1ce4e5b9);
 
-    x = agent_index_mix(x ^ ((uint64_t)held->id.task << 32 | held->id.child));
-    return agent_index_mix(x ^ held->attempt);
+    x ^= (uint64_t)held->id.task << 32 | held->attempt;
+    x *= UINT64_C(0x9e3779b97f4a7c15);
+    return (x ^ x >> 32) + held->id.child;
 }
 
-/* Different attempts have the same key once in an age: then one is not found. */
+static bool
+is_same_attempt(const struct held *a, const struct held *b)
+{
+    return a->run == b->run && a->id.task == b->id.task &&
+           a->id.child == b->id.child && a->attempt == b->attempt;
+}
+
 static bool
 is_held(const struct agent *self, uint64_t key, const struct held *held)
 {
-    uint32_t i = agent_index_find(&self->attempts, key);
-    const struct held *had = i == NONE ? NULL : &self->entries[i].held;
+    uint32_t i = agent_name_find(self, BY_ATTEMPT, key);
 
-    return had && had->run == held->run && had->id.task == held->id.task &&
-           had->id.child == held->id.child && had->attempt == held->attempt;
+    while (i != NONE && !is_same_attempt(&self->entries[i].held, held))
+        i = agent_name_next(self, BY_ATTEMPT, i);
+    return i != NONE;
 }
 
 static int
@@ -68,7 +75,7 @@ check_task(const struct agent *self, const struct lane_task *task,
                        "child %d attempt %u",
                        (unsigned long long)held->run, held->id.task,
                        (int)held->id.child, held->attempt);
-    if (self->nentry >= LIMIT_HELD - 1 && self->empty.n == 0)
+    if (self->nentry >= PLACES - 1 && self->empty.n == 0)
         return err_set(err, ERR_LIMIT, "%u attempts are held here",
                        self->nentry);
     return 0;
@@ -96,9 +103,8 @@ agent_task(struct agent *self, const struct lane_task *task, int64_t now,
     entry->exclusive = work->spec->exclusive;
     entry->work = work;
     entry->held = held;
-    entry->key = key;
-    agent_index_add(&self->tickets, agent_index_mix(task->ticket), i);
-    agent_index_add(&self->attempts, key, i);
+    agent_name_add(self, BY_TICKET, i, task->ticket);
+    agent_name_add(self, BY_ATTEMPT, i, key);
     self->idle_since = SPAN_NEVER;
     self->idle_over = false;
     enqueue(self, i);
@@ -337,8 +343,8 @@ agent_destroy(struct agent **self_p)
     }
     free(self->small);
     agent_room_destroy(&self->room);
-    agent_index_release(&self->tickets);
-    agent_index_release(&self->attempts);
+    for (unsigned k = 0; k < NAME_COUNT; k++)
+        free(self->names[k].first);
     free(self->entries);
     free(self->measures);
     free(self->held);

@@ -27,8 +27,11 @@ struct agent;
 /*
  * What was started has a number of the agent's own, `own`, as the broker's
  * tickets change with each session and may come again: start, stop, began,
- * ended and not_begun speak of it. Never 0.
+ * ended and not_begun speak of it. Never 0; what is started at a time differs
+ * modulo AGENT_PLACES, too, and is not much there.
  */
+#define AGENT_PLACES (UINT32_C(1) << 20)
+
 struct agent_effects {
     /*
      * Carry it out now. slot: 0..slots-1; a C call goes to that slot's worker,

@@ -10,16 +10,32 @@
 #include <sys/queue.h>
 
 #include "agent/core.h"
-#include "agent/index.h"
 #include "agent/room.h"
 
 #define NONE UINT32_MAX
+/* Attempts in hand: LIMIT_HELD, and what is being ended as nobody wants it. */
+#define PLACES AGENT_PLACES
 
 enum phase {
     FREE,
     QUEUED,
     STARTED, /* handed out by the effect start */
     SPOOLED,
+};
+
+/* What it is found by: its ticket, or what it is an attempt of. */
+enum { BY_TICKET, BY_ATTEMPT, NAME_COUNT };
+
+struct name {
+    uint64_t key;
+    uint32_t next; /* entry in the same chain */
+};
+
+/* Chains by the lower bits of their keys, which follow each other as a rule. */
+struct lookup {
+    uint32_t *first;
+    uint32_t size; /* a power of two */
+    uint32_t n;
 };
 
 /* What is held is chained by numbers: the array moves when it grows. */
@@ -42,7 +58,7 @@ struct entry {
     struct request *request;
     const struct work *work; /* borrowed from the edge until it has ended */
     struct room_given given;
-    uint64_t key; /* in `attempts` */
+    struct name names[NAME_COUNT];
     struct held held;
     struct result result; /* SPOOLED: owned */
     uint64_t number;      /* of the result; 0: not sent in this session */
@@ -88,7 +104,7 @@ struct agent {
     size_t cap_entry;
     uint32_t nentry;    /* places ever used */
     struct chain empty; /* ... and free now; the longest free goes first */
-    struct agent_index tickets, attempts;
+    struct lookup names[NAME_COUNT];
     uint64_t norder;
     uint32_t count[SPOOLED + 1]; /* of entries by phase */
 
@@ -113,6 +129,14 @@ uint32_t agent_entry_own(const struct agent *self, uint32_t i);
 /* NONE: there is none with that name. */
 uint32_t agent_entry_by_own(const struct agent *self, uint32_t own);
 uint32_t agent_entry_by_ticket(const struct agent *self, uint32_t ticket);
+/* Names: one may be taken away twice. The first entry with that key, or the
+ * next one after i. */
+void agent_name_add(struct agent *self, unsigned kind, uint32_t i,
+                    uint64_t key);
+void agent_name_remove(struct agent *self, unsigned kind, uint32_t i);
+uint32_t agent_name_find(const struct agent *self, unsigned kind, uint64_t key);
+uint32_t agent_name_next(const struct agent *self, unsigned kind, uint32_t i);
+void agent_names_clear(struct agent *self, unsigned kind);
 void agent_entry_set_phase(struct agent *self, uint32_t i, enum phase phase);
 /* It waits no more, or runs no more: room and work are given back. */
 void agent_entry_let_go(struct agent *self, uint32_t i);

@@ -2,14 +2,15 @@
 /* The part of the core that knows what is held, under all its names. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/core_impl.h"
 #include "base/mem.h"
-#include "proto/limits.h"
 
-#define AGES 4096u /* own: the place, and in the upper bits its age */
+#define LEAST 64u   /* chains */
+#define AGES  4096u /* own: the place, and in the upper bits its age */
 
-static_assert(LIMIT_HELD <= UINT32_MAX / AGES + 1, "own has 32 bits");
+static_assert(PLACES <= UINT32_MAX / AGES + 1, "own has 32 bits");
 
 /* ---- chains ---- */
 
@@ -44,18 +45,122 @@ agent_chain_remove(struct agent *self, struct chain *chain, uint32_t i)
     chain->n--;
 }
 
+/* ---- names ---- */
+
+static uint32_t *
+chain_of(const struct agent *self, unsigned kind, uint64_t key)
+{
+    const struct lookup *names = &self->names[kind];
+
+    return &names->first[key & (names->size - 1)];
+}
+
+static void
+link_name(struct agent *self, unsigned kind, uint32_t i)
+{
+    struct name *name = &self->entries[i].names[kind];
+    uint32_t *first = chain_of(self, kind, name->key);
+
+    name->next = *first;
+    *first = i;
+}
+
+static void
+enlarge(struct agent *self, unsigned kind)
+{
+    struct lookup *names = &self->names[kind];
+    uint32_t *old = names->first;
+    uint32_t n = names->size;
+
+    names->size = n > 0 ? 2 * n : LEAST;
+    names->first = mem_block(names->size * sizeof *names->first);
+    memset(names->first, 0xff, names->size * sizeof *names->first);
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t next;
+
+        for (uint32_t i = old[k]; i != NONE; i = next) {
+            next = self->entries[i].names[kind].next;
+            link_name(self, kind, i);
+        }
+    }
+    free(old);
+}
+
+void
+agent_name_add(struct agent *self, unsigned kind, uint32_t i, uint64_t key)
+{
+    struct lookup *names = &self->names[kind];
+
+    if (names->n >= names->size)
+        enlarge(self, kind);
+    names->n++;
+    self->entries[i].names[kind].key = key;
+    link_name(self, kind, i);
+}
+
+void
+agent_name_remove(struct agent *self, unsigned kind, uint32_t i)
+{
+    const struct name *name = &self->entries[i].names[kind];
+    uint32_t *at;
+
+    if (self->names[kind].n == 0)
+        return;
+    at = chain_of(self, kind, name->key);
+    while (*at != NONE && *at != i)
+        at = &self->entries[*at].names[kind].next;
+    if (*at == NONE)
+        return;
+    *at = name->next;
+    self->names[kind].n--;
+}
+
+static uint32_t
+seek(const struct agent *self, unsigned kind, uint64_t key, uint32_t i)
+{
+    while (i != NONE && self->entries[i].names[kind].key != key)
+        i = self->entries[i].names[kind].next;
+    return i;
+}
+
+uint32_t
+agent_name_find(const struct agent *self, unsigned kind, uint64_t key)
+{
+    if (self->names[kind].n == 0)
+        return NONE;
+    return seek(self, kind, key, *chain_of(self, kind, key));
+}
+
+uint32_t
+agent_name_next(const struct agent *self, unsigned kind, uint32_t i)
+{
+    const struct name *name = &self->entries[i].names[kind];
+
+    return seek(self, kind, name->key, name->next);
+}
+
+void
+agent_names_clear(struct agent *self, unsigned kind)
+{
+    struct lookup *names = &self->names[kind];
+
+    if (names->n > 0)
+        memset(names->first, 0xff, names->size * sizeof *names->first);
+    names->n = 0;
+}
+
 /* ---- entries ---- */
 
 uint32_t
 agent_entry_own(const struct agent *self, uint32_t i)
 {
-    return (i + 1) | (uint32_t)self->entries[i].age * LIMIT_HELD;
+    return (i + 1) | (uint32_t)self->entries[i].age * PLACES;
 }
 
 uint32_t
 agent_entry_by_own(const struct agent *self, uint32_t own)
 {
-    uint32_t i = own % LIMIT_HELD - 1;
+    uint32_t i = own % PLACES - 1;
 
     if (own == 0 || i >= self->nentry || self->entries[i].phase == FREE ||
         agent_entry_own(self, i) != own)
@@ -66,7 +171,7 @@ agent_entry_by_own(const struct agent *self, uint32_t own)
 uint32_t
 agent_entry_by_ticket(const struct agent *self, uint32_t ticket)
 {
-    return agent_index_find(&self->tickets, agent_index_mix(ticket));
+    return agent_name_find(self, BY_TICKET, ticket);
 }
 
 void
@@ -103,8 +208,8 @@ agent_entry_disown(struct agent *self, uint32_t i)
 {
     struct entry *entry = &self->entries[i];
 
-    agent_index_remove(&self->tickets, agent_index_mix(entry->ticket), i);
-    agent_index_remove(&self->attempts, entry->key, i);
+    agent_name_remove(self, BY_TICKET, i);
+    agent_name_remove(self, BY_ATTEMPT, i);
     entry->ticket = 0;
 }
 

@@ -30,7 +30,7 @@ agent_spool_add(struct agent *self, uint32_t i, const struct result *result)
     entry->number = 0;
     /* One that was refused may be given to us again before it is forgotten. */
     if (result->refused != REFUSED_NOT)
-        agent_index_remove(&self->attempts, entry->key, i);
+        agent_name_remove(self, BY_ATTEMPT, i);
     agent_entry_let_go(self, i);
     agent_entry_set_phase(self, i, SPOOLED);
     agent_chain_add(self, &self->spool, i);
@@ -106,8 +106,8 @@ rename_entry(struct agent *self, uint32_t i, uint32_t ticket)
 {
     struct entry *entry = &self->entries[i];
 
-    if (ticket != 0 && agent_index_add(&self->tickets, agent_index_mix(ticket),
-                                       i) == AGENT_INDEX_NONE) {
+    if (ticket != 0 && agent_entry_by_ticket(self, ticket) == NONE) {
+        agent_name_add(self, BY_TICKET, i, ticket);
         entry->ticket = ticket;
         return;
     }
@@ -138,7 +138,7 @@ agent_welcome(struct agent *self, uint32_t epoch, const uint32_t *tickets,
     self->alone_since = SPAN_NEVER;
     self->epoch = epoch;
     self->last = 0;
-    agent_index_clear(&self->tickets);
+    agent_names_clear(self, BY_TICKET);
     for (size_t k = 0; k < self->nheld; k++) {
         uint32_t i = agent_entry_by_own(self, self->held_own[k]);
 

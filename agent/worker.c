@@ -42,6 +42,7 @@ slot_drop(struct slot *self, struct call *call)
     self->nsent -= call->sent;
     if (self->victim == call)
         self->victim = NULL;
+    need_release(&call->need);
     free(call);
 }
 
@@ -75,30 +76,79 @@ put_text(char **at, const char *text)
     return begin;
 }
 
-/* One block: calls are many and short. */
-static struct call *
-new_call(const struct workers_call *from)
+static bool
+is_same_list(const char *const *a, const char *const *b)
+{
+    size_t i = 0;
+
+    if (!a || !b)
+        return a == b;
+    while (a[i] && b[i] && strcmp(a[i], b[i]) == 0)
+        i++;
+    return !a[i] && !b[i];
+}
+
+bool
+need_is_like(const struct need *a, const struct need *b)
+{
+    return a == b || (strcmp(a->program, b->program) == 0 &&
+                      is_same_list(a->env, b->env));
+}
+
+static bool
+is_same_folder(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* One block. */
+static struct need *
+copy_need(const struct need *from)
 {
     size_t n = text_size(from->program) + text_size(from->cwd);
     size_t nenv = 0;
-    struct call *self;
-    char **env;
+    struct need *self;
+    const char **env;
     char *at;
 
     for (; from->env && from->env[nenv]; nenv++)
         n += text_size(from->env[nenv]);
     self = mem_alloc(1, sizeof *self + (nenv + 1) * sizeof *env + n);
-    env = (char **)(self + 1);
+    env = (const char **)(self + 1);
     at = (char *)(env + nenv + 1);
-    self->ticket = from->ticket;
-    self->work = from->work;
-    self->end = EXEC_EXITED;
+    self->users = 1;
     self->program = put_text(&at, from->program);
     self->cwd = put_text(&at, from->cwd);
     for (size_t i = 0; i < nenv; i++)
-        env[i] = (char *)(uintptr_t)put_text(&at, from->env[i]);
-    self->env = nenv > 0 ? env : NULL;
+        env[i] = put_text(&at, from->env[i]);
+    self->env = from->env ? env : NULL;
     return self;
+}
+
+/* That of the last call, if it is the same: calls are many. */
+static struct need *
+get_need(struct workers *self, const struct workers_call *from)
+{
+    const struct need need = {
+        .program = from->program, .cwd = from->cwd, .env = from->env};
+
+    if (!self->last || !is_same_folder(self->last->cwd, need.cwd) ||
+        !need_is_like(self->last, &need)) {
+        need_release(&self->last);
+        self->last = copy_need(&need);
+    }
+    self->last->users++;
+    return self->last;
+}
+
+void
+need_release(struct need **self_p)
+{
+    struct need *self = *self_p;
+
+    *self_p = NULL;
+    if (self && --self->users == 0)
+        free(self);
 }
 
 static struct slot *
@@ -125,7 +175,11 @@ workers_call(struct workers *self, const struct workers_call *from)
 
     assert(from->slot < self->nslot);
     slot = get_slot(self, from->slot);
-    call = new_call(from);
+    call = mem_block(sizeof *call);
+    *call = (struct call){.ticket = from->ticket,
+                          .work = from->work,
+                          .end = EXEC_EXITED,
+                          .need = get_need(self, from)};
     TAILQ_INSERT_TAIL(&slot->calls, call, link);
     if (!slot->next)
         slot->next = call;
@@ -486,6 +540,7 @@ workers_destroy(struct workers **self_p)
         destroy_slot(self->slots[i]);
     if (self->epoll >= 0)
         (void)close(self->epoll);
+    need_release(&self->last);
     free(self->slots);
     free(self);
     *self_p = NULL;

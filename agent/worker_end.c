@@ -104,7 +104,7 @@ slot_refuse(struct slot *self, const char *program, enum item_refused refused,
                                 .started = now,
                                 .ended = now};
 
-        if (strcmp(call->program, program) == 0)
+        if (strcmp(call->need->program, program) == 0)
             slot_end_call(self, call, &result);
         call = next;
     }
@@ -140,40 +140,43 @@ add_last_words(const struct exec_done *done, const char *program,
 static void
 refuse_program(struct slot *self, const struct exec_done *done)
 {
-    char *program = mem_dup(self->program);
+    const char *program = self->need->program;
     struct buf cause = {0};
 
-    buf_printf(&cause, "can't make calls of `%s` here: ", program);
     if (self->ending) {
-        buf_printf(&cause, "it did not begin to serve within %d s",
-                   LIMIT_WORKER_START_MS / 1000);
+        buf_printf(&cause,
+                   "can't make calls of `%s` here: it did not begin to serve "
+                   "within %d s",
+                   program, LIMIT_WORKER_START_MS / 1000);
     } else if (done->end == EXEC_NOT_STARTED) {
-        buf_text(&cause, done->text);
+        /* it is named in there, and a cause has not room for it twice */
+        buf_printf(&cause, "can't make calls here: %s", done->text);
     } else {
-        buf_printf(&cause, "it ended before it served (%s)", done->text);
+        buf_printf(&cause,
+                   "can't make calls of `%s` here: it ended before it served "
+                   "(%s)",
+                   program, done->text);
         add_last_words(done, program, &cause);
     }
     slot_refuse(self, program, REFUSED_PROGRAM, buf_str(&cause));
     buf_release(&cause);
-    free(program);
 }
 
 /* It served, and ended outside of a call, for nobody. */
 static void
 note_barren(struct slot *self, const struct exec_done *done)
 {
-    char *program, *cause;
+    const char *program = self->need->program;
+    char *cause;
 
     if (++self->barren < BARREN)
         return;
     self->barren = 0;
-    program = mem_dup(self->program);
     cause = mem_printf("can't make calls of `%s` here: it ends again and again "
                        "before it makes one (%s)",
                        program, done->text);
     slot_refuse(self, program, REFUSED_PROGRAM, cause);
     free(cause);
-    free(program);
 }
 
 void

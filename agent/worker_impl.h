@@ -15,6 +15,13 @@
 #include "proto/convert.h"
 #include "proto/page.h"
 
+/* What calls need, shared by those that need the same; strings behind it. */
+struct need {
+    size_t users;
+    const char *program, *cwd; /* cwd may be NULL */
+    const char *const *env;    /* or NULL */
+};
+
 struct call {
     TAILQ_ENTRY(call) link;
     uint32_t ticket;
@@ -22,8 +29,7 @@ struct call {
     bool sent, begun;
     enum exec_end end; /* EXITED: none was asked for */
     bool at_once;
-    const char *program, *cwd; /* cwd may be NULL */
-    char *const *env;          /* its strings are behind it; or NULL */
+    struct need *need;
 };
 
 TAILQ_HEAD(call_list, call);
@@ -41,12 +47,11 @@ struct slot {
     unsigned barren; /* processes that ended in a row and gave nothing */
     /* The process: */
     bool alive;
-    bool broken;    /* what it sent makes no sense */
-    bool ending;    /* it was told to, or made to; nothing is sent */
-    char *program;  /* what it is, */
-    char **env;     /* ... with what */
-    int fd;         /* -1: none */
-    bool wants_out; /* epoll watches for room */
+    bool broken;       /* what it sent makes no sense */
+    bool ending;       /* it was told to, or made to; nothing is sent */
+    struct need *need; /* of the call it was started for; NULL: none */
+    int fd;            /* -1: none */
+    bool wants_out;    /* epoll watches for room */
     struct page *page;
     struct buf in;
     struct lane_out *out;
@@ -69,10 +74,16 @@ struct workers {
     struct slot **slots; /* made as they are needed */
     struct slot_list active;
     uint32_t alive;
-    bool held; /* nothing is read */
+    bool held;         /* nothing is read */
+    struct need *last; /* of the last call, or NULL */
 };
 
 /* ---- calls ---- */
+
+/* One user less; NULL is nothing. */
+void need_release(struct need **self_p);
+/* Can one process make calls of both? */
+bool need_is_like(const struct need *a, const struct need *b);
 
 struct call *slot_find(struct slot *self, uint32_t ticket);
 /* Forget a call. */

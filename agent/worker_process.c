@@ -41,38 +41,14 @@ new_page(int *fd)
     return page;
 }
 
-static char **
-copy_list(char *const *list)
-{
-    size_t n = 0;
-    char **copy;
-
-    if (!list)
-        return NULL;
-    while (list[n])
-        n++;
-    copy = mem_alloc(n + 1, sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = mem_dup(list[i]);
-    return copy;
-}
-
-static void
-free_list(char **list)
-{
-    for (size_t i = 0; list && list[i]; i++)
-        free(list[i]);
-    free(list);
-}
-
 static void
 make_environment(struct environment *env, const struct call *call)
 {
     const char *hash = call->work->spec->source_hash;
 
     environment_inherit(env, (const char *const *)environ);
-    for (size_t i = 0; call->env && call->env[i]; i++)
-        environment_put(env, call->env[i]);
+    for (size_t i = 0; call->need->env && call->need->env[i]; i++)
+        environment_put(env, call->need->env[i]);
     environment_set(env, PAGE_ENV, "3", 1);
     if (hash)
         environment_set(env, PAGE_ENV_FLOW, hash, strlen(hash));
@@ -104,11 +80,11 @@ static int
 start(struct slot *self, const struct call *call, const int fds[FD_COUNT],
       struct err *err)
 {
-    const char *const argv[] = {call->program, NULL};
+    const char *const argv[] = {call->need->program, NULL};
     struct environment env = {0};
     struct exec_spec spec = {
         .argv = argv,
-        .cwd = call->cwd,
+        .cwd = call->need->cwd,
         .pass = {fds[THEIRS], fds[PAGE]},
         .grace = GRACE,
         .tag = self,
@@ -128,8 +104,8 @@ process_start(struct slot *self, const struct call *call, int64_t now)
     int fds[FD_COUNT] = {-1, -1, -1};
     struct err err;
 
-    self->program = mem_dup(call->program);
-    self->env = copy_list(call->env);
+    self->need = call->need;
+    self->need->users++;
     self->out = lane_out_new();
     self->started = self->used = self->look_at = now;
     self->kill_at = SPAN_NEVER;
@@ -139,10 +115,7 @@ process_start(struct slot *self, const struct call *call, int64_t now)
         self->owner->alive++;
         process_watch(self);
     } else {
-        char *program = mem_dup(call->program);
-
-        slot_refuse(self, program, REFUSED_SHORT, err.msg);
-        free(program);
+        slot_refuse(self, self->need->program, REFUSED_SHORT, err.msg);
         process_release(self);
         if (self->fd < 0 && fds[OURS] >= 0)
             (void)close(fds[OURS]);
@@ -172,10 +145,7 @@ process_release(struct slot *self)
     if (self->page)
         (void)munmap(self->page, sizeof *self->page);
     self->page = NULL;
-    free(self->program);
-    self->program = NULL;
-    free_list(self->env);
-    self->env = NULL;
+    need_release(&self->need);
     buf_release(&self->in);
     lane_out_destroy(&self->out);
     self->written = 0;
@@ -194,23 +164,10 @@ process_finish(struct slot *self)
         (void)shutdown(self->fd, SHUT_WR);
 }
 
-static bool
-is_same_list(char *const *a, char *const *b)
-{
-    size_t i = 0;
-
-    if (!a || !b)
-        return a == b;
-    while (a[i] && b[i] && strcmp(a[i], b[i]) == 0)
-        i++;
-    return !a[i] && !b[i];
-}
-
 bool
 process_is_for(const struct slot *self, const struct call *call)
 {
-    return strcmp(self->program, call->program) == 0 &&
-           is_same_list(self->env, call->env);
+    return need_is_like(self->need, call->need);
 }
 
 /* ---- to it ---- */
@@ -242,12 +199,18 @@ watch_for_room(struct slot *self, bool watch)
 static int
 put_call(struct slot *self, const struct call *call, struct err *err)
 {
-    struct work_spec spec = *call->work->spec;
-    struct work work = *call->work;
-    const struct lane_task task = {call->ticket, &work};
+    struct lane_task task = {call->ticket, call->work};
+    const char *cwd = call->need->cwd, *home = call->work->spec->home;
+    struct work_spec spec;
+    struct work work;
 
-    spec.home = call->cwd;
-    work.spec = &spec;
+    if (cwd != home && (!cwd || !home || strcmp(cwd, home) != 0)) {
+        spec = *call->work->spec;
+        spec.home = cwd;
+        work = *call->work;
+        work.spec = &spec;
+        task.work = &work;
+    }
     return lane_out_task(self->out, &task, err);
 }
 
@@ -283,10 +246,10 @@ put_calls(struct slot *self)
            process_is_for(self, call)) {
         struct call *next = TAILQ_NEXT(call, link);
 
-        if (!first && !is_same_text(cwd, call->cwd))
+        if (!first && !is_same_text(cwd, call->need->cwd))
             (void)lane_out_next(self->out);
         first = false;
-        cwd = call->cwd;
+        cwd = call->need->cwd;
         if (put_call(self, call, &err) < 0) {
             fail_unsent(self, call, &err);
             cwd = NULL;
