@@ -43,6 +43,7 @@ struct agent_net {
     struct attempts *attempts;
     struct agent_programs *programs;
     struct session *session;
+    struct lane_in *lane;
     struct outbox outbox; /* output while there is no session */
     struct held *said;    /* what the last hello said */
     size_t nsaid, cap_said;
@@ -280,7 +281,7 @@ on_lane(void *ctx, const struct wire *wire)
     struct agent_net *self = ctx;
     struct err err;
 
-    if (lane_read(wire, &lane_calls, self, &err) < 0)
+    if (lane_read(self->lane, wire, &lane_calls, self, &err) < 0)
         session_again(self->session, err.msg, self->now);
 }
 
@@ -328,6 +329,7 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
     /* Before the results, which end what it is of. */
     outbox_send(&self->outbox, self->said, tickets, n,
                 session_out(self->session));
+    lane_in_clear(self->lane);
     agent_welcome(self->core, epoch, tickets, n, self->now);
     agent_programs_again(self->programs);
     tell_beat(self);
@@ -661,6 +663,7 @@ open_core(struct agent_net *self)
     const struct session_calls calls = {
         on_held, on_joined, on_lane, on_control, on_lost, on_refused, self};
 
+    self->lane = lane_in_new();
     self->core = agent_new(&rules, &effects, self->now);
     self->session =
         session_new(config->address, &config->info, &calls, self->now);
@@ -673,6 +676,7 @@ close_net(struct agent_net *self)
     agent_destroy(&self->core);
     agent_programs_destroy(&self->programs);
     session_destroy(&self->session);
+    lane_in_destroy(&self->lane);
     outbox_release(&self->outbox);
     free(self->said);
     free(self->begun);

@@ -226,35 +226,19 @@ fail_unsent(struct slot *self, struct call *call, const struct err *err)
     slot_end_call(self, call, &result);
 }
 
-static bool
-is_same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* Those that were not sent yet and are for this process; in one frame those
- * with one folder, as it goes with what they have in common. */
+/* Those that were not sent yet and are for this process. */
 static void
 put_calls(struct slot *self)
 {
     struct call *call = self->next;
-    const char *cwd = NULL;
-    bool first = true;
     struct err err;
 
     while (call && lane_out_bytes(self->out) < UNSENT &&
            process_is_for(self, call)) {
         struct call *next = TAILQ_NEXT(call, link);
 
-        if (!first && !is_same_text(cwd, call->need->cwd))
-            (void)lane_out_next(self->out);
-        first = false;
-        cwd = call->need->cwd;
         if (put_call(self, call, &err) < 0) {
             fail_unsent(self, call, &err);
-            cwd = NULL;
-            first = true;
-            (void)lane_out_next(self->out);
         } else {
             call->sent = self->stirred = true;
             self->nsent++;

@@ -199,14 +199,12 @@ broker_life_work(struct life *self, struct plan_id id, struct work *work,
 
     if (self->spec.task != id.task || !self->spec.flow) {
         work_spec_init(&self->spec, self->flow, id.task);
-        self->spec.run = self->id;
+        self->spec.run = self->spec.common = self->id;
         self->spec.params = self->params;
         self->spec.home = self->home;
         self->spec.source_hash = self->source_hash;
-        if (self->spec.kind == FLOW_CALL) {
-            self->spec.program = self->program;
-            self->spec.nprogram = self->nprogram;
-        }
+        self->spec.program = self->program; /* of its other tasks, perhaps */
+        self->spec.nprogram = self->nprogram;
     }
     if (gather(self, id, work, &err) < 0) {
         broker_life_end_as(self, id, PLAN_FAILED, err.msg, now);

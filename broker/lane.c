@@ -143,6 +143,12 @@ broker_lane_task(struct broker_lane *self, const struct lane_task *task,
 }
 
 void
+broker_lane_forget(struct broker_lane *self, uint64_t run)
+{
+    lane_out_forget(self->out, run);
+}
+
+void
 broker_lane_tell(struct broker_lane *self, enum broker_tell what,
                  uint64_t number)
 {

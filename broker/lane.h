@@ -43,6 +43,8 @@ bool broker_lane_take_agent(struct broker_lane *self,
 /* -1 *err: it can't travel, and never will. */
 int broker_lane_task(struct broker_lane *self, const struct lane_task *task,
                      struct err *err);
+/* The run has ended: nothing more will come of it. */
+void broker_lane_forget(struct broker_lane *self, uint64_t run);
 void broker_lane_tell(struct broker_lane *self, enum broker_tell what,
                       uint64_t number);
 

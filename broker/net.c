@@ -244,6 +244,15 @@ broker_net_drop(struct broker_net *self, broker_session session, int64_t now)
     place->awake = true;
 }
 
+void
+broker_net_forget(struct broker_net *self, uint64_t run)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        if (self->places[i].lane)
+            broker_lane_forget(self->places[i].lane, run);
+    }
+}
+
 static void
 close_lane(struct broker_net *self, struct place *place)
 {

@@ -66,6 +66,8 @@ struct broker_lane *broker_net_lane(struct broker_net *self,
                                     broker_session session);
 /* It is to be seen to in this turn: it has something to send, or an event. */
 void broker_net_wake(struct broker_net *self, broker_session session);
+/* A run has ended: lanes need not know of it any more. */
+void broker_net_forget(struct broker_net *self, uint64_t run);
 /* The core has dropped the session. */
 void broker_net_drop(struct broker_net *self, broker_session session,
                      int64_t now);

@@ -159,6 +159,7 @@ on_ended(void *ctx, uint64_t run, enum store_run_state state,
     struct broker_server *self = ctx;
     char text[LOG_QUOTED];
 
+    broker_net_forget(self->net, run);
     broker_writer_end(self->writer, run, state, output, problem);
     broker_watch_end(self->watch, run, self->sealed + 1);
     self->recorded = true;

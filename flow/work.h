@@ -38,6 +38,9 @@ struct work_spec {
     bool creates; /* attempts of it have a path there */
     const struct flow_resource *resources;
     uint32_t nresource;
+    /* The run's own: what follows. Specs with the same number have it in
+     * common, but for home; it goes to others once. */
+    uint64_t common;
     json_t *params;   /* of the run: an object */
     const char *home; /* where the run was asked for; NULL: here */
     /* FLOW_CALL on a cluster: what to start a worker from. */
@@ -63,8 +66,8 @@ struct work {
     size_t nitem;
 };
 
-/* The spec of a task of a flow (borrowed): all but run, params, home, program.
- */
+/* The spec of a task of a flow (borrowed): all but run and what is the run's
+ * own. */
 void work_spec_init(struct work_spec *ret, const struct flow *flow,
                     uint32_t task);
 

@@ -32,6 +32,7 @@ struct worker {
     int fd;
     struct answers answers;
     struct capture *capture;
+    struct lane_in *lane;
     struct buf in;
     size_t at;   /* of `in`: handled up to here */
     int64_t now; /* wall: when the last call ended, or this frame came */
@@ -213,7 +214,7 @@ handle_frame(struct worker *self, const char *data, size_t n)
     if (wire.type != WIRE_LANE)
         leave(self, "a worker was sent something else than calls");
     self->now = span_wall();
-    if (lane_read(&wire, &lane_calls, self, &err) < 0)
+    if (lane_read(self->lane, &wire, &lane_calls, self, &err) < 0)
         leave(self, err.msg);
     wire_release(&wire);
 }
@@ -324,6 +325,7 @@ worker_serve(const struct flow *flow, struct err *err)
     (void)close(self.fd + 1);
     (void)unsetenv(PAGE_ENV);
     (void)unsetenv(PAGE_ENV_FLOW);
+    self.lane = lane_in_new();
     answers_init(&self.answers, self.fd, page);
     atomic_store(&page->serving, 1);
     for (;;) {

@@ -35,7 +35,9 @@ void lane_out_destroy(struct lane_out **self_p);
 
 /*
  * A task; nothing of it is kept. What tasks of a frame have in common goes once
- * (the same run and task have the same spec). -1 if it can't travel: ERR_LIMIT,
+ * (the same run and task have the same spec), what those of a run have (the
+ * same spec->common, run and home) only if the receiver does not know it: see
+ * LIMIT_LANE_RUNS. -1 if it can't travel: ERR_LIMIT,
  * its values or its script are too long; ERR_INVALID, a text is not UTF-8. Then
  * nothing was put in, and the attempt fails with that text.
  */
@@ -43,6 +45,8 @@ int lane_out_task(struct lane_out *self, const struct lane_task *task,
                   struct err *err);
 void lane_out_cancel(struct lane_out *self, uint32_t ticket, bool at_once);
 void lane_out_recall(struct lane_out *self, uint32_t ticket);
+/* Nothing more will come of that run. */
+void lane_out_forget(struct lane_out *self, uint64_t run);
 /* Of several in a frame the last counts. */
 void lane_out_ack(struct lane_out *self, uint64_t number);
 void lane_out_beat(struct lane_out *self, uint64_t number);
@@ -71,16 +75,24 @@ struct lane_calls {
     bool passes_on;
 };
 
+/* What the reader of one lane knows of runs. */
+struct lane_in;
+
+struct lane_in *lane_in_new(void);
+void lane_in_destroy(struct lane_in **self_p);
+/* Another lane begins. Works that were handed out stay as they are. */
+void lane_in_clear(struct lane_in *self);
+
 /*
  * Hand out what is in a Lane (of which wire_decode has said that it is right).
- * ERR_INVALID if JSON in it is malformed: the sender is broken; what came
- * before it in the frame has been handed out.
+ * ERR_INVALID if JSON in it is malformed, or a run is not known: the sender is
+ * broken; what came before it in the frame has been handed out.
  *
  * work.name is NULL for a call without `when` and `creates`, as work_gather has
  * it; otherwise it is never NULL.
  */
-int lane_read(const struct wire *wire, const struct lane_calls *calls,
-              void *ctx, struct err *err);
+int lane_read(struct lane_in *in, const struct wire *wire,
+              const struct lane_calls *calls, void *ctx, struct err *err);
 
 /*
  * Read what lane_read passed on: own and the like are set, item is not any more.
@@ -89,7 +101,8 @@ int lane_read(const struct wire *wire, const struct lane_calls *calls,
 int lane_work_read(const struct work *work, struct err *err);
 
 /* Of a work that lane_read handed out. It shares its spec with others of its
- * frame; the last one frees it. For one thread. NULL is nothing. */
+ * frame, and that what is the run's; the last one frees it. For one thread. NULL
+ * is nothing. */
 void lane_work_free(const struct work *work);
 
 /* ---- back ---- */

@@ -15,25 +15,53 @@
 
 #define ITEM "Lane.item" /* in messages */
 
+/* Works in a slab, unless they have more bytes: one keeps all of them. */
+#define SLAB_WORKS 32u
+#define SLAB_BYTES 4096u
+
+/* What is a run's own, with its users: specs, and its place while it has one.
+ * Its texts are behind it in the same block. */
+struct shared_run {
+    struct work_spec spec; /* only what is the run's */
+    size_t users;
+};
+
 /* A spec with its users: the works of its frame, and the frame while it is
  * read. Its texts are behind it in the same block. */
 struct shared_spec {
     struct work_spec spec;
+    struct shared_run *run;
+    size_t users;
+};
+
+struct lane_in {
+    struct shared_run *runs[LIMIT_LANE_RUNS]; /* by place */
+    uint64_t last;                            /* common number */
+};
+
+/* Works are made and freed some at a time: works, and then their items. */
+struct slab {
     size_t users;
 };
 
 struct lane_work {
     struct work work; /* first: it is what others see */
     struct shared_spec *spec;
-    char item[]; /* work.item */
+    struct slab *slab;
 };
 
 struct reader {
+    struct lane_in *in;
     const Wire__Lane *lane;
     const struct lane_calls *calls;
     void *ctx;
     struct shared_spec **specs;
-    size_t nspec; /* made so far */
+    size_t nspec;     /* made so far */
+    const char *item; /* the next one */
+    struct slab *slab;
+    struct lane_work *works; /* of it, that are left */
+    size_t nwork;
+    char *texts; /* room for their items */
 };
 
 /* ---- JSON ---- */
@@ -89,19 +117,18 @@ is_passed_on(const struct reader *self, const struct work_spec *spec)
 }
 
 static int
-load_item(struct work *work, const ProtobufCBinaryData *item, struct err *err)
+load_item(struct work *work, const char *data, size_t n, struct err *err)
 {
-    const char *data = (const char *)item->data;
     json_t *all;
     int rc;
 
-    if (item->len == 0)
+    if (n == 0)
         return 0;
-    if (data[item->len - 1] == '}')
-        work->own = load_with(data, item->len);
+    if (data[n - 1] == '}')
+        work->own = load_with(data, n);
     if (work->own)
         return check_members(work->own, ITEM, err);
-    all = load(data, item->len);
+    all = load(data, n);
     if (!all)
         return err_set(err, ERR_INVALID, "%s: not JSON", ITEM);
     rc = work_from_item(work, all, err);
@@ -115,7 +142,7 @@ load_item(struct work *work, const ProtobufCBinaryData *item, struct err *err)
     return 0;
 }
 
-/* ---- specs ---- */
+/* ---- runs ---- */
 
 static const char *
 put_text(char **at, const char *text)
@@ -134,6 +161,95 @@ put_optional(char **at, const char *text)
 {
     return *text ? put_text(at, text) : NULL;
 }
+
+static void
+unref_run(struct shared_run *self)
+{
+    if (!self || --self->users > 0)
+        return;
+    json_decref(self->spec.params);
+    free(self);
+}
+
+static struct shared_run *
+new_run(const Wire__Run *from, uint64_t common)
+{
+    size_t n = strlen(from->flow) + strlen(from->cwd) +
+               strlen(from->source_hash) + from->program.len + 3;
+    struct shared_run *self = mem_alloc(1, sizeof *self + n);
+    struct work_spec *spec = &self->spec;
+    char *at = (char *)(self + 1);
+
+    self->users = 1;
+    spec->run = from->run;
+    spec->common = common;
+    spec->flow = put_text(&at, from->flow);
+    spec->home = put_optional(&at, from->cwd);
+    spec->source_hash = put_optional(&at, from->source_hash);
+    if (from->program.len > 0)
+        spec->program = memcpy(at, from->program.data, from->program.len);
+    spec->nprogram = from->program.len;
+    return self;
+}
+
+static int
+load_params(json_t **ret, const ProtobufCBinaryData *text, struct err *err)
+{
+    json_t *params =
+        text->len > 0 ? load(text->data, text->len) : json_object();
+
+    if (!json_is_object(params)) {
+        json_decref(params);
+        return err_set(err, ERR_INVALID, "Run.params: not a JSON object");
+    }
+    *ret = params;
+    return check_members(params, "Run.params", err);
+}
+
+static int
+take_run(struct lane_in *self, const Wire__Run *from, struct err *err)
+{
+    struct shared_run *run = new_run(from, ++self->last);
+
+    if (load_params(&run->spec.params, &from->params, err) < 0) {
+        unref_run(run);
+        return -1;
+    }
+    unref_run(self->runs[from->place]);
+    self->runs[from->place] = run;
+    return 0;
+}
+
+static void
+forget_run(struct lane_in *self, uint32_t place)
+{
+    unref_run(self->runs[place]);
+    self->runs[place] = NULL;
+}
+
+struct lane_in *
+lane_in_new(void)
+{
+    return mem_alloc(1, sizeof(struct lane_in));
+}
+
+void
+lane_in_clear(struct lane_in *self)
+{
+    for (uint32_t i = 0; i < LIMIT_LANE_RUNS; i++)
+        forget_run(self, i);
+}
+
+void
+lane_in_destroy(struct lane_in **self_p)
+{
+    if (*self_p)
+        lane_in_clear(*self_p);
+    free(*self_p);
+    *self_p = NULL;
+}
+
+/* ---- specs ---- */
 
 static void
 put_codes(struct flow_codes *ret, const uint64_t *words, size_t n)
@@ -156,9 +272,8 @@ put_resources(char **at, const Wire__Spec *from)
 static size_t
 text_bytes(const Wire__Spec *from)
 {
-    size_t n = strlen(from->flow) + strlen(from->name) + strlen(from->script) +
-               strlen(from->shell) + strlen(from->when) + strlen(from->cwd) +
-               strlen(from->source_hash) + from->program.len + 8;
+    size_t n = strlen(from->name) + strlen(from->script) + strlen(from->shell) +
+               strlen(from->when) + 4;
 
     for (size_t i = 0; i < from->n_resources; i++)
         n += strlen(from->resources[i]->name) + 1;
@@ -167,46 +282,40 @@ text_bytes(const Wire__Spec *from)
 
 /* One block: arrays, then texts. */
 static struct shared_spec *
-new_spec(const Wire__Spec *from)
+new_spec(const Wire__Spec *from, struct shared_run *run)
 {
     size_t n = sizeof(struct shared_spec) +
                from->n_resources * sizeof(struct flow_resource);
-    size_t cap = 0;
-    struct shared_spec *self = mem_grow(NULL, &cap, n + text_bytes(from), 1);
+    struct shared_spec *self = mem_alloc(1, n + text_bytes(from));
+    struct work_spec *spec = &self->spec;
     struct flow_resource *resources;
     char *at = (char *)(self + 1);
 
-    *self = (struct shared_spec){
-        .users = 1,
-        .spec = {.run = from->run,
-                 .task = from->task,
-                 .kind = (enum flow_kind)from->kind,
-                 .value = (enum value_kind)from->value,
-                 .timeout = from->timeout,
-                 .grace = from->grace,
-                 .exclusive = (from->flags & SPEC_EXCLUSIVE) != 0,
-                 .at_most_once = (from->flags & SPEC_AT_MOST_ONCE) != 0,
-                 .creates = (from->flags & SPEC_CREATES) != 0,
-                 .nresource = (uint32_t)from->n_resources}};
-    put_codes(&self->spec.exit_skip, from->exit_skip, from->n_exit_skip);
-    put_codes(&self->spec.exit_retry, from->exit_retry, from->n_exit_retry);
+    self->users = 1;
+    self->run = run;
+    run->users++;
+    *spec = run->spec;
+    spec->task = from->task;
+    spec->kind = (enum flow_kind)from->kind;
+    spec->value = (enum value_kind)from->value;
+    spec->timeout = from->timeout;
+    spec->grace = from->grace;
+    spec->exclusive = (from->flags & SPEC_EXCLUSIVE) != 0;
+    spec->at_most_once = (from->flags & SPEC_AT_MOST_ONCE) != 0;
+    spec->creates = (from->flags & SPEC_CREATES) != 0;
+    put_codes(&spec->exit_skip, from->exit_skip, from->n_exit_skip);
+    put_codes(&spec->exit_retry, from->exit_retry, from->n_exit_retry);
     resources = (struct flow_resource *)(void *)at;
-    self->spec.resources = put_resources(&at, from);
+    spec->resources = put_resources(&at, from);
+    spec->nresource = (uint32_t)from->n_resources;
     for (size_t i = 0; i < from->n_resources; i++)
         resources[i].name =
             (char *)(uintptr_t)put_text(&at, from->resources[i]->name);
-    self->spec.flow = put_text(&at, from->flow);
-    self->spec.name = put_text(&at, from->name);
-    self->spec.script = from->kind == FLOW_SCRIPT
-                            ? put_text(&at, from->script)
-                            : put_optional(&at, from->script);
-    self->spec.shell = put_optional(&at, from->shell);
-    self->spec.when = put_optional(&at, from->when);
-    self->spec.home = put_optional(&at, from->cwd);
-    self->spec.source_hash = put_optional(&at, from->source_hash);
-    if (from->program.len > 0)
-        self->spec.program = memcpy(at, from->program.data, from->program.len);
-    self->spec.nprogram = from->program.len;
+    spec->name = put_text(&at, from->name);
+    spec->script = from->kind == FLOW_SCRIPT ? put_text(&at, from->script)
+                                             : put_optional(&at, from->script);
+    spec->shell = put_optional(&at, from->shell);
+    spec->when = put_optional(&at, from->when);
     return self;
 }
 
@@ -215,49 +324,72 @@ unref_spec(struct shared_spec *self)
 {
     if (--self->users > 0)
         return;
-    json_decref(self->spec.params);
+    unref_run(self->run);
     free(self);
 }
 
-static bool
-same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
-{
-    return a->len == b->len &&
-           (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
-static int
-load_params(json_t **ret, const ProtobufCBinaryData *text, struct err *err)
-{
-    json_t *params =
-        text->len > 0 ? load(text->data, text->len) : json_object();
-
-    if (!json_is_object(params)) {
-        json_decref(params);
-        return err_set(err, ERR_INVALID, "Spec.params: not a JSON object");
-    }
-    *ret = params;
-    return check_members(params, "Spec.params", err);
-}
-
-/* Specs of one run have the same parameters. */
 static int
 make_spec(struct reader *self, size_t i, struct err *err)
 {
     const Wire__Spec *from = self->lane->specs[i];
-    const Wire__Spec *before = i > 0 ? self->lane->specs[i - 1] : NULL;
-    struct work_spec *spec;
+    struct shared_run *run = self->in->runs[from->place];
 
-    self->specs[i] = new_spec(from);
+    if (!run)
+        return err_set(err, ERR_INVALID, "Spec.place: no run is there");
+    self->specs[i] = new_spec(from, run);
     self->nspec++;
-    spec = &self->specs[i]->spec;
-    if (!before || !same_bytes(&before->params, &from->params))
-        return load_params(&spec->params, &from->params, err);
-    spec->params = json_incref(self->specs[i - 1]->spec.params);
     return 0;
 }
 
 /* ---- tasks ---- */
+
+static void
+unref_slab(struct slab *self)
+{
+    if (self && --self->users == 0)
+        free(self);
+}
+
+static size_t
+item_bytes(const struct reader *self, size_t i)
+{
+    return self->lane->n_item > 0 ? self->lane->item[i] : 0;
+}
+
+/* For the tasks from i on. */
+static void
+next_slab(struct reader *self, size_t i)
+{
+    size_t bytes = 0, n = 0;
+
+    do
+        bytes += item_bytes(self, i + n++);
+    while (n < SLAB_WORKS && i + n < self->lane->n_ticket &&
+           bytes + item_bytes(self, i + n) <= SLAB_BYTES);
+    unref_slab(self->slab);
+    self->slab =
+        mem_block(sizeof *self->slab + n * sizeof *self->works + bytes);
+    self->slab->users = 1; /* us */
+    self->works = (struct lane_work *)(self->slab + 1);
+    self->nwork = n;
+    self->texts = (char *)(self->works + n);
+}
+
+static struct lane_work *
+new_work(struct reader *self, size_t i)
+{
+    struct lane_work *made;
+
+    if (self->nwork == 0)
+        next_slab(self, i);
+    made = self->works++;
+    self->nwork--;
+    *made = (struct lane_work){.spec = self->specs[self->lane->spec[i]],
+                               .slab = self->slab};
+    made->spec->users++;
+    made->slab->users++;
+    return made;
+}
 
 void
 lane_work_free(const struct work *work)
@@ -268,19 +400,19 @@ lane_work_free(const struct work *work)
         return;
     work_release(&self->work);
     unref_spec(self->spec);
-    free(self);
+    unref_slab(self->slab);
 }
 
 int
 lane_work_read(const struct work *work, struct err *err)
 {
     struct lane_work *self = (struct lane_work *)(uintptr_t)work;
-    const ProtobufCBinaryData item = {work->nitem, (uint8_t *)self->item};
+    const char *item = work->item;
 
-    if (!work->item)
+    if (!item)
         return 0;
     self->work.item = NULL;
-    return load_item(&self->work, &item, err);
+    return load_item(&self->work, item, work->nitem, err);
 }
 
 /* The task's own name goes without saying; a call makes do without one. */
@@ -300,22 +432,18 @@ static int
 read_task(struct reader *self, size_t i, struct err *err)
 {
     const Wire__Lane *lane = self->lane;
-    const ProtobufCBinaryData none = {0};
-    const ProtobufCBinaryData *item = lane->n_item > 0 ? &lane->item[i] : &none;
-    struct shared_spec *spec = self->specs[lane->spec[i]];
-    bool passes_on = is_passed_on(self, &spec->spec);
-    struct lane_work *made =
-        mem_alloc(1, sizeof *made + (passes_on ? item->len : 0));
+    const char *item = self->item;
+    size_t n = item_bytes(self, i);
+    struct lane_work *made = new_work(self, i);
     struct work *work = &made->work;
     struct lane_task task = {.ticket = lane->ticket[i], .work = work};
 
-    made->spec = spec;
-    made->spec->users++;
-    if (passes_on && item->len > 0) {
-        memcpy(made->item, item->data, item->len);
-        work->item = made->item;
-        work->nitem = item->len;
-    } else if (item->len > 0 && load_item(work, item, err) < 0) {
+    self->item += n;
+    if (n > 0 && is_passed_on(self, &made->spec->spec)) {
+        work->item = memcpy(self->texts, item, n);
+        work->nitem = n;
+        self->texts += n;
+    } else if (load_item(work, item, n, err) < 0) {
         lane_work_free(work);
         return -1;
     }
@@ -351,6 +479,8 @@ read_rest(const struct reader *self)
     const struct lane_calls *calls = self->calls;
     const Wire__Lane *lane = self->lane;
 
+    for (size_t i = 0; i < lane->n_forget; i++)
+        forget_run(self->in, lane->forget[i]);
     if (calls->ack && lane->ack > 0)
         calls->ack(self->ctx, lane->ack);
     if (calls->drain && lane->drain)
@@ -362,13 +492,21 @@ read_rest(const struct reader *self)
 }
 
 int
-lane_read(const struct wire *wire, const struct lane_calls *calls, void *ctx,
-          struct err *err)
+lane_read(struct lane_in *in, const struct wire *wire,
+          const struct lane_calls *calls, void *ctx, struct err *err)
 {
     const Wire__Lane *lane = wire->as.lane;
-    struct reader self = {.lane = lane, .calls = calls, .ctx = ctx};
+    struct reader self = {.in = in,
+                          .lane = lane,
+                          .calls = calls,
+                          .ctx = ctx,
+                          .item = lane->items.len > 0
+                                      ? (const char *)lane->items.data
+                                      : ""};
     int rc = 0;
 
+    for (size_t i = 0; rc == 0 && i < lane->n_runs; i++)
+        rc = take_run(in, lane->runs[i], err);
     self.specs = mem_alloc(lane->n_specs, sizeof *self.specs);
     for (size_t i = 0; rc == 0 && i < lane->n_specs; i++)
         rc = make_spec(&self, i, err);
@@ -378,6 +516,7 @@ lane_read(const struct wire *wire, const struct lane_calls *calls, void *ctx,
         read_tickets(&self);
         read_rest(&self);
     }
+    unref_slab(self.slab);
     for (size_t i = 0; i < self.nspec; i++)
         unref_spec(self.specs[i]);
     free(self.specs);

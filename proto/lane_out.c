@@ -11,6 +11,7 @@
 #include "flow/value.h"
 #include "proto/convert.h"
 #include "proto/frames.h"
+#include "proto/lane_spec.h"
 #include "proto/limits.h"
 #include "proto/pack.h"
 
@@ -19,8 +20,8 @@
 /* Bytes for the envelope, heads of columns and what stands alone; and what a
  * task has at most besides its item and key. */
 #define FRAME_ROOM  ((size_t)LIMIT_FRAME_BYTES - 256)
-#define TASK_BYTES  ((size_t)4 * 5 + 2 * 6)
-#define TASK_FIELDS 2
+#define TASK_BYTES  ((size_t)5 * 5 + 6)
+#define TASK_FIELDS 1
 /* Fewer than the reader takes: messages inside need a little more. */
 #define MOST_FIELDS (LIMIT_DECODE_COUNT - 4096u)
 
@@ -30,7 +31,7 @@ enum lane_field {
     LANE_SPEC,
     LANE_CHILD,
     LANE_ATTEMPT,
-    LANE_ITEM,
+    LANE_ITEMS,
     LANE_KEY,
     LANE_CANCEL,
     LANE_KILL,
@@ -39,28 +40,36 @@ enum lane_field {
     LANE_DRAIN,
     LANE_BEAT,
     LANE_LEAVE,
+    LANE_RUNS,
+    LANE_FORGET,
+    LANE_ITEM,
+};
+
+/* A run that the receiver knows. */
+struct place {
+    bool taken;
+    uint64_t common, run; /* of its specs */
+    char *home;           /* "": none */
+    uint64_t frame;       /* that spoke of it last */
 };
 
 /* Where the spec of a task is in the frame. */
 struct slot {
-    uint64_t run;
-    uint32_t task;
+    uint32_t place, task;
     uint32_t number; /* from 1; 0: the slot is free */
-};
-
-/* A column of which all or none are written: it begins with the first that is
- * not empty. */
-struct sparse {
-    struct buf bytes;
-    uint32_t n;
 };
 
 struct lane_out {
     struct frames frames;
+    struct place places[LIMIT_LANE_RUNS];
+    uint32_t recent; /* of them: the last task's */
     /* of the frame that is being built */
-    struct buf specs, ticket, spec, child, attempt;
-    struct sparse item, key;
-    struct buf cancel, kill, recall;
+    uint64_t frame; /* its number, from 1 */
+    struct buf runs, specs, ticket, spec, child, attempt;
+    /* all or none: they begin with the first that is not empty */
+    struct buf items, item, key;
+    uint32_t nitem, nkey;
+    struct buf cancel, kill, recall, forget;
     uint64_t ack, beat;
     bool drain, leave;
     uint32_t ntask;
@@ -68,12 +77,10 @@ struct lane_out {
     struct slot *slots;
     size_t nslot; /* a power of two */
     uint32_t nspec;
-    /* what the last spec has in common with others of its run, packed */
-    uint64_t run;
-    const json_t *params; /* of it; NULL: nothing is kept */
-    struct buf common;
-    /* of the task that is being put in */
-    struct buf one_spec, one_item, scratch;
+    /* of the task that is being put in: what the receiver does not know yet */
+    struct buf one_run, one_spec, one_item;
+    bool lacks_run;
+    uint32_t one_place;
     size_t one_fields;
 };
 
@@ -84,6 +91,7 @@ lane_out_new(void)
 
     self->nslot = 16;
     self->slots = mem_alloc(self->nslot, sizeof *self->slots);
+    self->frame = 1;
     return self;
 }
 
@@ -96,20 +104,24 @@ lane_out_destroy(struct lane_out **self_p)
     if (!self)
         return;
     frames_release(&self->frames);
+    for (size_t i = 0; i < LIMIT_LANE_RUNS; i++)
+        free(self->places[i].home);
+    buf_release(&self->runs);
     buf_release(&self->specs);
     buf_release(&self->ticket);
     buf_release(&self->spec);
     buf_release(&self->child);
     buf_release(&self->attempt);
-    buf_release(&self->item.bytes);
-    buf_release(&self->key.bytes);
+    buf_release(&self->items);
+    buf_release(&self->item);
+    buf_release(&self->key);
     buf_release(&self->cancel);
     buf_release(&self->kill);
     buf_release(&self->recall);
-    buf_release(&self->common);
+    buf_release(&self->forget);
+    buf_release(&self->one_run);
     buf_release(&self->one_spec);
     buf_release(&self->one_item);
-    buf_release(&self->scratch);
     free(self->slots);
     free(self);
 }
@@ -117,37 +129,46 @@ lane_out_destroy(struct lane_out **self_p)
 /* ---- ending a frame ---- */
 
 static void
-sparse_add(struct sparse *self, unsigned field, uint32_t index,
-           const void *data, size_t n)
+add_item(struct lane_out *self, const char *item, size_t n)
 {
-    if (n == 0 && self->n == 0)
+    if (n == 0 && self->nitem == 0)
         return;
-    for (; self->n < index; self->n++)
-        pack_element(&self->bytes, field, NULL, 0);
-    pack_element(&self->bytes, field, data, n);
-    self->n++;
+    for (; self->nitem < self->ntask; self->nitem++)
+        pack_number(&self->item, 0);
+    pack_number(&self->item, n);
+    buf_add(&self->items, item, n);
+    self->nitem++;
 }
 
 static void
-sparse_clear(struct sparse *self)
+add_shown(struct lane_out *self, const char *key, size_t n)
 {
-    buf_clear(&self->bytes);
-    self->n = 0;
+    if (n == 0 && self->nkey == 0)
+        return;
+    for (; self->nkey < self->ntask; self->nkey++)
+        pack_element(&self->key, LANE_KEY, NULL, 0);
+    pack_element(&self->key, LANE_KEY, key, n);
+    self->nkey++;
 }
 
 static void
 clear(struct lane_out *self)
 {
+    self->frame++;
+    buf_clear(&self->runs);
     buf_clear(&self->specs);
     buf_clear(&self->ticket);
     buf_clear(&self->spec);
     buf_clear(&self->child);
     buf_clear(&self->attempt);
-    sparse_clear(&self->item);
-    sparse_clear(&self->key);
+    buf_clear(&self->items);
+    buf_clear(&self->item);
+    buf_clear(&self->key);
+    self->nitem = self->nkey = 0;
     buf_clear(&self->cancel);
     buf_clear(&self->kill);
     buf_clear(&self->recall);
+    buf_clear(&self->forget);
     self->ack = self->beat = 0;
     self->drain = self->leave = false;
     self->ntask = 0;
@@ -155,7 +176,6 @@ clear(struct lane_out *self)
     if (self->nspec > 0)
         memset(self->slots, 0, self->nslot * sizeof *self->slots);
     self->nspec = 0;
-    self->params = NULL;
 }
 
 static bool
@@ -177,8 +197,8 @@ end_frame(struct lane_out *self)
     pack_buf(out, LANE_SPEC, &self->spec);
     pack_buf(out, LANE_CHILD, &self->child);
     pack_buf(out, LANE_ATTEMPT, &self->attempt);
-    buf_add(out, self->item.bytes.data, self->item.bytes.len);
-    buf_add(out, self->key.bytes.data, self->key.bytes.len);
+    pack_buf(out, LANE_ITEMS, &self->items);
+    buf_add(out, self->key.data, self->key.len);
     pack_buf(out, LANE_CANCEL, &self->cancel);
     pack_buf(out, LANE_KILL, &self->kill);
     pack_buf(out, LANE_RECALL, &self->recall);
@@ -186,21 +206,81 @@ end_frame(struct lane_out *self)
     pack_unsigned(out, LANE_DRAIN, self->drain);
     pack_unsigned(out, LANE_BEAT, self->beat);
     pack_unsigned(out, LANE_LEAVE, self->leave);
+    buf_add(out, self->runs.data, self->runs.len);
+    pack_buf(out, LANE_FORGET, &self->forget);
+    pack_buf(out, LANE_ITEM, &self->item);
     wire_seal(out, 0, WIRE_LANE);
     frames_filled(&self->frames);
     clear(self);
 }
 
+/* ---- runs ---- */
+
+static bool
+is_at(const struct place *place, const struct work_spec *spec)
+{
+    return place->taken && place->common == spec->common &&
+           place->run == spec->run &&
+           strcmp(place->home, spec->home ? spec->home : "") == 0;
+}
+
+/* NONE: the receiver does not know it. */
+static uint32_t
+find_place(struct lane_out *self, const struct work_spec *spec)
+{
+    if (is_at(&self->places[self->recent], spec))
+        return self->recent;
+    for (uint32_t i = 0; i < LIMIT_LANE_RUNS; i++) {
+        if (is_at(&self->places[i], spec))
+            return i;
+    }
+    return NONE;
+}
+
+/* One that is free, or was not spoken of for longest. */
+static uint32_t
+oldest_place(const struct lane_out *self)
+{
+    uint64_t least = UINT64_MAX;
+    uint32_t best = 0;
+
+    for (uint32_t i = 0; i < LIMIT_LANE_RUNS; i++) {
+        const struct place *place = &self->places[i];
+        uint64_t frame = place->frame;
+
+        if (!place->taken && frame != self->frame)
+            frame = 0;
+        if (frame >= least)
+            continue;
+        least = frame;
+        best = i;
+    }
+    return best;
+}
+
+static void
+take_place(struct lane_out *self, uint32_t i, const struct work_spec *spec)
+{
+    struct place *place = &self->places[i];
+
+    free(place->home);
+    *place = (struct place){.taken = true,
+                            .common = spec->common,
+                            .run = spec->run,
+                            .home = mem_dup(spec->home ? spec->home : "")};
+}
+
 /* ---- specs ---- */
 
 static struct slot *
-find_slot(const struct lane_out *self, uint64_t run, uint32_t task)
+find_slot(const struct lane_out *self, uint32_t place, uint32_t task)
 {
-    uint64_t mixed = (run << 32 ^ run ^ task) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed =
+        ((uint64_t)place << 32 | task) * UINT64_C(0x9e3779b97f4a7c15);
     size_t i = (size_t)(mixed >> 32) & (self->nslot - 1);
     struct slot *slot = &self->slots[i];
 
-    while (slot->number > 0 && (slot->run != run || slot->task != task)) {
+    while (slot->number > 0 && (slot->place != place || slot->task != task)) {
         i = (i + 1) & (self->nslot - 1);
         slot = &self->slots[i];
     }
@@ -217,140 +297,60 @@ grow_slots(struct lane_out *self)
     self->slots = mem_alloc(self->nslot, sizeof *self->slots);
     for (size_t i = 0; i < n; i++) {
         if (old[i].number > 0)
-            *find_slot(self, old[i].run, old[i].task) = old[i];
+            *find_slot(self, old[i].place, old[i].task) = old[i];
     }
     free(old);
 }
 
-static uint32_t
-find_spec(const struct lane_out *self, const struct work_spec *spec)
+/* Pack of a spec and its run what the receiver lacks; *index is where the spec
+ * is in the frame, or NONE. */
+static int
+pack_lacking(struct lane_out *self, const struct work_spec *spec,
+             uint32_t *index, struct err *err)
 {
-    return find_slot(self, spec->run, spec->task)->number - 1;
+    uint32_t place = find_place(self, spec);
+
+    buf_clear(&self->one_run);
+    buf_clear(&self->one_spec);
+    self->one_fields = 0;
+    self->lacks_run = place == NONE;
+    self->one_place = self->lacks_run ? oldest_place(self) : place;
+    *index = NONE;
+    if (!self->lacks_run)
+        *index = find_slot(self, place, spec->task)->number - 1;
+    if (*index != NONE)
+        return 0;
+    if (lane_spec_task(&self->one_spec, spec, self->one_place,
+                       &self->one_fields, err) < 0)
+        return -1;
+    if (!self->lacks_run)
+        return 0;
+    self->one_fields += LANE_RUN_FIELDS;
+    return lane_spec_run(&self->one_run, spec, self->one_place, err);
 }
 
+/* ... and put it in. */
 static uint32_t
-add_spec(struct lane_out *self, const struct work_spec *spec)
+add_lacking(struct lane_out *self, const struct work_spec *spec, uint32_t index)
 {
-    pack_buf(&self->specs, LANE_SPECS, &self->one_spec);
-    self->nfield += self->one_fields;
-    *find_slot(self, spec->run, spec->task) =
-        (struct slot){spec->run, spec->task, ++self->nspec};
+    uint32_t place = self->one_place;
+
+    if (self->lacks_run) {
+        pack_element(&self->runs, LANE_RUNS, self->one_run.data,
+                     self->one_run.len);
+        take_place(self, place, spec);
+    }
+    self->recent = place;
+    self->places[place].frame = self->frame;
+    if (index != NONE)
+        return index;
+    pack_element(&self->specs, LANE_SPECS, self->one_spec.data,
+                 self->one_spec.len);
+    *find_slot(self, place, spec->task) =
+        (struct slot){place, spec->task, ++self->nspec};
     if (self->nspec > self->nslot / 2)
         grow_slots(self);
     return self->nspec - 1;
-}
-
-static int
-pack_checked(struct buf *out, unsigned field, const char *text,
-             const char *what, struct err *err)
-{
-    size_t n = text ? strlen(text) : 0;
-
-    if (utf8_valid(text, n) != n)
-        return err_set(err, ERR_INVALID,
-                       "%s is not UTF-8 text: it can't be sent to an agent",
-                       what);
-    pack_bytes(out, field, text, n);
-    return 0;
-}
-
-static void
-pack_codes(struct lane_out *self, unsigned field,
-           const struct flow_codes *codes)
-{
-    if ((codes->bits[0] | codes->bits[1] | codes->bits[2] | codes->bits[3]) ==
-        0)
-        return;
-    buf_clear(&self->scratch);
-    for (unsigned i = 0; i < 4; i++)
-        pack_number(&self->scratch, codes->bits[i]);
-    pack_buf(&self->one_spec, field, &self->scratch);
-}
-
-static int
-pack_resources(struct lane_out *self, const struct work_spec *spec,
-               struct err *err)
-{
-    if (spec->nresource > LIMIT_LABELS)
-        return err_set(err, ERR_LIMIT,
-                       "it asks for %u resources; %u are the "
-                       "most",
-                       spec->nresource, LIMIT_LABELS);
-    for (uint32_t i = 0; i < spec->nresource; i++) {
-        const char *name = spec->resources[i].name;
-
-        if (strlen(name) > LIMIT_NAME_BYTES)
-            return err_set(err, ERR_LIMIT,
-                           "a resource's name has more than %d bytes",
-                           LIMIT_NAME_BYTES);
-        buf_clear(&self->scratch);
-        if (pack_checked(&self->scratch, 1, name, "a resource's name", err) < 0)
-            return -1;
-        pack_double(&self->scratch, 2, spec->resources[i].amount);
-        pack_buf(&self->one_spec, 15, &self->scratch);
-    }
-    return 0;
-}
-
-/* Everything that is the run's: written once for specs that follow each other
- * in a frame. */
-static int
-pack_common(struct lane_out *self, const struct work_spec *spec,
-            struct err *err)
-{
-    struct buf *out = &self->common;
-
-    if (self->params && self->params == spec->params && self->run == spec->run)
-        return 0;
-    self->params = NULL;
-    buf_clear(out);
-    buf_clear(&self->scratch);
-    if (json_object_size(spec->params) > 0)
-        value_json(spec->params, &self->scratch);
-    pack_buf(out, 16, &self->scratch);
-    if (spec->home && strlen(spec->home) > LIMIT_PATH_BYTES)
-        return err_set(err, ERR_LIMIT,
-                       "the path of the folder of the run is too long");
-    if (pack_checked(out, 17, spec->home, "the folder of the run", err) < 0)
-        return -1;
-    pack_bytes(out, 18, spec->program, spec->nprogram);
-    pack_text(out, 19, spec->source_hash);
-    self->params = spec->params;
-    self->run = spec->run;
-    return 0;
-}
-
-static int
-pack_spec(struct lane_out *self, const struct work_spec *spec, struct err *err)
-{
-    struct buf *out = &self->one_spec;
-    unsigned flags = (spec->exclusive ? SPEC_EXCLUSIVE : 0u) |
-                     (spec->at_most_once ? SPEC_AT_MOST_ONCE : 0u) |
-                     (spec->creates ? SPEC_CREATES : 0u);
-
-    buf_clear(out);
-    pack_unsigned(out, 1, spec->run);
-    pack_unsigned(out, 2, spec->task);
-    if (pack_checked(out, 3, spec->flow, "the flow's name", err) < 0 ||
-        pack_checked(out, 4, spec->name, "the task's name", err) < 0)
-        return -1;
-    pack_unsigned(out, 5, (unsigned)spec->kind);
-    pack_unsigned(out, 6, (unsigned)spec->value);
-    if (pack_checked(out, 7, spec->script, "the script", err) < 0 ||
-        pack_checked(out, 8, spec->shell, "the shell", err) < 0 ||
-        pack_checked(out, 9, spec->when, "`when`", err) < 0 ||
-        pack_common(self, spec, err) < 0)
-        return -1;
-    pack_codes(self, 10, &spec->exit_skip);
-    pack_codes(self, 11, &spec->exit_retry);
-    pack_signed(out, 12, spec->timeout);
-    pack_signed(out, 13, spec->grace);
-    pack_unsigned(out, 14, flags);
-    if (pack_resources(self, spec, err) < 0)
-        return -1;
-    buf_add(out, self->common.data, self->common.len);
-    self->one_fields = 24 + (size_t)4 * spec->nresource;
-    return 0;
 }
 
 /* ---- items ---- */
@@ -389,15 +389,11 @@ add_path(struct buf *out, const char *key, const char *path, struct err *err)
 
 /* What work_item gives, as text. */
 static int
-pack_item(struct lane_out *self, const struct work *work, struct err *err)
+write_item(struct lane_out *self, const struct work *work, struct err *err)
 {
     struct buf *out = &self->one_item;
 
     buf_clear(out);
-    if (work->item) {
-        buf_add(out, work->item, work->nitem);
-        return 0;
-    }
     add_member(out, "with", work->own);
     add_member(out, "env", work->env);
     add_member(out, "argv", work->argv);
@@ -407,11 +403,22 @@ pack_item(struct lane_out *self, const struct work *work, struct err *err)
         return -1;
     if (out->len > 0)
         buf_char(out, '}');
-    if (out->len > LIMIT_ITEM_BYTES)
+    return 0;
+}
+
+static int
+get_item(struct lane_out *self, const struct work *work, const char **item,
+         size_t *n, struct err *err)
+{
+    if (!work->item && write_item(self, work, err) < 0)
+        return -1;
+    *item = work->item ? work->item : self->one_item.data;
+    *n = work->item ? work->nitem : self->one_item.len;
+    if (*n > LIMIT_ITEM_BYTES)
         return err_set(err, ERR_LIMIT,
                        "its values have %zu bytes; %u are the most that travel "
                        "to an agent: write a file and give its path",
-                       out->len, LIMIT_ITEM_BYTES);
+                       *n, LIMIT_ITEM_BYTES);
     return 0;
 }
 
@@ -424,38 +431,41 @@ has_room(const struct lane_out *self, size_t bytes, size_t nfield)
            self->nfield + nfield <= MOST_FIELDS && self->ntask < LIMIT_WINDOW;
 }
 
-/* Make sure that the frame has room for the task; *spec is the place of its
+/* A place may not mean two runs in one frame. */
+static bool
+is_place_spoken_of(const struct lane_out *self)
+{
+    return self->lacks_run &&
+           self->places[self->one_place].frame == self->frame;
+}
+
+/* Make sure that the frame has room for the task; *ret is the place of its
  * spec there. */
 static int
 make_room(struct lane_out *self, const struct work_spec *spec, size_t bytes,
           uint32_t *ret, struct err *err)
 {
-    uint32_t index = find_spec(self, spec);
+    uint32_t index = NONE;
+    size_t all;
 
     for (;;) {
-        size_t fields = TASK_FIELDS, more = 0;
-
-        if (index == NONE) {
-            if (pack_spec(self, spec, err) < 0)
-                return -1;
-            more = self->one_spec.len + 6;
-            fields += self->one_fields;
-        }
-        if (has_room(self, bytes + more, fields)) {
-            self->bytes += bytes + more;
-            self->nfield += TASK_FIELDS;
-            *ret = index == NONE ? add_spec(self, spec) : index;
-            return 0;
-        }
-        if (is_empty(self))
+        if (pack_lacking(self, spec, &index, err) < 0)
+            return -1;
+        all = bytes + self->one_run.len + self->one_spec.len + 12;
+        if (has_room(self, all, TASK_FIELDS + self->one_fields) &&
+            !is_place_spoken_of(self))
             break;
+        if (is_empty(self))
+            return err_set(err, ERR_LIMIT,
+                           "its script, parameters and values have %zu bytes; "
+                           "%zu are the most that travel to an agent",
+                           all, FRAME_ROOM);
         end_frame(self);
-        index = NONE;
     }
-    return err_set(err, ERR_LIMIT,
-                   "its script, parameters and values have %zu bytes; %zu are "
-                   "the most that travel to an agent",
-                   self->one_spec.len + bytes, FRAME_ROOM);
+    self->bytes += index == NONE ? all : bytes;
+    self->nfield += TASK_FIELDS + self->one_fields;
+    *ret = add_lacking(self, spec, index);
+    return 0;
 }
 
 int
@@ -465,23 +475,23 @@ lane_out_task(struct lane_out *self, const struct lane_task *task,
     const struct work *work = task->work;
     const char *key = work->name ? work->name : "";
     size_t nkey = strcmp(key, work->spec->name) == 0 ? 0 : strlen(key);
+    const char *item;
+    size_t nitem;
     uint32_t spec = NONE;
 
     assert(task->ticket > 0 && work->attempt > 0);
     if (utf8_valid(key, nkey) != nkey || nkey > LIMIT_SHOWN_BYTES)
         nkey = 0;
-    if (pack_item(self, work, err) < 0 ||
-        make_room(self, work->spec, TASK_BYTES + self->one_item.len + nkey,
-                  &spec, err) < 0)
+    if (get_item(self, work, &item, &nitem, err) < 0 ||
+        make_room(self, work->spec, TASK_BYTES + nitem + nkey, &spec, err) < 0)
         return -1;
     pack_number(&self->ticket, task->ticket);
     pack_number(&self->spec, spec);
     pack_number(&self->child,
                 work->id.child == PLAN_WHOLE ? 0 : work->id.child + 1);
     pack_number(&self->attempt, work->attempt);
-    sparse_add(&self->item, LANE_ITEM, self->ntask, self->one_item.data,
-               self->one_item.len);
-    sparse_add(&self->key, LANE_KEY, self->ntask, key, nkey);
+    add_item(self, item, nitem);
+    add_shown(self, key, nkey);
     self->ntask++;
     return 0;
 }
@@ -505,6 +515,18 @@ void
 lane_out_recall(struct lane_out *self, uint32_t ticket)
 {
     add_ticket(self, &self->recall, ticket);
+}
+
+void
+lane_out_forget(struct lane_out *self, uint64_t run)
+{
+    for (uint32_t i = 0; i < LIMIT_LANE_RUNS; i++) {
+        if (!self->places[i].taken || self->places[i].run != run)
+            continue;
+        add_ticket(self, &self->forget, i);
+        self->places[i].taken = false;
+        self->places[i].frame = self->frame;
+    }
 }
 
 void

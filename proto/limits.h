@@ -51,6 +51,7 @@
 #define LIMIT_SLOTS           4096u      /* of an agent */
 #define LIMIT_WINDOW          8192u      /* tickets of an agent at once */
 #define LIMIT_HELD            (1u << 20) /* attempts that an agent has, spool too */
+#define LIMIT_LANE_RUNS       32u        /* of which a lane knows parameters */
 #define LIMIT_AHEAD           1024u      /* C calls handed to one worker ... */
 #define LIMIT_AHEAD_US        1000       /* ... of so much work altogether */
 #define LIMIT_AGENT_NAME      64u        /* bytes */

@@ -115,10 +115,22 @@ are_tickets(const uint32_t *tickets, size_t n)
 /* ---- down a lane ---- */
 
 static int
+check_run(const Wire__Run *run, struct err *err)
+{
+    return CHECK(
+        err, {run->place < LIMIT_LANE_RUNS, "Run.place: out of range"},
+        {is_within(run->cwd, 0, LIMIT_PATH_BYTES), "Run.cwd: its length"},
+        {is_program(&run->program), "Run.program: neither hash nor path"},
+        {is_within(run->source_hash, 0, LIMIT_NAME_BYTES),
+         "Run.source_hash: its length"});
+}
+
+static int
 check_spec(const Wire__Spec *spec, struct err *err)
 {
     return CHECK(
-        err, {spec->task < LIMIT_TASKS, "Spec.task: out of range"},
+        err, {spec->place < LIMIT_LANE_RUNS, "Spec.place: out of range"},
+        {spec->task < LIMIT_TASKS, "Spec.task: out of range"},
         {is_within(spec->name, 1, LIMIT_NAME_BYTES), "Spec.name: its length"},
         {spec->kind <= FLOW_CALL, "Spec.kind: out of range"},
         {spec->value < VALUE_KIND_COUNT, "Spec.value: out of range"},
@@ -130,11 +142,7 @@ check_spec(const Wire__Spec *spec, struct err *err)
          "Spec.timeout: out of range"},
         {(spec->flags & ~SPEC_FLAGS) == 0, "Spec.flags: out of range"},
         {are_amounts(spec->resources, spec->n_resources),
-         "Spec.resources: malformed"},
-        {is_within(spec->cwd, 0, LIMIT_PATH_BYTES), "Spec.cwd: its length"},
-        {is_program(&spec->program), "Spec.program: neither hash nor path"},
-        {is_within(spec->source_hash, 0, LIMIT_NAME_BYTES),
-         "Spec.source_hash: its length"});
+         "Spec.resources: malformed"});
 }
 
 static bool
@@ -145,12 +153,31 @@ are_tasks(const Wire__Lane *lane)
             lane->child[i] > LIMIT_CHILDREN || lane->attempt[i] == 0)
             return false;
     }
-    for (size_t i = 0; i < lane->n_item; i++) {
-        if (lane->item[i].len > LIMIT_ITEM_BYTES)
-            return false;
-    }
     for (size_t i = 0; i < lane->n_key; i++) {
         if (!is_within(lane->key[i], 0, LIMIT_SHOWN_BYTES))
+            return false;
+    }
+    return true;
+}
+
+static bool
+are_items(const Wire__Lane *lane)
+{
+    uint64_t all = 0;
+
+    for (size_t i = 0; i < lane->n_item; i++) {
+        if (lane->item[i] > LIMIT_ITEM_BYTES)
+            return false;
+        all += lane->item[i];
+    }
+    return all == lane->items.len;
+}
+
+static bool
+are_places(const uint32_t *places, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (places[i] >= LIMIT_LANE_RUNS)
             return false;
     }
     return true;
@@ -166,15 +193,22 @@ check_lane(const struct wire *wire, struct err *err)
         (lane->n_item != n && lane->n_item != 0) ||
         (lane->n_key != n && lane->n_key != 0))
         return err_set(err, ERR_INVALID, "Lane: columns of unequal length");
+    for (size_t i = 0; i < lane->n_runs; i++) {
+        if (check_run(lane->runs[i], err) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < lane->n_specs; i++) {
         if (check_spec(lane->specs[i], err) < 0)
             return -1;
     }
-    return CHECK(err, {are_tasks(lane), "Lane: a task out of range"},
-                 {are_tickets(lane->cancel, lane->n_cancel) &&
-                      are_tickets(lane->kill, lane->n_kill) &&
-                      are_tickets(lane->recall, lane->n_recall),
-                  "Lane: a ticket that is 0"});
+    return CHECK(
+        err, {are_tasks(lane), "Lane: a task out of range"},
+        {are_items(lane), "Lane.item: out of range"},
+        {are_places(lane->forget, lane->n_forget), "Lane.forget: out of range"},
+        {are_tickets(lane->cancel, lane->n_cancel) &&
+             are_tickets(lane->kill, lane->n_kill) &&
+             are_tickets(lane->recall, lane->n_recall),
+         "Lane: a ticket that is 0"});
 }
 
 /* ---- back ---- */

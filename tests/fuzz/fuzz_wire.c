@@ -76,21 +76,24 @@ static void
 check_lane(const struct wire *wire)
 {
     struct told told = {.lane = lane_out_new()}, again = {0};
+    struct lane_in *in = lane_in_new();
     const struct buf *frame;
     struct wire second;
     struct err err;
 
-    if (lane_read(wire, &lane_calls, &told, &err) < 0)
+    if (lane_read(in, wire, &lane_calls, &told, &err) < 0)
         assert(err.code == ERR_INVALID);
+    lane_in_clear(in);
     while ((frame = lane_out_next(told.lane))) {
         if (wire_decode(&second, frame->data, frame->len, &err) < 0 ||
-            lane_read(&second, &lane_calls, &again, &err) < 0)
+            lane_read(in, &second, &lane_calls, &again, &err) < 0)
             abort();
         wire_release(&second);
         lane_out_sent(told.lane);
     }
     assert(again.ntask == told.ntask && again.nother == told.nother);
     lane_out_destroy(&told.lane);
+    lane_in_destroy(&in);
 }
 
 /* ---- returns ---- */

@@ -32,6 +32,7 @@ struct served {
     uint64_t tag;
     /* as an agent */
     void *lane, *back;
+    struct lane_in *runs;
     struct return_out *out;
     uint64_t session, number, acked;
     uint64_t hello; /* tag of the last */
@@ -116,6 +117,7 @@ serve_down(void **state)
     void *box = s->box;
 
     stop_broker(s);
+    lane_in_destroy(&s->runs);
     free(s->first_script);
     free(s->address);
     free(s->folder);
@@ -473,6 +475,8 @@ hello(struct served *s, const char *name, uint64_t incarnation,
     for (size_t i = 0; i < nheld; i++)
         s->tickets[i] = wire.as.welcome->tickets[i];
     s->session = wire.as.welcome->session;
+    lane_in_destroy(&s->runs);
+    s->runs = lane_in_new();
     s->epoch = wire.as.welcome->epoch;
     s->number = 0;
     s->ntask = nheld;
@@ -522,7 +526,7 @@ read_lane(struct served *s)
     struct wire wire;
 
     next_frame(s, s->lane, &wire);
-    if (lane_read(&wire, &calls, s, &s->box->err) < 0)
+    if (lane_read(s->runs, &wire, &calls, s, &s->box->err) < 0)
         fail_msg("%s", s->box->err.msg);
     wire_release(&wire);
 }

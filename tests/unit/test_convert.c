@@ -21,6 +21,7 @@
 /* ---- what a reader was told, as lines of text ---- */
 
 struct told {
+    struct lane_in *in; /* made when it is needed */
     struct buf text;
     struct lane_task *tasks; /* kept */
     size_t ntask, cap;
@@ -31,6 +32,7 @@ told_release(struct told *self)
 {
     for (size_t i = 0; i < self->ntask; i++)
         lane_work_free(self->tasks[i].work);
+    lane_in_destroy(&self->in);
     free(self->tasks);
     buf_release(&self->text);
 }
@@ -215,6 +217,14 @@ decode(struct wire *ret, const struct buf *frame)
     buf_release(&again);
 }
 
+static int
+read_lane(struct told *told, const struct wire *wire, struct err *err)
+{
+    if (!told->in)
+        told->in = lane_in_new();
+    return lane_read(told->in, wire, &lane_calls, told, err);
+}
+
 /* Send everything there is; how many frames it took. */
 static size_t
 pass_lane(struct lane_out *out, struct told *told)
@@ -228,7 +238,7 @@ pass_lane(struct lane_out *out, struct told *told)
         decode(&wire, frame);
         lane_out_sent(out);
         assert_int_equal(wire.type, WIRE_LANE);
-        if (lane_read(&wire, &lane_calls, told, &err) < 0)
+        if (read_lane(told, &wire, &err) < 0)
             fail_msg("%s", err.msg);
         wire_release(&wire);
         n++;
@@ -327,6 +337,7 @@ calls_can_be_passed_on_unread(void **state)
     struct work_spec spec = spec_of(0, "noop");
     struct work work = work_of(&spec, 5);
     struct told direct = {0}, hop = {0};
+    struct lane_in *in = lane_in_new();
     const struct buf *frame;
     struct wire wire;
     struct err err;
@@ -339,8 +350,8 @@ calls_can_be_passed_on_unread(void **state)
     put_task(from, 2, &work);
     frame = lane_out_next(from);
     decode(&wire, frame);
-    assert_int_equal(lane_read(&wire, &lane_calls, &direct, &err), 0);
-    assert_int_equal(lane_read(&wire, &calls, to, &err), 0);
+    assert_int_equal(read_lane(&direct, &wire, &err), 0);
+    assert_int_equal(lane_read(in, &wire, &calls, to, &err), 0);
     wire_release(&wire);
     lane_out_sent(from);
     assert_int_equal(pass_lane(to, &hop), 1);
@@ -348,6 +359,7 @@ calls_can_be_passed_on_unread(void **state)
     assert_non_null(strstr(buf_str(&hop.text), "with={\"i\":5}"));
     told_release(&direct);
     told_release(&hop);
+    lane_in_destroy(&in);
     lane_out_destroy(&from);
     lane_out_destroy(&to);
 }
@@ -359,7 +371,7 @@ calls_with_more_to_them_are_read(void **state)
     static const struct lane_calls calls = {.task = on_task, .passes_on = true};
     struct lane_out *out = lane_out_new();
     struct work_spec when = spec_of(0, "a"), creates = spec_of(1, "b");
-    struct told told = {0};
+    struct told told = {.in = lane_in_new()};
     struct wire wire;
     struct err err;
 
@@ -374,7 +386,7 @@ calls_with_more_to_them_are_read(void **state)
         work_release(&work);
     }
     decode(&wire, lane_out_next(out));
-    assert_int_equal(lane_read(&wire, &calls, &told, &err), 0);
+    assert_int_equal(lane_read(told.in, &wire, &calls, &told, &err), 0);
     wire_release(&wire);
     lane_out_sent(out);
     for (size_t i = 0; i < told.ntask; i++) {
@@ -694,34 +706,166 @@ a_frame_that_could_not_be_sent_waits(void **state)
     lane_out_destroy(&out);
 }
 
+/* ---- what is a run's ---- */
+
+/* A run whose parameter has its number. */
+static struct work_spec
+spec_of_run(uint64_t run)
+{
+    struct work_spec spec = spec_of(0, "t");
+
+    spec.run = spec.common = run;
+    spec.params = json_pack("{s:I}", "n", (json_int_t)run);
+    return spec;
+}
+
+/* Send a task in a frame of its own; how many runs that tells of. */
+static size_t
+pass_task(struct lane_out *out, struct told *told, const struct work_spec *spec)
+{
+    struct work work = work_of(spec, PLAN_WHOLE);
+    const struct work_spec *got;
+    struct wire wire;
+    struct err err;
+    size_t n;
+
+    put_task(out, 1, &work);
+    decode(&wire, lane_out_next(out));
+    lane_out_sent(out);
+    n = wire.as.lane->n_runs;
+    if (read_lane(told, &wire, &err) < 0)
+        fail_msg("%s", err.msg);
+    wire_release(&wire);
+    got = told->tasks[told->ntask - 1].work->spec;
+    assert_int_equal(got->run, spec->run);
+    assert_true(value_equal(got->params, spec->params));
+    assert_string_equal(got->home ? got->home : "",
+                        spec->home ? spec->home : "");
+    return n;
+}
+
+static void
+what_is_a_runs_goes_once(void **state)
+{
+    struct lane_out *out = lane_out_new();
+    struct work_spec spec = spec_of_run(1), other = spec_of_run(2);
+    struct told told = {0};
+    const struct work_spec *first, *second;
+
+    (void)state;
+    assert_int_equal(pass_task(out, &told, &spec), 1);
+    assert_int_equal(pass_task(out, &told, &spec), 0);
+    assert_int_equal(pass_task(out, &told, &other), 1);
+    assert_int_equal(pass_task(out, &told, &spec), 0);
+    first = told.tasks[0].work->spec;
+    second = told.tasks[1].work->spec;
+    assert_ptr_equal(first->params, second->params);
+    assert_int_equal(first->common, second->common);
+    assert_true(first->common != told.tasks[2].work->spec->common);
+    lane_out_forget(out, 1);
+    assert_int_equal(pass_task(out, &told, &other), 0);
+    assert_int_equal(pass_task(out, &told, &spec), 1);
+    /* the number may be another broker's */
+    spec.common = 3;
+    assert_int_equal(pass_task(out, &told, &spec), 1);
+    json_decref(spec.params);
+    json_decref(other.params);
+    told_release(&told);
+    lane_out_destroy(&out);
+}
+
+static void
+folders_of_a_run_may_differ(void **state)
+{
+    static const char *const homes[] = {"/a", "/b", NULL, "/a"};
+    struct lane_out *out = lane_out_new();
+    struct work_spec spec = spec_of_run(1);
+    struct told told = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(homes); i++) {
+        struct work work = work_of(&spec, (uint32_t)i);
+
+        spec.home = homes[i];
+        put_task(out, (uint32_t)i + 1, &work);
+    }
+    assert_int_equal(pass_lane(out, &told), 1);
+    for (size_t i = 0; i < COUNT(homes); i++) {
+        const char *home = told.tasks[i].work->spec->home;
+
+        assert_string_equal(home ? home : "", homes[i] ? homes[i] : "");
+    }
+    assert_ptr_equal(told.tasks[0].work->spec, told.tasks[3].work->spec);
+    json_decref(spec.params);
+    told_release(&told);
+    lane_out_destroy(&out);
+}
+
+/* In turns, in a frame each and all in one: each has its own. */
+static void
+there_may_be_more_runs_than_a_lane_knows(void **state)
+{
+    struct work_spec specs[LIMIT_LANE_RUNS + 8];
+    struct lane_out *out = lane_out_new();
+    struct told told = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(specs); i++)
+        specs[i] = spec_of_run(i + 1);
+    for (size_t i = 0; i < 2 * COUNT(specs); i++)
+        (void)pass_task(out, &told, &specs[i % COUNT(specs)]);
+    for (size_t i = 0; i < COUNT(specs); i++) {
+        struct work work = work_of(&specs[i], PLAN_WHOLE);
+
+        put_task(out, (uint32_t)i + 1, &work);
+        if (i % 3 == 0)
+            lane_out_forget(out, i + 1);
+    }
+    (void)pass_lane(out, &told);
+    assert_int_equal(told.ntask, 3 * COUNT(specs));
+    for (size_t i = 0; i < COUNT(specs); i++) {
+        const struct work *work = told.tasks[2 * COUNT(specs) + i].work;
+
+        assert_true(value_equal(work->spec->params, specs[i].params));
+        json_decref(specs[i].params);
+    }
+    told_release(&told);
+    lane_out_destroy(&out);
+}
+
 /* ---- what a broken sender could send ---- */
 
 static const char *
 wrong_with_lane(const char *item, const char *params, struct err *err)
 {
-    uint32_t one = 1, zero = 0;
-    ProtobufCBinaryData bytes = {strlen(item), (uint8_t *)(uintptr_t)item};
+    uint32_t one = 1, zero = 0, nitem = (uint32_t)strlen(item);
     struct told told = {0};
     struct buf frame = {0};
     struct wire wire;
+    Wire__Run run, *runs[] = {&run};
     Wire__Spec spec, *specs[] = {&spec};
     Wire__Lane lane;
 
     err->msg[0] = '\0';
     wire__spec__init(&spec);
     spec.name = text("t");
-    spec.params.data = (uint8_t *)(uintptr_t)params;
-    spec.params.len = strlen(params);
+    wire__run__init(&run);
+    run.params.data = (uint8_t *)(uintptr_t)params;
+    run.params.len = strlen(params);
     wire__lane__init(&lane);
+    lane.n_runs = 1;
+    lane.runs = runs;
     lane.n_specs = lane.n_ticket = lane.n_spec = lane.n_child = 1;
     lane.n_attempt = lane.n_item = 1;
     lane.specs = specs;
     lane.ticket = lane.attempt = &one;
     lane.spec = lane.child = &zero;
-    lane.item = &bytes;
+    lane.item = &nitem;
+    lane.items.data = (uint8_t *)(uintptr_t)item;
+    lane.items.len = nitem;
     assert_int_equal(wire_encode(&frame, WIRE_LANE, &lane.base, err), 0);
     assert_int_equal(wire_decode(&wire, frame.data, frame.len, err), 0);
-    if (lane_read(&wire, &lane_calls, &told, err) < 0)
+    if (read_lane(&told, &wire, err) < 0)
         assert_int_equal(err->code, ERR_INVALID);
     wire_release(&wire);
     buf_release(&frame);
@@ -756,9 +900,34 @@ json_that_is_none_is_refused(void **state)
     assert_string_not_equal(wrong_with_lane("{\"with\":[]}", "", &err), "");
     assert_string_not_equal(wrong_with_lane("{\"argv\":{}}", "", &err), "");
     assert_string_equal(wrong_with_lane("{}", "[]", &err),
-                        "Spec.params: not a JSON object");
+                        "Run.params: not a JSON object");
     assert_string_equal(wrong_with_lane("{}", "{", &err),
-                        "Spec.params: not a JSON object");
+                        "Run.params: not a JSON object");
+}
+
+static void
+a_run_that_was_never_told_is_refused(void **state)
+{
+    struct lane_out *out = lane_out_new();
+    struct work_spec spec = spec_of_run(1);
+    struct told told = {0};
+    struct work work = work_of(&spec, PLAN_WHOLE);
+    struct wire wire;
+    struct err err;
+
+    (void)state;
+    (void)pass_task(out, &told, &spec);
+    put_task(out, 2, &work);
+    decode(&wire, lane_out_next(out));
+    lane_in_clear(told.in);
+    assert_int_equal(read_lane(&told, &wire, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_string_equal(err.msg, "Spec.place: no run is there");
+    assert_int_equal(told.ntask, 1);
+    wire_release(&wire);
+    json_decref(spec.params);
+    told_release(&told);
+    lane_out_destroy(&out);
 }
 
 static void
@@ -1045,6 +1214,7 @@ calls_that_nobody_wants_are_left_out(void **state)
     static const struct return_calls no_return = {0};
     static const struct lane_calls no_lane = {0};
     struct lane_out *lane = lane_out_new();
+    struct lane_in *in = lane_in_new();
     struct return_out *back = return_out_new(1);
     struct work_spec spec = spec_of(0, "t");
     struct work work = work_of(&spec, 0);
@@ -1059,7 +1229,7 @@ calls_that_nobody_wants_are_left_out(void **state)
     lane_out_recall(lane, 1);
     lane_out_leave(lane);
     decode(&wire, lane_out_next(lane));
-    assert_int_equal(lane_read(&wire, &no_lane, NULL, &err), 0);
+    assert_int_equal(lane_read(in, &wire, &no_lane, NULL, &err), 0);
     wire_release(&wire);
     return_out_result(back, 1, &result);
     return_out_beat(back, &beat);
@@ -1070,6 +1240,7 @@ calls_that_nobody_wants_are_left_out(void **state)
     decode(&wire, return_out_next(back));
     assert_int_equal(return_read(&wire, &no_return, NULL, &err), 0);
     wire_release(&wire);
+    lane_in_destroy(&in);
     lane_out_destroy(&lane);
     return_out_destroy(&back);
 }
@@ -1232,6 +1403,10 @@ main(void)
         cmocka_unit_test(what_can_not_travel_is_refused_and_nothing_else),
         cmocka_unit_test(values_travel_however_deep_they_may_be),
         cmocka_unit_test(a_frame_that_could_not_be_sent_waits),
+        cmocka_unit_test(what_is_a_runs_goes_once),
+        cmocka_unit_test(folders_of_a_run_may_differ),
+        cmocka_unit_test(there_may_be_more_runs_than_a_lane_knows),
+        cmocka_unit_test(a_run_that_was_never_told_is_refused),
         cmocka_unit_test(json_that_is_none_is_refused),
         cmocka_unit_test(nesting_past_the_limit_is_refused),
         cmocka_unit_test(a_value_that_is_not_json_is_refused),

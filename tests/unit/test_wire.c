@@ -86,11 +86,12 @@ wrong_with_message(enum wire_type type, const void *message, struct err *err)
 
 struct sample {
     Wire__Amount amount, *amounts[1];
+    Wire__Run run, *runs_known[1];
     Wire__Spec spec, *specs[1];
     uint64_t codes[4];
     uint32_t one[2], zero[2], five[2];
     int64_t began[2];
-    ProtobufCBinaryData items[2];
+    uint32_t item[2];
     char *keys[2];
     char *labels[1];
     Wire__Lane lane;
@@ -119,7 +120,15 @@ sample_lane(struct sample *s)
     s->amount.name = text("gpus");
     s->amount.amount = 0.5;
     wire__spec__init(&s->spec);
-    s->spec.run = 7;
+    wire__run__init(&s->run);
+    s->run.place = 3;
+    s->run.run = 7;
+    s->run.flow = text("flow");
+    s->run.params = bytes("{\"n\":1}");
+    s->run.cwd = text("/home");
+    s->run.program = bytes("/usr/bin/flow");
+    s->run.source_hash = text("ab");
+    s->spec.place = 3;
     s->spec.name = text("train");
     s->spec.kind = FLOW_CALL;
     s->spec.n_exit_skip = 4;
@@ -127,6 +136,9 @@ sample_lane(struct sample *s)
     s->spec.n_resources = 1;
     s->spec.resources = s->amounts;
     wire__lane__init(&s->lane);
+    s->lane.n_runs = s->lane.n_forget = 1;
+    s->lane.runs = s->runs_known;
+    s->lane.forget = s->one;
     s->lane.n_specs = 1;
     s->lane.specs = s->specs;
     s->lane.n_ticket = s->lane.n_spec = 2;
@@ -134,7 +146,8 @@ sample_lane(struct sample *s)
     s->lane.n_item = s->lane.n_key = 2;
     s->lane.ticket = s->lane.child = s->lane.attempt = s->one;
     s->lane.spec = s->zero;
-    s->lane.item = s->items;
+    s->lane.item = s->item;
+    s->lane.items = bytes("{}");
     s->lane.key = s->keys;
     s->lane.n_cancel = s->lane.n_kill = s->lane.n_recall = 1;
     s->lane.cancel = s->lane.kill = s->lane.recall = s->one;
@@ -206,6 +219,7 @@ sample_client(struct sample *s)
     s->answer.code = ERR_NOT_FOUND;
     wire__ask__init(&s->ask);
     s->ask.what = ASK_WHY;
+    s->ask.options = bytes("{}");
     wire__look__init(&s->look);
     wire__batch__init(&s->batch);
     s->batch.text = bytes("...");
@@ -221,11 +235,12 @@ sample_new(void)
 
     s->amounts[0] = &s->amount;
     s->specs[0] = &s->spec;
+    s->runs_known[0] = &s->run;
     s->results[0] = &s->result;
     s->outputs[0] = &s->output;
     s->batches[0] = &s->batch;
     s->keys[0] = s->keys[1] = text("train[3]");
-    s->items[0] = bytes("{}");
+    s->item[1] = 2;
     s->labels[0] = text("disk=fast");
     for (unsigned i = 0; i < 2; i++) {
         s->one[i] = 1 + i;
@@ -486,7 +501,10 @@ lanes_are_checked(void **state)
     struct err err;
 
     (void)state;
-    BREAKS(WIRE_LANE, "", s->lane.n_item = s->lane.n_key = 0);
+    BREAKS(WIRE_LANE, "", s->lane.n_item = s->lane.n_key = 0,
+           s->lane.items.len = 0);
+    BREAKS(WIRE_LANE, "Lane.item: out of range", s->lane.items.len = 1);
+    BREAKS(WIRE_LANE, "Lane.item: out of range", s->item[0] = UINT32_MAX - 1);
     BREAKS(WIRE_LANE, unequal, s->lane.n_ticket = 1);
     BREAKS(WIRE_LANE, unequal, s->lane.n_spec = 1);
     BREAKS(WIRE_LANE, unequal, s->lane.n_child = 1);
@@ -516,8 +534,14 @@ lanes_are_checked(void **state)
     BREAKS(WIRE_LANE, "Spec.flags: out of range", s->spec.flags = 8);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.amount = -1);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.name = text(""));
-    BREAKS(WIRE_LANE, "Spec.program: neither hash nor path",
-           s->spec.program =
+    BREAKS(WIRE_LANE, "Lane.forget: out of range", s->five[0] = LIMIT_LANE_RUNS,
+           s->lane.forget = s->five);
+    BREAKS(WIRE_LANE, "Spec.place: out of range",
+           s->spec.place = LIMIT_LANE_RUNS);
+    BREAKS(WIRE_LANE, "Run.place: out of range",
+           s->run.place = LIMIT_LANE_RUNS);
+    BREAKS(WIRE_LANE, "Run.program: neither hash nor path",
+           s->run.program =
                (ProtobufCBinaryData){3, (uint8_t *)(uintptr_t) "a\0b"});
 }
 
