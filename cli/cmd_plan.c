@@ -74,9 +74,9 @@ add_upstream(const struct planning *self, uint32_t t, json_t *names)
 static bool
 is_option(const char *key)
 {
-    static const char *const others[] = {"run",  "argv",    "call",  "value",
-                                         "with", "stdin",   "first", "each",
-                                         "zip",  "flatten", "needs", "trigger"};
+    static const char *const others[] = {
+        "run",  "argv", "call",    "value", "with",    "stdin",   "first",
+        "each", "zip",  "flatten", "needs", "trigger", "handlers"};
 
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (strcmp(key, others[i]) == 0)

@@ -44,6 +44,13 @@ read_max_fails(struct reading *self, const struct node *value, void *into)
 }
 
 static void
+read_handlers(struct reading *self, const struct node *value, void *into)
+{
+    (void)into;
+    read_bool(self, value, &self->flow->handled);
+}
+
+static void
 add_limit(struct reading *self, const struct node *key,
           const struct node *value, void *into)
 {
@@ -176,6 +183,7 @@ static const struct read_key top_keys[] = {
     READ_KEY("shell", NULL),
     READ_KEY("limits", read_limits),
     READ_KEY("max-fails", read_max_fails),
+    READ_KEY("handlers", read_handlers),
     READ_KEY("tasks", read_tasks),
     READ_KEY("output", read_output),
     READ_KEY("reference", read_reference),

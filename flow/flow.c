@@ -289,3 +289,31 @@ flow_name_is_valid(const char *name)
         n++;
     return n > 0 && n <= LIMIT_NAME_BYTES && name[n] == '\0';
 }
+
+/* ---- what its program has ---- */
+
+bool
+flow_is_handled(const struct flow *self, uint32_t task)
+{
+    return self->handled || self->tasks[task].handled;
+}
+
+bool
+flow_has_handlers(const struct flow *self)
+{
+    for (size_t t = 0; !self->handled && t < self->ntask; t++) {
+        if (self->tasks[t].handled)
+            return true;
+    }
+    return self->handled;
+}
+
+bool
+flow_needs_program(const struct flow *self)
+{
+    for (size_t t = 0; t < self->ntask; t++) {
+        if (self->tasks[t].kind == FLOW_CALL)
+            return true;
+    }
+    return flow_has_handlers(self);
+}

@@ -141,6 +141,7 @@ struct flow_task {
     struct tmpl *argv; /* FLOW_ARGV: TMPL_LIST */
     flow_fn *call;     /* FLOW_CALL; NULL when read back from a store */
     void *data;        /* FLOW_CALL: for the function; borrowed */
+    bool handled;      /* a C program has state handlers for it */
     struct flow_each *each;
     struct flow_bind *with;
     uint32_t *needs; /* tasks; for FLOW_MERGE its branches in order */
@@ -173,6 +174,7 @@ struct flow {
     size_t cap_param, cap_task, cap_option;
     uint32_t max_fails;  /* more failures than this end the run ... */
     bool has_max_fails;  /* ... if this is set */
+    bool handled;        /* a C program has state handlers for all tasks */
     struct tmpl *output; /* or NULL */
     struct names names;  /* parameters and tasks; see flow_find_task */
 };
@@ -233,12 +235,20 @@ struct plan_edge *flow_edges_to(const struct flow *self, uint32_t task,
 uint32_t flow_child_source(const struct flow *self,
                            const struct flow_task *task, uint32_t key);
 
+/* Its changes of state are told to handlers, before they are made. */
+bool flow_is_handled(const struct flow *self, uint32_t task);
+/* Some are. */
+bool flow_has_handlers(const struct flow *self);
+/* Only the C program that made it can carry it out. */
+bool flow_needs_program(const struct flow *self);
+
 /* What the plan needs to know of each task, a heap array of ntask. */
 struct plan_task *flow_plan_tasks(const struct flow *self);
 
 /*
  * The flow as a flow file in JSON, which flow_parse reads back to the same
- * model (C functions as `call: NAME`, without their addresses).
+ * model (C functions as `call: NAME`, without their addresses, state handlers
+ * as `handlers: true`).
  */
 json_t *flow_to_json(const struct flow *self);
 

@@ -437,6 +437,7 @@ task_json(const struct flow *self, const struct flow_task *task)
     set_cases(json, task);
     set_text(json, "when", task->when);
     set_tmpl(json, "creates", task->creates);
+    set_flag(json, "handlers", task->handled, false);
     set_options(json, task->options, self->options[0]);
     return json;
 }
@@ -507,6 +508,7 @@ flow_to_json(const struct flow *self)
     set_limits(json, self);
     if (self->has_max_fails)
         set(json, "max-fails", json_integer(self->max_fails));
+    set_flag(json, "handlers", self->handled, false);
     for (size_t i = 0; i < self->ntask; i++) {
         if (!self->tasks[i].hidden)
             set(tasks, self->tasks[i].name, task_json(self, &self->tasks[i]));

@@ -35,6 +35,7 @@ map_destroy(struct map **self_p)
     free(self->attempts);
     free(self->causes);
     free(self->since);
+    free(self->proposals);
     free(self);
     *self_p = NULL;
 }

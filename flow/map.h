@@ -39,6 +39,8 @@ struct map {
     uint32_t *attempts;         /* started so far */
     char **causes;              /* NULL until there is one */
     uint32_t *since;            /* see struct run_task; NULL unless resuming */
+    /* The run's, which frees what is in it; NULL until there is one. */
+    struct run_proposal **proposals;
 };
 
 struct map *map_new(uint32_t nsource);

@@ -334,6 +334,16 @@ plan_destroy(struct plan **self_p)
 
 /* ---- what the driver asks and answers ---- */
 
+/* True, once, of the instance that was decided last. */
+static bool
+is_answer(struct plan *self, struct plan_id id)
+{
+    if (self->asked.task != id.task || self->asked.child != id.child)
+        return false;
+    self->asked = nothing;
+    return true;
+}
+
 bool
 plan_decide(struct plan *self, struct plan_id *ret,
             enum plan_decision *decision)
@@ -350,6 +360,23 @@ plan_decide(struct plan *self, struct plan_id *ret,
     p->child += p->child != PLAN_WHOLE;
     self->head += --p->n == 0;
     return true;
+}
+
+bool
+plan_defer(struct plan *self, struct plan_id id)
+{
+    if (!is_answer(self, id))
+        return false;
+    self->ndeferred++;
+    return true;
+}
+
+void
+plan_recall(struct plan *self, struct plan_id id)
+{
+    assert(self->asked.task == PLAN_NONE && self->ndeferred > 0);
+    self->ndeferred--;
+    self->asked = id;
 }
 
 /* Start what is ready in a slot. */
@@ -402,16 +429,6 @@ plan_take_id(struct plan *self, struct plan_id id)
         bits_remove(&t->children->ready, id.child);
     plan_enter(self, id, PLAN_RUNNING);
     offer(self, t);
-}
-
-/* True, once, of the instance that was decided last. */
-static bool
-is_answer(struct plan *self, struct plan_id id)
-{
-    if (self->asked.task != id.task || self->asked.child != id.child)
-        return false;
-    self->asked = nothing;
-    return true;
 }
 
 /* All children see the same, so the same becomes of all. */
@@ -541,6 +558,7 @@ plan_cancel(struct plan *self)
 {
     self->cancelled = true;
     self->head = self->tail = 0;
+    self->ndeferred = 0;
     for (uint32_t t = 0; t < self->ntask; t++) {
         uint32_t n = plan_children(self, t);
 

@@ -139,6 +139,14 @@ enum plan_decision {
 bool plan_decide(struct plan *self, struct plan_id *ret,
                  enum plan_decision *decision);
 
+/*
+ * The answer to the last decision takes its time: others can be asked for, and
+ * the instance waits. False, and nothing has changed: it was not asked about.
+ * Before it is answered, plan_recall. plan_cancel ends it.
+ */
+bool plan_defer(struct plan *self, struct plan_id id);
+void plan_recall(struct plan *self, struct plan_id id);
+
 /* Start the first of the ready; false if there is none. */
 bool plan_take(struct plan *self, struct plan_id *ret);
 
@@ -231,7 +239,7 @@ bool plan_task_is_success(const struct plan *self, uint32_t task);
 bool plan_is_finished(const struct plan *self);
 
 /*
- * Nothing is ready, to be decided, running or retrying, but not all is
+ * Nothing is ready, to be decided (or deferred), running or retrying, but not all is
  * finished: paused tasks hold the rest up.
  */
 bool plan_is_stalled(const struct plan *self);

@@ -94,6 +94,7 @@ struct plan {
     uint32_t nopen; /* tasks that are not finished */
     bool cancelled;
     struct plan_id asked; /* decided, and not answered yet; or PLAN_NONE */
+    uint32_t ndeferred;   /* decided, to be answered later */
     struct task *tasks;
     struct edges in;
     struct edges out;

@@ -69,8 +69,9 @@ bool
 plan_is_stalled(const struct plan *self)
 {
     return self->nopen > 0 && self->head == self->tail &&
-           self->asked.task == PLAN_NONE && self->count[PLAN_READY] == 0 &&
-           self->count[PLAN_RUNNING] == 0 && self->count[PLAN_RETRYING] == 0;
+           self->asked.task == PLAN_NONE && self->ndeferred == 0 &&
+           self->count[PLAN_READY] == 0 && self->count[PLAN_RUNNING] == 0 &&
+           self->count[PLAN_RETRYING] == 0;
 }
 
 void

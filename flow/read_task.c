@@ -198,14 +198,21 @@ read_case(struct reading *self, const struct node *value, void *into)
         add_case(self, value, task);
 }
 
+static void
+read_handlers(struct reading *self, const struct node *value, void *into)
+{
+    read_bool(self, value, &task_of(into)->handled);
+}
+
 static const struct read_key task_keys[] = {
-    READ_KEY("run", read_run),     READ_KEY("argv", read_argv),
-    READ_KEY("call", read_call),   READ_KEY("first", read_first),
-    READ_KEY("needs", read_needs), READ_KEY("with", read_with),
-    READ_KEY("value", read_kind),  READ_KEY("each", read_each),
-    READ_KEY("zip", read_zip),     READ_KEY("flatten", read_flatten),
-    READ_KEY("stdin", read_stdin), READ_KEY("case", read_case),
-    READ_KEY("when", read_when),   READ_KEY("creates", read_creates),
+    READ_KEY("run", read_run),           READ_KEY("argv", read_argv),
+    READ_KEY("call", read_call),         READ_KEY("first", read_first),
+    READ_KEY("needs", read_needs),       READ_KEY("with", read_with),
+    READ_KEY("value", read_kind),        READ_KEY("each", read_each),
+    READ_KEY("zip", read_zip),           READ_KEY("flatten", read_flatten),
+    READ_KEY("stdin", read_stdin),       READ_KEY("case", read_case),
+    READ_KEY("when", read_when),         READ_KEY("creates", read_creates),
+    READ_KEY("handlers", read_handlers),
 };
 
 #define KIND_KEYS 4 /* the first ones: a task has exactly one of them */

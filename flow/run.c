@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "flow/run.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "flow/run_impl.h"
@@ -36,6 +38,15 @@ run_set_attempts(struct run *self, struct plan_id id, uint32_t n)
         task->map->attempts[id.child] = n;
 }
 
+void
+run_uncount(struct run *self, struct plan_id id)
+{
+    uint32_t n = run_attempts(self, id);
+
+    assert(n > 0);
+    run_set_attempts(self, id, n - 1);
+}
+
 /* Attempts, once it was started in this session. */
 uint32_t
 run_attempts_now(const struct run *self, struct plan_id id)
@@ -65,8 +76,8 @@ run_set_result(struct run *self, struct plan_id id, json_t *value,
     }
 }
 
-static const char *
-own_cause(const struct run *self, struct plan_id id)
+const char *
+run_own_cause(const struct run *self, struct plan_id id)
 {
     const struct run_task *task = &self->tasks[id.task];
 
@@ -75,140 +86,6 @@ own_cause(const struct run *self, struct plan_id id)
     if (!task->map || !task->map->causes)
         return NULL;
     return task->map->causes[id.child];
-}
-
-/* ---- changes of state ---- */
-
-static enum plan_state
-propose(struct run *self, struct run_change *change)
-{
-    if (!self->hooks.handle)
-        return change->state;
-    change->from = plan_state(self->plan, change->id);
-    return self->hooks.handle(self->hooks.ctx, change);
-}
-
-void
-run_announce(struct run *self, const struct run_change *change)
-{
-    if (self->hooks.changed)
-        self->hooks.changed(self->hooks.ctx, change);
-}
-
-static bool
-is_failure(enum plan_state state)
-{
-    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
-           state == PLAN_CRASHED;
-}
-
-/* One with a cause of its own was cancelled before. */
-static void
-announce_if_cancelled(struct run *self, struct plan_id id)
-{
-    struct run_change change = {
-        .id = id, .state = PLAN_CANCELLED, .cause = self->cancelled};
-
-    if (plan_state(self->plan, id) != PLAN_CANCELLED || own_cause(self, id))
-        return;
-    change.attempt = run_attempts(self, id);
-    change.kept = run_is_left_as_it_was(self, id);
-    run_announce(self, &change);
-}
-
-/* Tell of everything that plan_cancel has ended. */
-static void
-announce_cancelled(struct run *self, uint32_t task)
-{
-    uint32_t n = plan_children(self->plan, task);
-
-    announce_if_cancelled(self, (struct plan_id){task, PLAN_WHOLE});
-    for (uint32_t k = 0; k < n; k++)
-        announce_if_cancelled(self, (struct plan_id){task, k});
-}
-
-static void
-cancel(struct run *self, const char *cause)
-{
-    if (self->cancelled)
-        return;
-    self->cancelled = mem_dup(cause);
-    timers_clear(&self->timers);
-    plan_cancel(self->plan);
-    for (size_t t = 0; t < self->flow->ntask; t++)
-        announce_cancelled(self, (uint32_t)t);
-}
-
-static void
-count_failure(struct run *self, enum plan_state state)
-{
-    uint32_t most = self->flow->max_fails;
-    char cause[80];
-
-    if (!is_failure(state))
-        return;
-    self->failures++;
-    if (!self->flow->has_max_fails || self->failures <= most)
-        return;
-    (void)snprintf(cause, sizeof cause,
-                   "max-fails: more than %u failure%s ended the run", most,
-                   most == 1 ? "" : "s");
-    cancel(self, cause);
-}
-
-/* A handler may answer anything; what makes no sense here is a failure. */
-static void
-end_instance(struct run *self, struct plan_id id, struct run_change *change,
-             json_t *value)
-{
-    if (!plan_state_is_final(change->state)) {
-        change->state = PLAN_FAILED;
-        change->cause = "its state handler gave a state that is not an end";
-    }
-    if (change->state == PLAN_SUCCEEDED)
-        change->cause = NULL;
-    if (change->state == PLAN_CANCELLED && !change->cause)
-        change->cause = "its state handler cancelled it";
-    change->value = value;
-    run_set_result(self, id, value, change->cause);
-    run_inherit_since(self, id);
-    plan_finish(self->plan, id, change->state);
-    run_announce(self, change);
-    count_failure(self, change->state);
-}
-
-void
-run_finish(struct run *self, struct plan_id id, enum plan_state state,
-           json_t *value, const char *cause)
-{
-    struct run_change change = {.id = id,
-                                .state = state,
-                                .attempt = run_attempts(self, id),
-                                .value = value,
-                                .cause = cause};
-
-    change.state = propose(self, &change);
-    end_instance(self, id, &change, value);
-}
-
-static void
-start_again_at(struct run *self, struct plan_id id, const char *cause,
-               int64_t until)
-{
-    struct run_change change = {.id = id,
-                                .state = PLAN_RETRYING,
-                                .attempt = run_attempts(self, id),
-                                .cause = cause,
-                                .until = until};
-
-    change.state = propose(self, &change);
-    if (change.state != PLAN_RETRYING) {
-        end_instance(self, id, &change, NULL);
-        return;
-    }
-    plan_retry(self->plan, id);
-    timers_add(&self->timers, id, until);
-    run_announce(self, &change);
 }
 
 /* ---- starting ---- */
@@ -229,7 +106,7 @@ take_kept(struct run *self, struct plan_id id)
     run_note_since(self, id, kept->order);
     plan_finish(self->plan, id, kept->state);
     run_announce(self, &change);
-    count_failure(self, change.state);
+    run_count_failure(self, change.state);
     return true;
 }
 
@@ -292,10 +169,14 @@ bool
 run_start(struct run *self, struct plan_id id)
 {
     const struct flow_task *task = flow_task_of(self, id);
-    struct run_change change = {.id = id, .state = PLAN_RUNNING};
+    struct run_proposal start = {.change = {.id = id, .state = PLAN_RUNNING}};
     enum plan_state state = PLAN_RUNNING;
     struct buf cause = {0};
 
+    if (run_is_agreed(self, id)) {
+        start.change.attempt = add_attempt(self, id);
+        return run_make(self, &start, PLAN_RUNNING);
+    }
     if (self->resume && run_attempts_now(self, id) == 0 && !go_on(self, id))
         return false;
     if (task->ncase > 0 && !cases_hold(self, id, &state, &cause)) {
@@ -308,14 +189,8 @@ run_start(struct run *self, struct plan_id id)
         return false;
     }
     run_note_since(self, id, RUN_NOW);
-    change.attempt = add_attempt(self, id);
-    change.state = propose(self, &change);
-    if (change.state != PLAN_RUNNING) {
-        end_instance(self, id, &change, NULL);
-        return false;
-    }
-    run_announce(self, &change);
-    return true;
+    start.change.attempt = add_attempt(self, id);
+    return run_propose(self, &start);
 }
 
 /* ---- decisions of the plan ---- */
@@ -336,11 +211,8 @@ static void
 expand(struct run *self, uint32_t task)
 {
     struct plan_id id = {task, PLAN_WHOLE};
-    struct run_change change = {.id = id, .state = PLAN_MAPPED};
+    struct run_proposal p = {.change = {.id = id, .state = PLAN_MAPPED}};
     const struct flow_task *spec = &self->flow->tasks[task];
-    struct plan_link *links = NULL;
-    struct map *map = NULL;
-    uint32_t nlink = 0;
     struct err err;
 
     if (spec->kind == FLOW_MERGE && all_skipped(self, spec)) {
@@ -348,31 +220,10 @@ expand(struct run *self, uint32_t task)
                    "all its branches were skipped");
         return;
     }
-    if (run_expand(self, task, &map, &err) < 0) {
+    if (run_expand(self, task, &p.map, &err) < 0)
         run_finish(self, id, PLAN_FAILED, NULL, err.msg);
-        return;
-    }
-    change.state = propose(self, &change);
-    if (change.state != PLAN_MAPPED) {
-        map_destroy(&map);
-        end_instance(self, id, &change, NULL);
-        return;
-    }
-    links = mem_alloc(map->nsource, sizeof *links);
-    for (uint32_t i = 0; spec->kind != FLOW_MERGE && i < map->nsource; i++) {
-        if (run_is_linked(self, task, i))
-            links[nlink++] = (struct plan_link){
-                .from = map->sources[i].task,
-                .stride = map->sources[i].stride,
-                .count = map->sources[i].count,
-                .owner = map->owner,
-            };
-    }
-    self->tasks[task].map = map;
-    run_inherit_since(self, id);
-    plan_expand(self->plan, task, map->n, links, nlink);
-    free(links);
-    run_announce(self, &change);
+    else
+        (void)run_propose(self, &p);
 }
 
 static const char *
@@ -390,19 +241,12 @@ trigger_text(const struct flow_task *task, char text[160])
 static void
 pause(struct run *self, struct plan_id id)
 {
-    struct run_change change = {.id = id, .state = PLAN_PAUSED};
+    struct run_proposal p = {.change = {.id = id, .state = PLAN_PAUSED}};
 
-    if (self->tasks[id.task].approved) {
+    if (self->tasks[id.task].approved && !run_decided(self, id))
         plan_ready(self->plan, id);
-        return;
-    }
-    change.state = propose(self, &change);
-    if (change.state != PLAN_PAUSED) {
-        end_instance(self, id, &change, NULL);
-        return;
-    }
-    plan_pause(self->plan, id);
-    run_announce(self, &change);
+    else
+        (void)run_propose(self, &p);
 }
 
 static void
@@ -468,6 +312,7 @@ run_destroy(struct run **self_p)
         return;
     run_resume_destroy(self);
     for (size_t t = 0; t < self->flow->ntask; t++) {
+        run_drop_proposals(self, (uint32_t)t);
         json_decref(self->tasks[t].value);
         map_destroy(&self->tasks[t].map);
         free(self->tasks[t].cause);
@@ -520,6 +365,15 @@ run_next(struct run *self, int64_t now, struct plan_id *work, int64_t *until)
     return step == RUN_START ? RUN_WAIT : step;
 }
 
+/* The bare word says no more than the state; the run knows why. */
+static const char *
+why(const struct run *self, const struct run_outcome *outcome)
+{
+    bool bare = outcome->cause && strcmp(outcome->cause, "cancelled") == 0;
+
+    return bare && self->cancelled ? self->cancelled : outcome->cause;
+}
+
 void
 run_report(struct run *self, struct plan_id id,
            const struct run_outcome *outcome, int64_t now)
@@ -531,8 +385,8 @@ run_report(struct run *self, struct plan_id id,
         uint32_t nth = run_attempts_that_count(self, id);
 
         json_decref(outcome->value);
-        start_again_at(self, id, outcome->cause,
-                       now + run_retry_delay(self, retry, nth));
+        run_start_again(self, id, outcome->cause,
+                        now + run_retry_delay(self, retry, nth));
         return;
     }
     if (state == PLAN_RETRYING) {
@@ -544,7 +398,7 @@ run_report(struct run *self, struct plan_id id,
         run_finish(self, id, PLAN_FAILED, outcome->value, text);
         return;
     }
-    run_finish(self, id, state, outcome->value, outcome->cause);
+    run_finish(self, id, state, outcome->value, why(self, outcome));
 }
 
 void
@@ -554,20 +408,20 @@ run_try_again(struct run *self, struct plan_id id, const char *cause,
     if (self->cancelled)
         run_finish(self, id, PLAN_CANCELLED, NULL, self->cancelled);
     else
-        start_again_at(self, id, cause, until);
+        run_start_again(self, id, cause, until);
 }
 
 void
 run_report_last(struct run *self, struct plan_id id,
                 const struct run_outcome *outcome)
 {
-    run_finish(self, id, outcome->state, outcome->value, outcome->cause);
+    run_finish(self, id, outcome->state, outcome->value, why(self, outcome));
 }
 
 void
 run_cancel(struct run *self)
 {
-    cancel(self, "the run was cancelled");
+    run_cancel_for(self, "the run was cancelled");
 }
 
 void
@@ -579,18 +433,10 @@ run_resume(struct run *self, struct plan_id id)
 
 /* ---- what became of an instance ---- */
 
-uint32_t
-run_attempts(const struct run *self, struct plan_id id)
-{
-    uint32_t now = run_attempts_now(self, id);
-
-    return now > 0 ? now : run_attempts_before(self, id);
-}
-
 const char *
 run_cause(const struct run *self, struct plan_id id)
 {
-    const char *cause = own_cause(self, id);
+    const char *cause = run_own_cause(self, id);
 
     if (!cause && plan_state(self->plan, id) == PLAN_CANCELLED)
         return self->cancelled;

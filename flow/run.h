@@ -60,11 +60,14 @@ struct run_hooks {
     /*
      * State handlers: may return another state for the one proposed (Prefect
      * 1.x), and set a cause that is valid until the next call. NULL: no
-     * handlers. Called before the change is made.
+     * handlers. Called before the change is made. RUN_LATER: the answer comes
+     * with run_handled; until then the change is pending and nothing is told.
      */
     enum plan_state (*handle)(void *ctx, struct run_change *change);
     void *ctx;
 };
+
+#define RUN_LATER PLAN_STATE_COUNT
 
 /*
  * Begin a run of a checked flow (borrowed) with params as params_bind gives
@@ -144,8 +147,25 @@ void run_try_again(struct run *self, struct plan_id id, const char *cause,
 void run_report_last(struct run *self, struct plan_id id,
                      const struct run_outcome *outcome);
 
-/* Start nothing more: all that is not running or finished is cancelled. */
+/* Start nothing more: all that is not running or finished is cancelled. An end
+ * that is pending stays so. */
 void run_cancel(struct run *self);
+
+/*
+ * The change of an instance that waits for its handlers, or NULL. Valid until
+ * something else is done with the run. An instance has one at most; what is
+ * cancelled before it has begun, or while it waits to be tried again, has none
+ * any more.
+ */
+const struct run_change *run_pending(const struct run *self, struct plan_id id);
+
+/*
+ * The handlers' answer to the pending change; cause: as the change has it if
+ * NULL. Goes on as if they had answered at once, but that one that may run is
+ * ready now, and is handed out without asking again.
+ */
+void run_handled(struct run *self, struct plan_id id, enum plan_state state,
+                 const char *cause);
 
 /* Let a paused instance go on. */
 void run_resume(struct run *self, struct plan_id id);
@@ -154,10 +174,10 @@ void run_resume(struct run *self, struct plan_id id);
 
 /*
  * Before the first run_next: in an earlier session an instance was started
- * `attempts` times (at least once) and was last in `state`, with a value
- * (borrowed). If that is a success it is kept and not executed again, unless
+ * `attempts` times and was last in `state`, with a value (borrowed). If that is a success it is kept and not executed again, unless
  * something it depends on has come to something new since; else its attempts
- * are counted on. Called in the order in which things came to be so: what was
+ * are counted on. One that was never started is decided again, but that
+ * run_hold_started keeps what handlers have made of it. Called in the order in which things came to be so: what was
  * kept before something it depends on is out of date.
  */
 void run_keep(struct run *self, struct plan_id id, enum plan_state state,
@@ -203,6 +223,8 @@ int run_eval(struct run *self, struct plan_id id, const struct tmpl *tmpl,
 const struct flow *run_flow(const struct run *self);
 const struct plan *run_plan(const struct run *self);
 
+/* Nothing more is started: by run_cancel, or as more failed than may. */
+bool run_is_cancelled(const struct run *self);
 uint32_t run_attempts(const struct run *self, struct plan_id id);
 /* The value of an instance, or of a whole mapped task as a list; new. */
 json_t *run_value(const struct run *self, struct plan_id id);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * run_impl - what the parts of run share: run.c decides, run_value.c knows the
- * values, run_resume.c what earlier sessions left, run_retry.c when to try
- * again, run_look.c what people are shown. Nobody else includes this.
+ * run_impl - what the parts of run share: run.c decides, run_change.c makes
+ * changes of state once handlers have agreed, run_value.c knows the values,
+ * run_resume.c what earlier sessions left, run_retry.c when to try again,
+ * run_look.c what people are shown. Nobody else includes this.
  */
 #ifndef FLOW_RUN_IMPL_H
 #define FLOW_RUN_IMPL_H
@@ -19,6 +20,18 @@ struct run_kept {
     uint8_t state;     /* enum plan_state */
 };
 
+/* A change that is proposed to the handlers, with what making it takes. */
+struct run_proposal {
+    struct run_change change; /* its value is the one below */
+    json_t *value;            /* owned, as all that follows */
+    struct map *map;          /* MAPPED: the children */
+    char *cause;              /* of one that is kept: the change's */
+    bool decided;             /* it answers a decision of the plan */
+    /* RUNNING: the handlers have answered, and nothing is pending any more;
+     * kept so that they are not asked again if the attempt is given back. */
+    bool agreed;
+};
+
 struct run_task {
     json_t *value;   /* not mapped: its value; mapped: the list, once built */
     struct map *map; /* mapped and expanded */
@@ -29,8 +42,9 @@ struct run_task {
      * order of what was kept, RUN_NOW in this session, 0 if it never did.
      */
     uint32_t since;
-    bool approved;  /* manual-only: may go on */
-    bool forgotten; /* run_forget has been here */
+    struct run_proposal *proposal; /* kept; of a child: in the map; or NULL */
+    bool approved;                 /* manual-only: may go on */
+    bool forgotten;                /* run_forget has been here */
 };
 
 #define RUN_NOW UINT32_MAX
@@ -93,6 +107,12 @@ json_t *run_merge(struct run *self, struct plan_id id);
  */
 const struct run_kept *run_kept(const struct run *self, struct plan_id id);
 
+/*
+ * What this very session, before its driver lost it, has made of an instance
+ * that was never started, if that still holds: handlers are not asked again.
+ */
+const struct run_kept *run_decided(const struct run *self, struct plan_id id);
+
 /* True if what an earlier session left is not to be called cancelled. */
 bool run_is_left_as_it_was(const struct run *self, struct plan_id id);
 
@@ -108,19 +128,45 @@ void run_inherit_since(struct run *self, struct plan_id id);
 
 void run_resume_destroy(struct run *self);
 
-/* ---- of run.c, for run_many.c ---- */
+/* ---- run.c ---- */
 
 void run_set_attempts(struct run *self, struct plan_id id, uint32_t n);
+/* It was counted, and has not begun. */
+void run_uncount(struct run *self, struct plan_id id);
 /* The last of this session; 0: none. */
 uint32_t run_attempts_now(const struct run *self, struct plan_id id);
 /* Takes the value. */
 void run_set_result(struct run *self, struct plan_id id, json_t *value,
                     const char *cause);
+const char *run_own_cause(const struct run *self, struct plan_id id);
+/* Start an instance that was taken. True if the executor is to carry it out. */
+bool run_start(struct run *self, struct plan_id id);
+
+/* ---- run_change.c ---- */
+
 void run_announce(struct run *self, const struct run_change *change);
+/*
+ * Ask the handlers, and make the change or what they made of it; or keep it
+ * until they have answered. Takes what the proposal owns. True if an attempt
+ * is to be carried out now.
+ */
+bool run_propose(struct run *self, struct run_proposal *p);
+/* ... that was answered with change.state. */
+bool run_make(struct run *self, struct run_proposal *p,
+              enum plan_state proposed);
+/* The handlers have agreed to the next attempt. */
+bool run_is_agreed(const struct run *self, struct plan_id id);
 /* End an instance, if its handlers agree. Takes the value. */
 void run_finish(struct run *self, struct plan_id id, enum plan_state state,
                 json_t *value, const char *cause);
-/* Start an instance that was taken. True if the executor is to carry it out. */
-bool run_start(struct run *self, struct plan_id id);
+/* RETRYING, if its handlers agree. */
+void run_start_again(struct run *self, struct plan_id id, const char *cause,
+                     int64_t until);
+/* What has not begun when the run was cancelled: handlers do not hear of it. */
+void run_end_cancelled(struct run *self, struct plan_id id);
+void run_cancel_for(struct run *self, const char *cause);
+void run_count_failure(struct run *self, enum plan_state state);
+/* Free what is kept of a task and its children. */
+void run_drop_proposals(struct run *self, uint32_t task);
 
 #endif

@@ -19,6 +19,20 @@ run_plan(const struct run *self)
     return self->plan;
 }
 
+uint32_t
+run_attempts(const struct run *self, struct plan_id id)
+{
+    uint32_t now = run_attempts_now(self, id);
+
+    return now > 0 ? now : run_attempts_before(self, id);
+}
+
+bool
+run_is_cancelled(const struct run *self)
+{
+    return self->cancelled != NULL;
+}
+
 bool
 run_is_success(const struct run *self)
 {

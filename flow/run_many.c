@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "flow/run_impl.h"
@@ -18,21 +17,12 @@ run_take(struct run *self, uint32_t class, struct plan_id *work)
     return plan_take_of(self->plan, class, work) && run_start(self, *work);
 }
 
-static void
-uncount(struct run *self, struct plan_id id)
-{
-    uint32_t n = run_attempts(self, id);
-
-    assert(n > 0);
-    run_set_attempts(self, id, n - 1);
-}
-
 void
 run_give_back(struct run *self, struct plan_id id)
 {
-    uncount(self, id);
+    run_uncount(self, id);
     if (self->cancelled)
-        run_finish(self, id, PLAN_CANCELLED, NULL, self->cancelled);
+        run_end_cancelled(self, id);
     else
         plan_ready(self->plan, id);
 }
@@ -40,9 +30,9 @@ run_give_back(struct run *self, struct plan_id id)
 void
 run_put_off(struct run *self, struct plan_id id, int64_t until)
 {
-    uncount(self, id);
+    run_uncount(self, id);
     if (self->cancelled) {
-        run_finish(self, id, PLAN_CANCELLED, NULL, self->cancelled);
+        run_end_cancelled(self, id);
         return;
     }
     plan_retry(self->plan, id);

@@ -7,17 +7,24 @@
 #include "flow/run_impl.h"
 
 static const struct run_kept *
-find_kept(const struct run *self, struct plan_id id)
+find_any(const struct run *self, struct plan_id id)
 {
     const struct run_resume *r = self->resume;
-    const struct run_kept *kept = NULL;
 
     if (!r)
         return NULL;
     if (id.child == PLAN_WHOLE)
-        kept = &r->whole[id.task];
-    else if (id.child < r->nchild[id.task])
-        kept = &r->children[id.task][id.child];
+        return &r->whole[id.task];
+    return id.child < r->nchild[id.task] ? &r->children[id.task][id.child]
+                                         : NULL;
+}
+
+/* Of what was started. */
+static const struct run_kept *
+find_kept(const struct run *self, struct plan_id id)
+{
+    const struct run_kept *kept = find_any(self, id);
+
     return kept && kept->attempts > 0 ? kept : NULL;
 }
 
@@ -94,6 +101,17 @@ run_kept(const struct run *self, struct plan_id id)
 
     if (!kept || !is_kept_state(self, (enum plan_state)kept->state) ||
         upstream_since(self, id) > kept->order)
+        return NULL;
+    return kept;
+}
+
+const struct run_kept *
+run_decided(const struct run *self, struct plan_id id)
+{
+    const struct run_kept *kept = find_any(self, id);
+
+    if (!kept || !self->goes_on || kept->attempts > 0 ||
+        kept->state == PLAN_WAITING || upstream_since(self, id) > kept->order)
         return NULL;
     return kept;
 }
@@ -191,15 +209,29 @@ resume_of(struct run *self)
     return r;
 }
 
+/* Only handlers make a difference between deciding it again and keeping it. */
+static bool
+may_be_decided(const struct run *self, enum plan_state state)
+{
+    return self->hooks.handle &&
+           (state == PLAN_MAPPED ||
+            (plan_state_is_final(state) && state != PLAN_CANCELLED));
+}
+
 void
 run_keep(struct run *self, struct plan_id id, enum plan_state state,
          json_t *value, uint32_t attempts)
 {
-    struct run_resume *r = resume_of(self);
-    struct run_kept kept = {json_incref(value), attempts, ++r->nkept,
-                            (uint8_t)state};
-    size_t *n = &r->nchild[id.task];
+    struct run_resume *r;
+    struct run_kept kept = {.attempts = attempts, .state = (uint8_t)state};
+    size_t *n;
 
+    if (attempts == 0 && !may_be_decided(self, state))
+        return;
+    r = resume_of(self);
+    kept.value = json_incref(value);
+    kept.order = ++r->nkept;
+    n = &r->nchild[id.task];
     if (id.child == PLAN_WHOLE) {
         json_decref(r->whole[id.task].value);
         r->whole[id.task] = kept;

@@ -161,6 +161,7 @@ work_release(struct work *self)
     json_decref(self->input);
     free(self->cwd);
     free(self->creates);
+    json_decref(self->handle);
     *self = (struct work){0};
 }
 
@@ -202,6 +203,8 @@ work_item(const struct work *self)
         add(&item, "cwd", json_string(self->cwd));
     if (self->creates)
         add(&item, "creates", json_string(self->creates));
+    if (self->handle)
+        add(&item, "handle", json_incref(self->handle));
     return item;
 }
 
@@ -261,6 +264,8 @@ take(struct work *self, const char *key, json_t *value, struct err *err)
         return take_path(value, key, &self->cwd, err);
     if (strcmp(key, "creates") == 0)
         return take_path(value, key, &self->creates, err);
+    if (strcmp(key, "handle") == 0)
+        return take_object(value, key, &self->handle, err);
     if (strcmp(key, "stdin") != 0)
         return err_set(err, ERR_INVALID, "it has a key that is not known");
     self->input = json_incref(value);
@@ -291,6 +296,48 @@ work_from_item(struct work *ret, const json_t *item, struct err *err)
     ret->input = self.input;
     ret->cwd = self.cwd;
     ret->creates = self.creates;
+    ret->handle = self.handle;
+    return 0;
+}
+
+/* ---- what handlers are asked ---- */
+
+json_t *
+work_handle(const struct run_change *change)
+{
+    json_t *json = json_pack("{s:i,s:i}", "from", (int)change->from, "to",
+                             (int)change->state);
+
+    if (change->value)
+        (void)json_object_set(json, "value",
+                              (json_t *)(uintptr_t)change->value);
+    if (change->cause)
+        (void)json_object_set_new(json, "cause", json_string(change->cause));
+    return json;
+}
+
+static bool
+take_state(const json_t *value, enum plan_state *ret)
+{
+    json_int_t state = json_integer_value(value);
+
+    if (!json_is_integer(value) || state < 0 || state >= PLAN_STATE_COUNT)
+        return false;
+    *ret = (enum plan_state)state;
+    return true;
+}
+
+int
+work_from_handle(struct run_change *ret, const json_t *handle, struct err *err)
+{
+    const json_t *cause = json_object_get(handle, "cause");
+
+    if (!take_state(json_object_get(handle, "from"), &ret->from) ||
+        !take_state(json_object_get(handle, "to"), &ret->state) ||
+        (cause && !json_is_string(cause)))
+        return err_set(err, ERR_INVALID, "no change of state");
+    ret->value = json_object_get(handle, "value");
+    ret->cause = json_string_value(cause);
     return 0;
 }
 

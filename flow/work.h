@@ -36,6 +36,9 @@ struct work_spec {
     int64_t cache_for;      /* 0: not cached; is seen to before it travels */
     bool exclusive, at_most_once;
     bool creates; /* attempts of it have a path there */
+    /* Not the task is carried out: its state handlers are called, of whatever
+     * kind it is; then kind is FLOW_CALL. */
+    bool handlers;
     const struct flow_resource *resources;
     uint32_t nresource;
     /* The run's own: what follows. Specs with the same number have it in
@@ -53,14 +56,15 @@ struct work {
     const struct work_spec *spec; /* borrowed */
     struct plan_id id;
     uint32_t attempt;
-    char *name;    /* shown: "train[8,3]"; NULL: a call, which needs none */
-    json_t *own;   /* each keys and with bindings: over params; or NULL */
-    json_t *env;   /* of env:, or NULL */
-    json_t *argv;  /* FLOW_ARGV */
-    json_t *input; /* of stdin:, or NULL */
-    char *cwd;     /* of cwd:, or NULL */
-    char *creates; /* or NULL */
-    /* What work_item gives, as text, instead of the six before: one that is
+    char *name;     /* shown: "train[8,3]"; NULL: a call, which needs none */
+    json_t *own;    /* each keys and with bindings: over params; or NULL */
+    json_t *env;    /* of env:, or NULL */
+    json_t *argv;   /* FLOW_ARGV */
+    json_t *input;  /* of stdin:, or NULL */
+    char *cwd;      /* of cwd:, or NULL */
+    char *creates;  /* or NULL */
+    json_t *handle; /* spec->handlers: work_handle of the change; else NULL */
+    /* What work_item gives, as text, instead of the seven before: one that is
      * passed on unread. Borrowed from whoever made it; else NULL. */
     const char *item;
     size_t nitem;
@@ -95,12 +99,20 @@ json_t *work_bindings(const struct work *self);
 
 /*
  * What is its own as one JSON document, and back: an object with "with", "env",
- * "argv", "stdin", "cwd", "creates", each only if it is there; NULL if there
- * is nothing. work_from_item sets these members of *ret, and no other; it
+ * "argv", "stdin", "cwd", "creates", "handle", each only if it is there; NULL
+ * if there is nothing. work_from_item sets these members of *ret, and no other; it
  * shares the document's values. ERR_INVALID if the document (NULL: nothing) is
  * anything else.
  */
 json_t *work_item(const struct work *self);
 int work_from_item(struct work *ret, const json_t *item, struct err *err);
+
+/*
+ * A change of state as its handlers are told of it, new; and back: state, from,
+ * value and cause, which are the document's. ERR_INVALID if it is none.
+ */
+json_t *work_handle(const struct run_change *change);
+int work_from_handle(struct run_change *ret, const json_t *handle,
+                     struct err *err);
 
 #endif

@@ -56,6 +56,10 @@ add_handler(const struct api_call *call, uint32_t task, leat_handler *fn,
     flow->handlers[flow->nhandler] =
         (struct api_handler){fn, arg, task, (uint32_t)flow->nhandler};
     flow->nhandler++;
+    if (task == PLAN_NONE)
+        flow->flow->handled = true;
+    else
+        flow->flow->tasks[task].handled = true;
 }
 
 void

@@ -18,13 +18,17 @@ machine_has(const struct local_request *request, const char *name)
     return host_amount(name);
 }
 
+/* What each machine has is a plural: "1 gpu", but "1 licence". */
 static void
 show_amount(struct buf *out, const char *name, double amount)
 {
+    bool one =
+        amount == 1 && (strcmp(name, "cpus") == 0 || strcmp(name, "gpus") == 0);
+
     if (strcmp(name, "memory") == 0)
         buf_printf(out, "%.4g GiB of memory", amount / 0x1p30);
     else
-        buf_printf(out, "%.10g %s", amount, name);
+        buf_printf(out, "%.10g %.*s", amount, (int)strlen(name) - one, name);
 }
 
 /* The slots of a cluster for this run are its cpus. */
@@ -104,6 +108,23 @@ check_call(const struct flow_task *task, struct diags *diags)
                   task->name, task->script ? task->script : "?");
 }
 
+/* The same of state handlers: one task stands for all. */
+static void
+check_handlers(const struct local_request *request, struct diags *diags)
+{
+    const struct flow *flow = request->flow;
+    size_t t = 0;
+
+    if (request->handle || !flow_has_handlers(flow))
+        return;
+    while (!flow_is_handled(flow, (uint32_t)t))
+        t++;
+    diags_add(diags, flow->tasks[t].place, NULL,
+              "task `%s` has state handlers, which only the program that it is "
+              "part of has",
+              flow->tasks[t].name);
+}
+
 void
 local_check(const struct local_request *request, struct diags *diags)
 {
@@ -112,6 +133,7 @@ local_check(const struct local_request *request, struct diags *diags)
     struct host host;
 
     host_init(&host);
+    check_handlers(request, diags);
     for (size_t t = 0; t < flow->ntask; t++) {
         const struct flow_task *task = &flow->tasks[t];
         const struct flow_options *options = task->options;

@@ -304,7 +304,7 @@ static void
 add_item(struct keeping *self, struct plan_id id,
          const struct history_item *item)
 {
-    if (item->attempt == 0)
+    if (item->attempt == 0 && item->state == PLAN_WAITING)
         return;
     self->list =
         mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);

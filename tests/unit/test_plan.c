@@ -380,6 +380,34 @@ cancel_drops_decisions_and_pauses(void **state)
 }
 
 static void
+the_answer_to_a_decision_may_come_later(void **state)
+{
+    static const struct plan_task tasks[] = {{.trigger = TRIGGER_MANUAL_ONLY},
+                                             {.trigger = TRIGGER_MANUAL_ONLY},
+                                             {.trigger = TRIGGER_MANUAL_ONLY}};
+    struct plan *p = make_plan(tasks, COUNT(tasks), NULL, 0);
+
+    (void)state;
+    expect_decision(p, whole(A), PLAN_PAUSE);
+    assert_true(plan_defer(p, whole(A)));
+    assert_false(plan_defer(p, whole(A)));
+    expect_decision(p, whole(B), PLAN_PAUSE);
+    plan_pause(p, whole(B));
+    expect_decision(p, whole(C), PLAN_PAUSE);
+    assert_true(plan_defer(p, whole(C)));
+    expect_state(p, whole(A), PLAN_WAITING);
+    assert_false(plan_is_stalled(p));
+    plan_recall(p, whole(A));
+    plan_finish(p, whole(A), PLAN_SKIPPED);
+    assert_false(plan_is_stalled(p));
+    plan_cancel(p); /* nobody is asked any more */
+    expect_state(p, whole(A), PLAN_SKIPPED);
+    expect_state(p, whole(C), PLAN_CANCELLED);
+    expect_finished(p);
+    plan_destroy(&p);
+}
+
+static void
 after_cancel_nothing_becomes_ready(void **state)
 {
     static const struct plan_task tasks[] = {
@@ -516,6 +544,7 @@ main(void)
         cmocka_unit_test(a_task_given_back_starts_again),
         cmocka_unit_test(a_paused_task_stalls_the_run_until_it_is_ready),
         cmocka_unit_test(a_decision_may_be_answered_otherwise),
+        cmocka_unit_test(the_answer_to_a_decision_may_come_later),
         cmocka_unit_test(a_skip_goes_all_the_way_down),
         cmocka_unit_test(a_skip_goes_before_a_failed_trigger),
         cmocka_unit_test(without_skip_on_skip_a_skip_is_a_success),

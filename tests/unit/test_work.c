@@ -307,7 +307,47 @@ items_that_are_none_are_refused(void **state)
                    ITEM "`creates` is a list, not a string");
     expect_refused("{\"creates\":\"\\u0000\"}",
                    ITEM "`creates` has a NUL byte in it");
+    expect_refused("{\"handle\":3}",
+                   ITEM "`handle` is an integer, not an object");
 #undef ITEM
+}
+
+static void
+a_change_of_state_can_travel(void **state)
+{
+    static const char *const none[] = {
+        "{}", "{\"from\":1}", "{\"from\":1,\"to\":14}",
+        "{\"from\":-1,\"to\":2}", "{\"from\":1,\"to\":2,\"cause\":3}"};
+    json_t *value = json_pack("[i]", 4);
+    const struct run_change change = {
+        .from = PLAN_RUNNING,
+        .state = PLAN_FAILED,
+        .value = value,
+        .cause = "it is late",
+    };
+    struct work work = {.handle = work_handle(&change)};
+    json_t *item = work_item(&work);
+    struct run_change got = {0};
+    struct work back = {0};
+    struct err err;
+
+    (void)state;
+    assert_int_equal(work_from_item(&back, item, &err), 0);
+    assert_int_equal(work_from_handle(&got, back.handle, &err), 0);
+    assert_int_equal(got.from, PLAN_RUNNING);
+    assert_int_equal(got.state, PLAN_FAILED);
+    assert_true(json_equal(got.value, value));
+    assert_string_equal(got.cause, "it is late");
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        json_t *handle = json_loads(none[i], 0, NULL);
+
+        assert_int_equal(work_from_handle(&got, handle, &err), -1);
+        json_decref(handle);
+    }
+    work_release(&work);
+    work_release(&back);
+    json_decref(item);
+    json_decref(value);
 }
 
 static void
@@ -352,6 +392,7 @@ main(void)
         cmocka_unit_test(bindings_are_parameters_with_its_own_over_them),
         cmocka_unit_test(what_cannot_be_evaluated_is_told_with_its_place),
         cmocka_unit_test(items_that_are_none_are_refused),
+        cmocka_unit_test(a_change_of_state_can_travel),
         cmocka_unit_test(no_item_is_nothing_of_its_own),
         cmocka_unit_test(a_path_is_told_from_a_hash),
     };
