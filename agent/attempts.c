@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "exec/carry.h"
+#include "proto/limits.h"
 
 #define HOME_GOOD SPAN_SECOND /* for so long a look at a folder holds */
 
@@ -28,6 +29,8 @@ struct attempt {
     char *cwd;                 /* of that call, or NULL */
     char *env[2];              /* over the surroundings, NULL-terminated */
     enum item_refused refused; /* of that call */
+    uint64_t written[3];       /* bytes, a stream */
+    uint32_t origin;           /* of what it has written; 0: nothing yet */
 };
 
 TAILQ_HEAD(attempt_list, attempt);
@@ -84,6 +87,35 @@ drop(struct attempts *self, struct attempt *attempt)
     free(attempt->env[0]);
     free(attempt->cwd);
     free(attempt);
+}
+
+/* Who carries the same attempt out elsewhere, or again, first says something at
+ * another time. */
+static uint32_t
+origin_of(struct attempt *attempt)
+{
+    uint64_t x = ((uint64_t)span_wall() ^ (uint64_t)attempt->own << 32) *
+                 UINT64_C(0x9e3779b97f4a7c15);
+
+    if (attempt->origin == 0)
+        attempt->origin = (uint32_t)((x >> 32) % LIMIT_ORIGIN) | 1;
+    return attempt->origin;
+}
+
+static void
+tell_output(struct attempts *self, struct attempt *attempt, int stream,
+            const char *data, size_t n)
+{
+    struct output output = {.ticket = attempt->own,
+                            .stream = stream,
+                            .origin = origin_of(attempt),
+                            .offset = attempt->written[stream],
+                            .when = span_wall(),
+                            .data = data,
+                            .n = n};
+
+    attempt->written[stream] += n;
+    self->calls.output(self->calls.ctx, &output);
 }
 
 /* It has ended so: forget it and tell. */
@@ -239,11 +271,10 @@ static void
 on_call_output(void *ctx, uint32_t own, int stream, const char *data, size_t n)
 {
     struct attempts *self = ctx;
-    const struct attempt *attempt = find(self, own);
+    struct attempt *attempt = find(self, own);
 
     if (attempt)
-        self->calls.output(self->calls.ctx, own, attempt->work, stream, data,
-                           n);
+        tell_output(self, attempt, stream, data, n);
 }
 
 static void
@@ -279,11 +310,7 @@ on_call_not_begun(void *ctx, uint32_t own)
 static void
 on_carried_output(void *ctx, void *tag, int stream, const char *data, size_t n)
 {
-    struct attempts *self = ctx;
-    const struct attempt *attempt = tag;
-
-    self->calls.output(self->calls.ctx, attempt->own, attempt->work, stream,
-                       data, n);
+    tell_output(ctx, tag, stream, data, n);
 }
 
 static void

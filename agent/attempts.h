@@ -25,9 +25,7 @@ struct attempts;
 
 struct attempts_calls {
     void (*began)(void *ctx, uint32_t own);
-    /* stream: 1, 2, or 0 for leat's own words */
-    void (*output)(void *ctx, uint32_t own, const struct work *work, int stream,
-                   const char *data, size_t n);
+    void (*output)(void *ctx, const struct output *output); /* ticket: own */
     void (*ended)(void *ctx, const struct result *result);
     void (*not_begun)(void *ctx, uint32_t own);
     void *ctx;

@@ -216,6 +216,30 @@ agent_not_begun(struct agent *self, uint32_t own)
         agent_entry_give_back(self, i);
 }
 
+/* ---- output ---- */
+
+void
+agent_output(struct agent *self, const struct output *output)
+{
+    uint32_t i = agent_entry_by_own(self, output->ticket);
+    struct output sent = *output;
+
+    /* Nobody wants it any more. */
+    if (i == NONE || self->entries[i].ticket == 0)
+        return;
+    outbox_add(&self->outbox, output);
+    sent.ticket = self->entries[i].ticket;
+    if (self->in_session)
+        self->effects.output(self->effects.ctx, &sent);
+}
+
+void
+agent_saved(struct agent *self, uint64_t bytes)
+{
+    if (self->in_session)
+        outbox_saved(&self->outbox, bytes);
+}
+
 uint32_t
 agent_ticket(const struct agent *self, uint32_t own)
 {
@@ -235,6 +259,7 @@ agent_state(const struct agent *self)
         .queued = self->count[QUEUED],
         .running = self->count[STARTED],
         .spooled = self->count[SPOOLED],
+        .kept = self->outbox.bytes,
         .draining = self->draining,
         .may_leave = is_empty && (self->draining || self->idle_over),
     };
@@ -343,6 +368,7 @@ agent_destroy(struct agent **self_p)
     }
     free(self->small);
     agent_room_destroy(&self->room);
+    outbox_release(&self->outbox);
     for (unsigned k = 0; k < NAME_COUNT; k++)
         free(self->names[k].first);
     free(self->entries);

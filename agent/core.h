@@ -7,8 +7,8 @@
  *               v                   v
  *           given back           ends CANCELLED
  *
- * Keeps the results until the broker has committed them, through any number of
- * sessions. Gives each attempt what it asks for: cpus (a slot each), memory,
+ * Keeps results and output until the broker has committed them, through any
+ * number of sessions. Gives each attempt what it asks for: cpus (a slot each), memory,
  * GPUs by index, named and fractional resources; a task that has no room does
  * not hold up one that has. Short C calls may share a slot: they are handed to
  * its worker several at a time.
@@ -47,6 +47,8 @@ struct agent_effects {
     void (*forget)(void *ctx, const struct work *work);
     /* To the broker, to be batched by the edge; only within a session: */
     void (*started)(void *ctx, uint32_t ticket);
+    /* Output of an attempt goes before its result. Valid during the call. */
+    void (*output)(void *ctx, const struct output *output);
     /* Numbers of a session go up by one. Valid during the call. */
     void (*result)(void *ctx, uint64_t number, const struct result *result);
     void (*given_back)(void *ctx, uint32_t ticket);
@@ -77,8 +79,9 @@ void agent_destroy(struct agent **self_p);
 const struct held *agent_held(struct agent *self, size_t *n);
 /*
  * Welcome: tickets[i] is what held[i] is called now; 0: end and forget it. n is
- * what agent_held said. Spooled results are sent again at once (effect result),
- * numbered from 1 in that order, and what has begun since (effect started).
+ * what agent_held said. What has begun since is told at once (effect started),
+ * then all output that is kept is sent again, then spooled results, numbered
+ * from 1 in that order.
  */
 void agent_welcome(struct agent *self, uint32_t epoch, const uint32_t *tickets,
                    size_t n, int64_t now);
@@ -103,6 +106,8 @@ int agent_task(struct agent *self, const struct lane_task *task, int64_t now,
 void agent_cancel(struct agent *self, uint32_t ticket, bool at_once);
 void agent_recall(struct agent *self, uint32_t ticket);
 void agent_ack(struct agent *self, uint64_t number, int64_t now);
+/* So many bytes of output, of those sent in this session, are safe. */
+void agent_saved(struct agent *self, uint64_t bytes);
 /* Take nothing more, give back what is queued, leave when nothing is left. */
 void agent_drain(struct agent *self, int64_t now);
 
@@ -110,18 +115,22 @@ void agent_drain(struct agent *self, int64_t now);
 
 /* The attempt has begun (a C call: its worker took it). */
 void agent_began(struct agent *self, uint32_t own);
+/* It has written something (output->ticket is `own`), which is copied. Whoever
+ * asks it to write sees to it that agent_state.kept stays small. */
+void agent_output(struct agent *self, const struct output *output);
 /* It has ended: *result (result->ticket is `own`) is copied. */
 void agent_ended(struct agent *self, const struct result *result, int64_t now);
 /* A call that its worker never began (it crashed before): goes back into the
  * queue, in front. */
 void agent_not_begun(struct agent *self, uint32_t own);
-/* What the broker calls it now, for its output; 0: it does not want it. */
+/* What the broker calls it now; 0: it does not want it. */
 uint32_t agent_ticket(const struct agent *self, uint32_t own);
 
 /* ---- looking ---- */
 
 struct agent_state {
     uint32_t queued, running, spooled;
+    size_t kept; /* bytes of output */
     bool draining;
     bool may_leave; /* draining (or idle for too long) and nothing is left */
 };

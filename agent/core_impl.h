@@ -2,7 +2,7 @@
 /*
  * core_impl - what the parts of the agent's core share: core.c takes in events,
  * entry.c knows what is held, queue.c starts it, spool.c keeps results and
- * sessions. Nobody else includes this.
+ * sessions, outbox.c output. Nobody else includes this.
  */
 #ifndef AGENT_CORE_IMPL_H
 #define AGENT_CORE_IMPL_H
@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "agent/core.h"
+#include "agent/outbox.h"
 #include "agent/room.h"
 
 #define NONE UINT32_MAX
@@ -111,6 +112,7 @@ struct agent {
     TAILQ_HEAD(, request) requests;
     struct request *small; /* the one of ROOM_SHORT, which stays; or NULL */
     struct chain spool;    /* in the order of numbers */
+    struct outbox outbox;
     struct measure *measures;
 
     struct held *held; /* the last hello's */

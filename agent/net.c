@@ -16,7 +16,6 @@
 
 #include "agent/attempts.h"
 #include "agent/core.h"
-#include "agent/outbox.h"
 #include "agent/session.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,7 +27,7 @@
 #define BEAT       (LIMIT_BEAT_MS * SPAN_MS)
 #define FENCE      (LIMIT_FENCE_MS * SPAN_MS)
 #define LEAVE_TIME (2 * SPAN_SECOND) /* for the last words to go */
-#define FEW_BYTES  (LIMIT_UNSENT_BYTES / 2)
+#define FEW_BYTES  (LIMIT_OUTBOX_BYTES / 2)
 /* What is told while there is enough to do waits for more of it: each frame
  * wakes four threads. */
 #define TELL_PACE  (8 * SPAN_MS)
@@ -44,9 +43,6 @@ struct agent_net {
     struct agent_programs *programs;
     struct session *session;
     struct lane_in *lane;
-    struct outbox outbox; /* output while there is no session */
-    struct held *said;    /* what the last hello said */
-    size_t nsaid, cap_said;
     uint32_t *begun; /* tickets, not told yet */
     size_t nbegun, cap_begun;
     int epoll, signals;
@@ -149,6 +145,14 @@ tell_result(void *ctx, uint64_t number, const struct result *result)
 }
 
 static void
+tell_output(void *ctx, const struct output *output)
+{
+    struct agent_net *self = ctx;
+
+    return_out_output(session_out(self->session), output);
+}
+
+static void
 tell_given_back(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
@@ -168,20 +172,11 @@ on_began(void *ctx, uint32_t own)
 }
 
 static void
-on_output(void *ctx, uint32_t own, const struct work *work, int stream,
-          const char *data, size_t n)
+on_output(void *ctx, const struct output *output)
 {
     struct agent_net *self = ctx;
-    uint32_t ticket;
 
-    if (!session_is_joined(self->session)) {
-        outbox_add(&self->outbox, work, stream, data, n);
-        return;
-    }
-    ticket = agent_ticket(self->core, own);
-    if (ticket != 0)
-        return_out_output(session_out(self->session), ticket, stream,
-                          span_wall(), data, n);
+    agent_output(self->core, output);
 }
 
 /* What was ended because the agent leaves is no fault of the task's. */
@@ -240,6 +235,14 @@ on_recall(void *ctx, uint32_t ticket)
 }
 
 static void
+on_saved(void *ctx, uint64_t bytes)
+{
+    struct agent_net *self = ctx;
+
+    agent_saved(self->core, bytes);
+}
+
+static void
 on_ack(void *ctx, uint64_t number)
 {
     struct agent_net *self = ctx;
@@ -269,6 +272,7 @@ static const struct lane_calls lane_calls = {
     .task = on_task,
     .cancel = on_cancel,
     .recall = on_recall,
+    .saved = on_saved,
     .ack = on_ack,
     .drain = on_drain,
     .leave = on_leave,
@@ -291,13 +295,8 @@ static const struct held *
 on_held(void *ctx, size_t *n)
 {
     struct agent_net *self = ctx;
-    const struct held *held = agent_held(self->core, n);
 
-    self->said = mem_grow(self->said, &self->cap_said, *n, sizeof *self->said);
-    if (*n > 0)
-        memcpy(self->said, held, *n * sizeof *held);
-    self->nsaid = *n;
-    return held;
+    return agent_held(self->core, n);
 }
 
 static void
@@ -323,12 +322,8 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
 {
     struct agent_net *self = ctx;
 
-    assert(n == self->nsaid);
     self->warm = 0;
     self->nbegun = 0;
-    /* Before the results, which end what it is of. */
-    outbox_send(&self->outbox, self->said, tickets, n,
-                session_out(self->session));
     lane_in_clear(self->lane);
     agent_welcome(self->core, epoch, tickets, n, self->now);
     agent_programs_again(self->programs);
@@ -515,16 +510,14 @@ watch_session(struct agent_net *self)
 static void
 see_to_room(struct agent_net *self)
 {
-    size_t bytes = session_is_joined(self->session)
-                       ? return_out_bytes(session_out(self->session))
-                       : self->outbox.bytes;
-    bool hold = self->held ? bytes > FEW_BYTES : bytes > LIMIT_UNSENT_BYTES;
+    size_t bytes = agent_state(self->core).kept;
+    bool hold = self->held ? bytes > FEW_BYTES : bytes > LIMIT_OUTBOX_BYTES;
 
     if (hold == self->held)
         return;
     self->held = hold;
     attempts_hold(self->attempts, hold);
-    log_info(hold ? "output_held" : "output_goes_on", "bytes=%zu", bytes);
+    log_debug(hold ? "output_held" : "output_goes_on", "bytes=%zu", bytes);
 }
 
 static int64_t
@@ -659,7 +652,8 @@ open_core(struct agent_net *self)
         .fence = FENCE,
     };
     const struct agent_effects effects = {
-        start, stop, forget, tell_started, tell_result, tell_given_back, self};
+        start,       stop,        forget,          tell_started,
+        tell_output, tell_result, tell_given_back, self};
     const struct session_calls calls = {
         on_held, on_joined, on_lane, on_control, on_lost, on_refused, self};
 
@@ -677,8 +671,6 @@ close_net(struct agent_net *self)
     agent_programs_destroy(&self->programs);
     session_destroy(&self->session);
     lane_in_destroy(&self->lane);
-    outbox_release(&self->outbox);
-    free(self->said);
     free(self->begun);
     if (self->epoll >= 0)
         (void)close(self->epoll);

@@ -2,88 +2,83 @@
 #include "agent/outbox.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
-#include "base/span.h"
-
-struct outbox_piece {
-    uint64_t run;
-    struct plan_id id;
-    uint32_t attempt;
-    int stream;
-    int64_t when;
-    char *data;
-    size_t n;
-};
-
-static void
-clear(struct outbox *self)
-{
-    for (size_t i = 0; i < self->n; i++)
-        free(self->list[i].data);
-    self->n = self->bytes = 0;
-}
 
 void
 outbox_release(struct outbox *self)
 {
-    clear(self);
+    for (size_t i = 0; i < self->n; i++)
+        free((char *)(uintptr_t)self->list[self->first + i].data);
     free(self->list);
     *self = (struct outbox){0};
 }
 
-void
-outbox_add(struct outbox *self, const struct work *work, int stream,
-           const char *data, size_t n)
+static size_t
+weight(const struct output *piece)
 {
-    self->list =
-        mem_grow(self->list, &self->cap, self->n + 1, sizeof *self->list);
-    self->list[self->n++] = (struct outbox_piece){
-        .run = work->spec->run,
-        .id = work->id,
-        .attempt = work->attempt,
-        .stream = stream,
-        .when = span_wall(),
-        .data = mem_text(data, n),
-        .n = n,
-    };
-    self->bytes += n + sizeof *self->list;
+    return sizeof *piece + piece->n;
 }
 
-static uint32_t
-find(const struct outbox_piece *piece, const struct held *held,
-     const uint32_t *tickets, size_t n)
+static void
+drop(struct outbox *self, struct output *piece)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (held[i].run == piece->run && held[i].id.task == piece->id.task &&
-            held[i].id.child == piece->id.child &&
-            held[i].attempt == piece->attempt)
-            return tickets[i];
+    self->bytes -= weight(piece);
+    free((char *)(uintptr_t)piece->data);
+}
+
+/* To the front, when that is worth it. */
+static void
+move_up(struct outbox *self)
+{
+    if (self->first == 0 || self->first < self->n)
+        return;
+    memcpy(self->list, self->list + self->first, self->n * sizeof *self->list);
+    self->first = 0;
+}
+
+void
+outbox_add(struct outbox *self, const struct output *output)
+{
+    struct output *piece;
+
+    move_up(self);
+    self->list = mem_grow(self->list, &self->cap, self->first + self->n + 1,
+                          sizeof *self->list);
+    piece = &self->list[self->first + self->n++];
+    *piece = *output;
+    piece->data = mem_text(output->data, output->n);
+    self->bytes += weight(piece);
+}
+
+void
+outbox_saved(struct outbox *self, uint64_t bytes)
+{
+    while (self->n > 0) {
+        struct output *piece = &self->list[self->first];
+
+        if (bytes < self->saved + piece->n)
+            break;
+        self->saved += piece->n;
+        drop(self, piece);
+        self->first++;
+        self->n--;
     }
-    return 0;
-}
-
-static int
-is_like(const struct outbox_piece *a, const struct outbox_piece *b)
-{
-    return a->run == b->run && a->id.task == b->id.task &&
-           a->id.child == b->id.child && a->attempt == b->attempt;
 }
 
 void
-outbox_send(struct outbox *self, const struct held *held,
-            const uint32_t *tickets, size_t n, struct return_out *out)
+outbox_again(struct outbox *self, outbox_fn *fn, void *ctx)
 {
-    uint32_t ticket = 0;
+    struct output *list = self->n > 0 ? self->list + self->first : NULL;
+    size_t n = 0;
 
+    self->saved = 0;
     for (size_t i = 0; i < self->n; i++) {
-        const struct outbox_piece *piece = &self->list[i];
-
-        if (i == 0 || !is_like(piece, piece - 1))
-            ticket = find(piece, held, tickets, n);
-        if (ticket != 0)
-            return_out_output(out, ticket, piece->stream, piece->when,
-                              piece->data, piece->n);
+        if (fn(ctx, &list[i]))
+            list[n++] = list[i];
+        else
+            drop(self, &list[i]);
     }
-    clear(self);
+    self->n = n;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * outbox - output of attempts while the broker is away.
+ * outbox - output of attempts that is not known to be safe.
  *
- * Kept under what the attempts are, as they have no tickets then.
+ * The part of the core that keeps it, in the order in which it came. The broker
+ * counts the bytes that it gets in a session, and says how many of them are
+ * committed: so much is forgotten here.
  */
 #ifndef AGENT_OUTBOX_H
 #define AGENT_OUTBOX_H
@@ -10,23 +12,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/convert.h"
 #include "proto/items.h"
 
 /* Zeroes are an empty one. */
 struct outbox {
-    struct outbox_piece *list;
-    size_t n, cap;
-    size_t bytes;
+    struct output *list; /* private: from `first` on; the data is its own */
+    size_t first, n, cap;
+    size_t bytes;   /* of memory, about */
+    uint64_t saved; /* of this session */
 };
 
 void outbox_release(struct outbox *self);
 
-void outbox_add(struct outbox *self, const struct work *work, int stream,
-                const char *data, size_t n);
-/* All of it, in order: what is of held[i] goes under tickets[i], what is of
- * none of them is dropped. */
-void outbox_send(struct outbox *self, const struct held *held,
-                 const uint32_t *tickets, size_t n, struct return_out *out);
+/* Copied; its ticket is the agent's own number of the attempt. */
+void outbox_add(struct outbox *self, const struct output *output);
+/* Of what was sent in this session, in order, so many bytes are safe. */
+void outbox_saved(struct outbox *self, uint64_t bytes);
+
+/* Another session: fn sends each piece again, in order, or says that nobody
+ * wants it: then it is forgotten. */
+typedef bool outbox_fn(void *ctx, const struct output *output);
+void outbox_again(struct outbox *self, outbox_fn *fn, void *ctx);
 
 #endif

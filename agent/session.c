@@ -21,7 +21,7 @@
 #define NAME    (LIMIT_SUSPECT_MS * SPAN_MS + SPAN_SECOND)
 /* What is sent between two frames of the lane: a broker that is stopped takes
  * none of it, and its socket would take a thousand frames. */
-#define AHEAD  (4 * LIMIT_UNSENT_BYTES)
+#define AHEAD  (16 * LIMIT_OUTBOX_BYTES)
 #define SILENT (LIMIT_LOST_MS * SPAN_MS)
 
 enum phase { AWAY, ASKED, JOINED };

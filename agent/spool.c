@@ -100,6 +100,19 @@ agent_held(struct agent *self, size_t *n)
 
 /* ---- welcome ---- */
 
+static bool
+send_again(void *ctx, const struct output *kept)
+{
+    struct agent *self = ctx;
+    struct output output = *kept;
+
+    output.ticket = agent_ticket(self, kept->ticket);
+    if (output.ticket == 0)
+        return false;
+    self->effects.output(self->effects.ctx, &output);
+    return true;
+}
+
 /* It is called so now. Twice the same name is as good as none. */
 static void
 rename_entry(struct agent *self, uint32_t i, uint32_t ticket)
@@ -149,6 +162,7 @@ agent_welcome(struct agent *self, uint32_t epoch, const uint32_t *tickets,
             self->entries[i].ticket != 0)
             tell_begun(self, i, self->held[k].phase);
     }
+    outbox_again(&self->outbox, send_again, self);
     for (uint32_t i = self->spool.first; i != NONE; i = self->entries[i].next)
         send_result(self, i);
     self->nheld = 0;

@@ -309,15 +309,14 @@ end_plain(struct slot *self, const struct page_plain *plain)
 }
 
 static void
-on_output(void *ctx, uint32_t ticket, int stream, int64_t when,
-          const char *data, size_t n)
+on_output(void *ctx, const struct output *output)
 {
     struct slot *self = ctx;
     const struct workers_calls *calls = &self->owner->calls;
 
-    (void)when;
-    if (slot_find(self, ticket))
-        calls->output(calls->ctx, ticket, stream, data, n);
+    if (slot_find(self, output->ticket))
+        calls->output(calls->ctx, output->ticket, output->stream, output->data,
+                      output->n);
 }
 
 static void

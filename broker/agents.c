@@ -5,10 +5,6 @@
 #include "base/mem.h"
 #include "broker/core_impl.h"
 
-/* Between acknowledgements, and results without one, while it is busy. */
-#define ACK_PACE (40 * SPAN_MS)
-#define ACK_MANY 1024
-
 const char *const broker_agent_state_names[AGENT_STATE_COUNT] = {
     [AGENT_JOINING] = "joining", [AGENT_UP] = "up",
     [AGENT_SUSPECT] = "suspect", [AGENT_DRAINING] = "draining",
@@ -238,63 +234,6 @@ broker_peers_tick(struct broker *self, int64_t now)
             continue;
         end_pauses(self, peer, now, &next);
         send_beat(self, peer, now, &next);
-    }
-    return next;
-}
-
-/* ---- acknowledgements ---- */
-
-/* The results of so far are safe when that group is. */
-void
-broker_acks_note(struct broker *self, uint64_t group)
-{
-    for (uint32_t p = 0; p < self->npeer; p++) {
-        struct peer *peer = self->peers[p];
-
-        if (!peer || peer->got == peer->noted)
-            continue;
-        peer->noted = peer->got;
-        peer->acks = mem_grow(peer->acks, &peer->cap_ack, peer->nack + 1,
-                              sizeof *peer->acks);
-        peer->acks[peer->nack++] = (struct ack){group, peer->got};
-    }
-}
-
-/* A peer that has things to do anyhow is not woken for each group. */
-static bool
-may_wait(const struct peer *peer, uint64_t number, int64_t now)
-{
-    return peer->nsent + peer->nrunning > 0 &&
-           now < peer->acked_at + ACK_PACE && number - peer->acked < ACK_MANY;
-}
-
-int64_t
-broker_acks_send(struct broker *self, int64_t now)
-{
-    int64_t next = SPAN_NEVER;
-
-    for (uint32_t p = 0; p < self->npeer; p++) {
-        struct peer *peer = self->peers[p];
-        uint64_t number;
-        size_t n = 0;
-
-        if (!peer || !broker_peer_has_lane(peer))
-            continue;
-        while (n < peer->nack && peer->acks[n].group <= self->committed)
-            n++;
-        if (n == 0)
-            continue;
-        number = peer->acks[n - 1].number;
-        if (may_wait(peer, number, now)) {
-            if (peer->acked_at + ACK_PACE < next)
-                next = peer->acked_at + ACK_PACE;
-            continue;
-        }
-        self->effects.tell(self->effects.ctx, peer->session, TELL_ACK, number);
-        peer->acked = number;
-        peer->acked_at = now;
-        peer->nack -= n;
-        memmove(peer->acks, peer->acks + n, peer->nack * sizeof *peer->acks);
     }
     return next;
 }

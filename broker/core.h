@@ -19,8 +19,8 @@
  *
  * `now` is monotonic microseconds. What the core wants stored is in groups: the
  * edge seals a group when it hands it to the store, and says when it is
- * committed; results are acknowledged then, and what must be on disk before it
- * starts (at-most-once) is sent then.
+ * committed; results and output are acknowledged then, and what must be on disk
+ * before it starts (at-most-once) is sent then.
  */
 #ifndef BROKER_CORE_H
 #define BROKER_CORE_H
@@ -44,6 +44,7 @@ enum broker_tell {
     TELL_CANCEL, /* number: a ticket; TERM, then KILL */
     TELL_KILL,   /* a ticket */
     TELL_RECALL, /* a ticket: give it back if it has not started */
+    TELL_SAVED,  /* number: so many bytes of output are safe; before TELL_ACK */
     TELL_ACK,    /* results up to this number are safe */
     TELL_DRAIN,
     TELL_BEAT,  /* number: counts */
@@ -169,7 +170,18 @@ void broker_unheard(struct broker *self, int64_t now);
 /* One that was not asked to do so is leaving: it is given nothing more. */
 bool broker_given_back(struct broker *self, broker_session agent,
                        uint32_t ticket, int64_t now);
-/* Whose output this is. */
+/*
+ * n bytes of output, which the edge puts into the open group; *ret: of what.
+ * What is of no ticket is counted, too: the agent is to forget it.
+ */
+struct broker_attempt {
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+};
+bool broker_output(struct broker *self, broker_session agent, uint32_t ticket,
+                   size_t n, int64_t now, struct broker_attempt *ret);
+/* Whose ticket this is. */
 bool broker_find(const struct broker *self, broker_session agent,
                  uint32_t ticket, uint64_t *run, struct plan_id *id,
                  uint32_t *attempt);

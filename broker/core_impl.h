@@ -120,8 +120,9 @@ struct ticket {
     int64_t given;
 };
 
+/* What is safe with a group: results by number, output in bytes. */
 struct ack {
-    uint64_t group, number;
+    uint64_t group, number, output;
 };
 
 struct peer {
@@ -136,10 +137,10 @@ struct peer {
     char *aside;
     struct beat beat;
     uint64_t nbeat;
-    uint64_t got, noted; /* results: the last, the last with a group */
+    struct ack got, noted; /* so far; the last with a group */
     struct ack *acks;
     size_t nack, cap_ack;
-    uint64_t acked;   /* the last result that was acknowledged */
+    struct ack acked; /* so far */
     int64_t acked_at; /* when it was */
     struct ticket *tickets;
     size_t cap_ticket;
@@ -266,6 +267,9 @@ bool broker_peer_takes(const struct peer *self);
 bool broker_peer_has_lane(const struct peer *self);
 int64_t broker_peers_tick(struct broker *self, int64_t now);
 enum broker_agent_state broker_peer_state(const struct peer *self);
+
+/* ---- acks.c ---- */
+
 void broker_acks_note(struct broker *self, uint64_t group);
 /* Returns when to ask again. */
 int64_t broker_acks_send(struct broker *self, int64_t now);

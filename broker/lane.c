@@ -160,6 +160,9 @@ broker_lane_tell(struct broker_lane *self, enum broker_tell what,
     case TELL_RECALL:
         lane_out_recall(self->out, (uint32_t)number);
         break;
+    case TELL_SAVED:
+        lane_out_saved(self->out, number);
+        break;
     case TELL_ACK:
         lane_out_ack(self->out, number);
         break;

@@ -304,8 +304,8 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     struct ticket *t;
     struct ticket was;
 
-    if (peer && number > peer->got)
-        peer->got = number; /* also what is late must not come again */
+    if (peer && number > peer->got.number)
+        peer->got.number = number; /* also what is late must not come again */
     t = heard_of(self, agent, result->ticket, now, &peer);
     if (!t)
         return false;
@@ -329,6 +329,23 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     if (!plan_state_is_final(known.state) && known.state != PLAN_RETRYING)
         known.state = PLAN_CRASHED;
     broker_life_report(was.life, was.id, &known, now);
+    return true;
+}
+
+bool
+broker_output(struct broker *self, broker_session agent, uint32_t ticket,
+              size_t n, int64_t now, struct broker_attempt *ret)
+{
+    struct peer *peer = broker_peer_find(self, agent);
+    const struct ticket *t;
+
+    if (peer)
+        peer->got.output += n;
+    t = heard_of(self, agent, ticket, now, &peer);
+    if (!t)
+        return false;
+    self->recorded = true;
+    *ret = (struct broker_attempt){t->life->id, t->id, t->attempt};
     return true;
 }
 

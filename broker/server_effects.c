@@ -177,7 +177,7 @@ static void
 on_impossible(void *ctx, uint64_t run, struct plan_id id, const char *text)
 {
     struct broker_server *self = ctx;
-    uint32_t attempt = run_attempts(broker_run_find(self->core, run), id) + 1;
+    struct store_piece piece = {.id = id};
     char quoted[LOG_QUOTED];
     char *words =
         mem_printf("no agent there is can run this: %s; it waits for one "
@@ -186,8 +186,10 @@ on_impossible(void *ctx, uint64_t run, struct plan_id id, const char *text)
 
     log_warn("task_impossible", "run=%llu text=%s", (unsigned long long)run,
              log_quote(text, quoted));
-    broker_writer_output(self->writer, run, id, attempt, 0, words,
-                         strlen(words));
+    piece.attempt = run_attempts(broker_run_find(self->core, run), id) + 1;
+    piece.data = words;
+    piece.n = strlen(words);
+    broker_writer_output(self->writer, run, &piece, 0);
     broker_watch_touch(self->watch, run, self->sealed + 1);
     self->recorded = true;
     free(words);

@@ -29,20 +29,23 @@ on_started(void *ctx, uint32_t ticket)
 }
 
 static void
-on_output(void *ctx, uint32_t ticket, int stream, int64_t when,
-          const char *data, size_t n)
+on_output(void *ctx, const struct output *output)
 {
     struct returned *r = ctx;
     struct broker_server *self = r->server;
-    struct plan_id id = {0};
-    uint64_t run = 0;
-    uint32_t attempt = 0;
+    struct broker_attempt of;
+    struct store_piece piece = {.stream = output->stream,
+                                .origin = output->origin,
+                                .data = output->data,
+                                .n = output->n};
 
-    (void)when;
-    if (!broker_find(self->core, r->agent, ticket, &run, &id, &attempt))
+    if (!broker_output(self->core, r->agent, output->ticket, output->n,
+                       self->now, &of))
         return;
-    broker_writer_output(self->writer, run, id, attempt, stream, data, n);
-    broker_watch_touch(self->watch, run, self->sealed + 1);
+    piece.id = of.id;
+    piece.attempt = of.attempt;
+    broker_writer_output(self->writer, of.run, &piece, output->offset);
+    broker_watch_touch(self->watch, of.run, self->sealed + 1);
     self->recorded = true;
 }
 

@@ -105,16 +105,14 @@ broker_writer_record(struct broker_writer *self, uint64_t run,
 
 void
 broker_writer_output(struct broker_writer *self, uint64_t run,
-                     struct plan_id id, uint32_t attempt, int stream,
-                     const void *data, size_t n)
+                     const struct store_piece *piece, uint64_t offset)
 {
-    struct op *op = add(self, OP_OUTPUT, run, n);
+    struct op *op = add(self, OP_OUTPUT, run, piece->n);
 
-    op->as.output.id = id;
-    op->as.output.attempt = attempt;
-    op->as.output.stream = stream;
-    op->as.output.data = broker_arena_add(&self->open->texts, data, n);
-    op->as.output.n = n;
+    op->as.output.piece = *piece;
+    op->as.output.piece.data =
+        broker_arena_add(&self->open->texts, piece->data, piece->n);
+    op->as.output.offset = offset;
 }
 
 void

@@ -36,9 +36,9 @@ bool broker_writer_stop(struct broker_writer **self_p, int64_t patience);
 
 void broker_writer_record(struct broker_writer *self, uint64_t run,
                           const struct store_record *record);
+/* See store_output_at. */
 void broker_writer_output(struct broker_writer *self, uint64_t run,
-                          struct plan_id id, uint32_t attempt, int stream,
-                          const void *data, size_t n);
+                          const struct store_piece *piece, uint64_t offset);
 /* INTERRUPTED: it stays in state running, held by nobody. */
 void broker_writer_end(struct broker_writer *self, uint64_t run,
                        enum store_run_state state, const json_t *output,

@@ -33,11 +33,8 @@ struct op {
     union {
         struct store_record record;
         struct {
-            struct plan_id id;
-            uint32_t attempt;
-            int stream;
-            const char *data;
-            size_t n;
+            struct store_piece piece;
+            uint64_t offset;
         } output;
         struct {
             enum store_run_state state;

@@ -63,9 +63,8 @@ do_output(struct broker_writer *self, struct op *op)
 {
     struct err err;
 
-    while (store_output(self->store, op->run, op->as.output.id,
-                        op->as.output.attempt, op->as.output.stream,
-                        op->as.output.data, op->as.output.n, &err) < 0) {
+    while (store_output_at(self->store, op->run, &op->as.output.piece,
+                           op->as.output.offset, &err) < 0) {
         if (!trouble(self, &err))
             return false;
     }

@@ -166,8 +166,11 @@ answers_output(struct answers *self, int stream, const char *data, size_t n)
         if (self->noutput + part > LIMIT_CHUNK_BYTES)
             put_frame(self);
         begin_frame(self);
-        return_out_output(self->out, self->ticket, stream, span_wall(), data,
-                          part);
+        return_out_output(self->out, &(struct output){.ticket = self->ticket,
+                                                      .stream = stream,
+                                                      .when = span_wall(),
+                                                      .data = data,
+                                                      .n = part});
         self->noutput += part;
         data += part;
         n -= part;

@@ -15,6 +15,11 @@ struct mirror_record {
     int64_t time;
 };
 
+struct mirror_piece {
+    struct store_piece piece; /* its data is borrowed */
+    bool told;
+};
+
 /* ---- applying ---- */
 
 static void
@@ -130,17 +135,6 @@ push(struct mirror *self, const struct store_record *record)
     own->time = self->time;
 }
 
-static void
-apply_first(struct mirror *self)
-{
-    struct mirror_record *first = &self->queue[self->first++];
-
-    apply(self, &first->record);
-    record_release(first);
-    if (self->first == self->n)
-        self->first = self->n = 0;
-}
-
 /* Output may be here before the record that its attempt runs, if there ever is
  * one: it is with the kernel at once, records are committed together. */
 static void
@@ -154,6 +148,75 @@ set_running(struct mirror *self, const struct store_piece *piece)
 
     if (piece->attempt > run_attempts(self->run, piece->id))
         apply(self, &record);
+}
+
+static void
+tell_piece(struct mirror *self, struct mirror_piece *own)
+{
+    const struct store_piece *piece = &own->piece;
+
+    own->told = true;
+    if (self->failed || !is_known(self, piece->id))
+        return;
+    set_running(self, piece);
+    if (!self->failed)
+        self->watch->output(self->watch->ctx, self->run, piece->id,
+                            piece->stream, piece->data, piece->n);
+}
+
+static int
+compare_ids(struct plan_id a, struct plan_id b)
+{
+    if (a.task != b.task)
+        return a.task < b.task ? -1 : 1;
+    return a.child < b.child ? -1 : a.child > b.child;
+}
+
+/* Output is read when there is time, so a piece of another one may be before
+ * what belongs to this record: that goes first. */
+static void
+tell_output_of(struct mirror *self, const struct store_record *record)
+{
+    size_t low = 0, high = self->npiece;
+
+    if (record->state == PLAN_RUNNING || record->state == PLAN_MAPPED)
+        return;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_ids(self->pieces[self->by_id[middle]].piece.id,
+                        record->id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < self->npiece; low++) {
+        struct mirror_piece *own = &self->pieces[self->by_id[low]];
+
+        if (compare_ids(own->piece.id, record->id) != 0)
+            break;
+        if (!own->told && own->piece.attempt <= record->attempt)
+            tell_piece(self, own);
+    }
+}
+
+static void
+apply_first(struct mirror *self)
+{
+    struct mirror_record *first = &self->queue[self->first++];
+
+    tell_output_of(self, &first->record);
+    apply(self, &first->record);
+    record_release(first);
+    if (self->first == self->n)
+        self->first = self->n = 0;
+}
+
+/* Its inputs ended before it could begin, whatever the clocks say. */
+static bool
+waits_for_inputs(const struct mirror *self, struct plan_id id)
+{
+    return plan_state(run_plan(self->run), id) == PLAN_WAITING;
 }
 
 /* Whether the first in the queue came to be before a piece of output. */
@@ -171,7 +234,8 @@ is_before(const struct mirror *self, const struct store_piece *piece)
     if (same && first->record.attempt >= piece->attempt)
         return first->record.state == PLAN_RUNNING ||
                first->record.state == PLAN_MAPPED;
-    return !is_known(self, piece->id) || first->time < piece->when;
+    return !is_known(self, piece->id) || first->time < piece->when ||
+           waits_for_inputs(self, piece->id);
 }
 
 /* ---- what comes ---- */
@@ -201,15 +265,43 @@ on_piece(void *ctx, const struct store_piece *piece)
     before = attempts_before(self, piece->id);
     if (before > 0 && piece->attempt <= before)
         return true; /* of an earlier session */
-    while (is_before(self, piece))
-        apply_first(self);
-    if (self->failed || !is_known(self, piece->id))
-        return !self->failed;
-    set_running(self, piece);
-    if (!self->failed)
-        self->watch->output(self->watch->ctx, self->run, piece->id,
-                            piece->stream, piece->data, piece->n);
-    return !self->failed;
+    self->pieces = mem_grow(self->pieces, &self->cap_piece, self->npiece + 1,
+                            sizeof *self->pieces);
+    self->pieces[self->npiece++] = (struct mirror_piece){*piece, false};
+    return true;
+}
+
+static int
+by_instance(const void *left, const void *right, void *ctx)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    const struct mirror_piece *pieces = ctx;
+    int order = compare_ids(pieces[a].piece.id, pieces[b].piece.id);
+
+    if (order != 0)
+        return order;
+    return a < b ? -1 : a > b;
+}
+
+static void
+tell_pieces(struct mirror *self)
+{
+    self->by_id = mem_alloc(self->npiece, sizeof *self->by_id);
+    for (uint32_t i = 0; i < self->npiece; i++)
+        self->by_id[i] = i;
+    qsort_r(self->by_id, self->npiece, sizeof *self->by_id, by_instance,
+            self->pieces);
+    for (size_t i = 0; i < self->npiece && !self->failed; i++) {
+        struct mirror_piece *own = &self->pieces[i];
+
+        while (!own->told && is_before(self, &own->piece))
+            apply_first(self);
+        if (!own->told)
+            tell_piece(self, own);
+    }
+    free(self->by_id);
+    self->by_id = NULL;
+    self->npiece = 0;
 }
 
 static int
@@ -234,8 +326,11 @@ mirror_output(struct mirror *self, const char *data, size_t n, struct err *err)
 {
     if (!self->watch || !self->watch->output)
         return 0;
-    if (store_output_pieces(data, n, on_piece, self, err) < 0)
+    if (store_output_pieces(data, n, on_piece, self, err) < 0) {
+        self->npiece = 0;
         return -1;
+    }
+    tell_pieces(self);
     return result(self, err);
 }
 
@@ -381,5 +476,6 @@ mirror_release(struct mirror *self)
     while (self->first < self->n)
         record_release(&self->queue[self->first++]);
     free(self->queue);
+    free(self->pieces);
     run_destroy(&self->run);
 }

@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 struct mirror_record; /* a record that waits */
+struct mirror_piece;  /* output that waits */
 
 struct mirror {
     const struct client_follow *follow;
@@ -24,8 +25,11 @@ struct mirror {
     bool queueing; /* records wait for the output that comes with them */
     struct mirror_record *queue;
     size_t first, n, cap;
-    int64_t time; /* of the last record in the queue */
-    bool failed;  /* *err */
+    int64_t time;                /* of the last record in the queue */
+    struct mirror_piece *pieces; /* while output is told: in their order */
+    uint32_t *by_id;             /* the same by instance, then by order */
+    size_t npiece, cap_piece;
+    bool failed; /* *err */
     struct err err;
 };
 

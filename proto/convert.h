@@ -49,6 +49,7 @@ void lane_out_recall(struct lane_out *self, uint32_t ticket);
 void lane_out_forget(struct lane_out *self, uint64_t run);
 /* Of several in a frame the last counts. */
 void lane_out_ack(struct lane_out *self, uint64_t number);
+void lane_out_saved(struct lane_out *self, uint64_t bytes);
 void lane_out_beat(struct lane_out *self, uint64_t number);
 void lane_out_drain(struct lane_out *self);
 void lane_out_leave(struct lane_out *self);
@@ -66,6 +67,7 @@ struct lane_calls {
     void (*task)(void *ctx, const struct lane_task *task);
     void (*cancel)(void *ctx, uint32_t ticket, bool at_once);
     void (*recall)(void *ctx, uint32_t ticket);
+    void (*saved)(void *ctx, uint64_t bytes);
     void (*ack)(void *ctx, uint64_t number);
     void (*drain)(void *ctx);
     void (*beat)(void *ctx, uint64_t number);
@@ -126,8 +128,7 @@ void return_out_result(struct return_out *self, uint64_t number,
                        const struct result *result);
 void return_out_given_back(struct return_out *self, uint32_t ticket);
 /* Any length. Comes before the results of its frame when it is read. */
-void return_out_output(struct return_out *self, uint32_t ticket, int stream,
-                       int64_t when, const char *data, size_t n);
+void return_out_output(struct return_out *self, const struct output *output);
 void return_out_beat(struct return_out *self, const struct beat *beat);
 void return_out_leaving(struct return_out *self);
 
@@ -140,8 +141,7 @@ size_t return_out_bytes(const struct return_out *self);
 struct return_calls {
     void (*beat)(void *ctx, const struct beat *beat);
     void (*started)(void *ctx, uint32_t ticket);
-    void (*output)(void *ctx, uint32_t ticket, int stream, int64_t when,
-                   const char *data, size_t n);
+    void (*output)(void *ctx, const struct output *output);
     void (*result)(void *ctx, uint64_t number, const struct result *result);
     void (*given_back)(void *ctx, uint32_t ticket);
     void (*leaving)(void *ctx);

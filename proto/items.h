@@ -52,6 +52,22 @@ struct result {
     enum item_refused refused; /* then state is CRASHED, cause says why */
 };
 
+/*
+ * A piece of output. An attempt that was not known to have begun may be given
+ * out again under its number: origin tells those that carry it out apart, for
+ * as long as they do; 0: nobody counts its bytes, as from a worker, or what
+ * handlers write.
+ */
+struct output {
+    uint32_t ticket;
+    int stream; /* 1, 2; 0: leat's own words */
+    uint32_t origin;
+    uint64_t offset; /* of the first byte in that stream of that origin */
+    int64_t when;    /* wall */
+    const char *data;
+    size_t n;
+};
+
 enum held_phase {
     HELD_QUEUED,
     HELD_RUNNING,

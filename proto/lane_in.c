@@ -481,6 +481,8 @@ read_rest(const struct reader *self)
 
     for (size_t i = 0; i < lane->n_forget; i++)
         forget_run(self->in, lane->forget[i]);
+    if (calls->saved && lane->saved > 0)
+        calls->saved(self->ctx, lane->saved);
     if (calls->ack && lane->ack > 0)
         calls->ack(self->ctx, lane->ack);
     if (calls->drain && lane->drain)

@@ -40,6 +40,7 @@ enum lane_field {
     LANE_DRAIN,
     LANE_BEAT,
     LANE_LEAVE,
+    LANE_SAVED,
     LANE_RUNS,
     LANE_FORGET,
     LANE_ITEM,
@@ -70,7 +71,7 @@ struct lane_out {
     struct buf items, item, key;
     uint32_t nitem, nkey;
     struct buf cancel, kill, recall, forget;
-    uint64_t ack, beat;
+    uint64_t ack, saved, beat;
     bool drain, leave;
     uint32_t ntask;
     size_t bytes, nfield; /* at most */
@@ -169,7 +170,7 @@ clear(struct lane_out *self)
     buf_clear(&self->kill);
     buf_clear(&self->recall);
     buf_clear(&self->forget);
-    self->ack = self->beat = 0;
+    self->ack = self->saved = self->beat = 0;
     self->drain = self->leave = false;
     self->ntask = 0;
     self->bytes = self->nfield = 0;
@@ -181,8 +182,8 @@ clear(struct lane_out *self)
 static bool
 is_empty(const struct lane_out *self)
 {
-    return self->bytes == 0 && self->ack == 0 && self->beat == 0 &&
-           !self->drain && !self->leave;
+    return self->bytes == 0 && self->ack == 0 && self->saved == 0 &&
+           self->beat == 0 && !self->drain && !self->leave;
 }
 
 static void
@@ -206,6 +207,7 @@ end_frame(struct lane_out *self)
     pack_unsigned(out, LANE_DRAIN, self->drain);
     pack_unsigned(out, LANE_BEAT, self->beat);
     pack_unsigned(out, LANE_LEAVE, self->leave);
+    pack_unsigned(out, LANE_SAVED, self->saved);
     buf_add(out, self->runs.data, self->runs.len);
     pack_buf(out, LANE_FORGET, &self->forget);
     pack_buf(out, LANE_ITEM, &self->item);
@@ -533,6 +535,12 @@ void
 lane_out_ack(struct lane_out *self, uint64_t number)
 {
     self->ack = number;
+}
+
+void
+lane_out_saved(struct lane_out *self, uint64_t bytes)
+{
+    self->saved = bytes;
 }
 
 void

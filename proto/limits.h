@@ -71,8 +71,9 @@
 #define LIMIT_LEASE_MS        60000 /* exclusive: given up no sooner */
 #define LIMIT_FENCE_MS        45000 /* exclusive: ended by an agent alone */
 #define LIMIT_UNSTORED_BYTES \
-    (64u << 20)                        /* on the way to the store: then wait */
-#define LIMIT_UNSENT_BYTES (16u << 20) /* output an agent could not send yet */
+    (64u << 20)                       /* on the way to the store: then wait */
+#define LIMIT_OUTBOX_BYTES (4u << 20) /* output an agent keeps until stored */
+#define LIMIT_ORIGIN       (1u << 24) /* origins of output are below */
 
 /* hosts reached through ssh */
 #define LIMIT_HOSTS  1000u /* in one command */

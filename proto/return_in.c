@@ -35,10 +35,16 @@ read_output(const Wire__Return *back, const struct return_calls *calls,
 {
     for (size_t i = 0; calls->output && i < back->n_output; i++) {
         const Wire__Output *one = back->output[i];
+        const struct output output = {.ticket = one->ticket,
+                                      .stream = (int)one->stream,
+                                      .origin = one->origin,
+                                      .offset = one->offset,
+                                      .when = one->when,
+                                      .data = (const char *)one->data.data,
+                                      .n = one->data.len};
 
-        if (one->data.len > 0)
-            calls->output(ctx, one->ticket, (int)one->stream, one->when,
-                          (const char *)one->data.data, one->data.len);
+        if (output.n > 0)
+            calls->output(ctx, &output);
     }
 }
 

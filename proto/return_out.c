@@ -21,7 +21,7 @@
 /* A result or a piece of output: what there is of it besides text. */
 #define MESSAGE_BYTES ((size_t)128)
 #define RESULT_FIELDS 12
-#define OUTPUT_FIELDS 5
+#define OUTPUT_FIELDS 7
 
 enum return_field {
     RETURN_SESSION = 1,
@@ -279,23 +279,27 @@ return_out_result(struct return_out *self, uint64_t number,
 /* ---- the rest ---- */
 
 void
-return_out_output(struct return_out *self, uint32_t ticket, int stream,
-                  int64_t when, const char *data, size_t n)
+return_out_output(struct return_out *self, const struct output *output)
 {
-    assert(ticket > 0 && stream >= 0 && stream <= 2);
-    while (n > 0) {
-        size_t piece = n < LIMIT_CHUNK_BYTES ? n : LIMIT_CHUNK_BYTES;
+    size_t done = 0;
 
+    assert(output->ticket > 0 && output->stream >= 0 && output->stream <= 2);
+    while (done < output->n) {
+        size_t piece = output->n - done;
+
+        if (piece > LIMIT_CHUNK_BYTES)
+            piece = LIMIT_CHUNK_BYTES;
         make_room(self, MESSAGE_BYTES + piece, OUTPUT_FIELDS);
         buf_clear(&self->one);
-        pack_unsigned(&self->one, 1, ticket);
-        pack_unsigned(&self->one, 2, (unsigned)stream);
-        pack_signed(&self->one, 3, when);
-        pack_bytes(&self->one, 4, data, piece);
+        pack_unsigned(&self->one, 1, output->ticket);
+        pack_unsigned(&self->one, 2, (unsigned)output->stream);
+        pack_signed(&self->one, 3, output->when);
+        pack_bytes(&self->one, 4, output->data + done, piece);
+        pack_unsigned(&self->one, 5, output->offset + done);
+        pack_unsigned(&self->one, 6, output->origin);
         pack_element(&self->output, RETURN_OUTPUT, self->one.data,
                      self->one.len);
-        data += piece;
-        n -= piece;
+        done += piece;
     }
 }
 

@@ -262,7 +262,8 @@ are_outputs(Wire__Output *const *output, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (output[i]->ticket == 0 || output[i]->stream > 2 ||
-            output[i]->data.len > LIMIT_CHUNK_BYTES)
+            output[i]->data.len > LIMIT_CHUNK_BYTES ||
+            output[i]->offset > INT64_MAX || output[i]->origin >= LIMIT_ORIGIN)
             return false;
     }
     return true;

@@ -68,6 +68,7 @@ static const struct lane_calls lane_calls = {
     .task = on_task,
     .cancel = on_cancel,
     .recall = on_recall,
+    .saved = on_number,
     .ack = on_number,
     .beat = on_number,
 };
@@ -109,13 +110,13 @@ on_started(void *ctx, uint32_t ticket)
 }
 
 static void
-on_output(void *ctx, uint32_t ticket, int stream, int64_t when,
-          const char *data, size_t n)
+on_output(void *ctx, const struct output *output)
 {
     struct told *self = ctx;
 
+    assert(output->ticket > 0 && output->origin < LIMIT_ORIGIN);
     if (self->back)
-        return_out_output(self->back, ticket, stream, when, data, n);
+        return_out_output(self->back, output);
     self->nother++;
 }
 

@@ -45,6 +45,14 @@ on_started(void *ctx, uint32_t ticket)
     wire_send(self->sim, message);
 }
 
+/* Nothing writes here. */
+static void
+on_output(void *ctx, const struct output *output)
+{
+    (void)ctx;
+    (void)output;
+}
+
 static void
 on_result(void *ctx, uint64_t number, const struct result *result)
 {
@@ -233,6 +241,9 @@ take_tell(struct host *self, const struct message *message)
     case TELL_RECALL:
         agent_recall(self->core, ticket);
         break;
+    case TELL_SAVED:
+        agent_saved(self->core, message->number);
+        break;
     case TELL_ACK:
         take_ack(self, message->number);
         break;
@@ -322,9 +333,9 @@ draw_info(struct host *self, bool fine)
 void
 host_join(struct sim *s, struct host *self, bool fine)
 {
-    struct agent_effects effects = {doing_start, doing_stop, on_forget,
-                                    on_started,  on_result,  on_given_back,
-                                    self};
+    struct agent_effects effects = {doing_start,   doing_stop, on_forget,
+                                    on_started,    on_output,  on_result,
+                                    on_given_back, self};
     struct agent_config config = {
         .fence = MS(LIMIT_FENCE_MS),
         .idle = fine || !sim_chance(s, 5) ? 0 : 20 * SPAN_SECOND,

@@ -74,6 +74,7 @@ number LIMIT_ENV_BYTES $mib 'all of them 1 MiB' leat-flow.5
 number LIMIT_OUTPUT_BYTES $((64 * mib)) 'first 64 MiB' leat-flow.5
 number LIMIT_OUTPUT_TAIL 65536 'last 64 KiB' leat-flow.5
 number LIMIT_DRAIN_MS 250 'have 250 ms' leat-flow.5
+number LIMIT_OUTBOX_BYTES $((4 * mib)) '4 MiB of it' leat-agent.8
 for page in leat.1 leat-flow.5; do
     for limit in LIMIT_ITEM_BYTES LIMIT_TRAVEL_BYTES; do
         number $limit $((896 * 1024)) 'most 896 KiB' $page

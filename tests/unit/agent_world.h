@@ -120,6 +120,13 @@ on_started(void *ctx, uint32_t ticket)
 }
 
 static inline void
+on_output(void *ctx, const struct output *output)
+{
+    say(ctx, "output:t%u=%d+%u=%.*s", output->ticket, output->stream,
+        (unsigned)output->offset, (int)output->n, output->data);
+}
+
+static inline void
 on_result(void *ctx, uint64_t number, const struct result *result)
 {
     say(ctx, "result%d:t%u=%s", (int)number, result->ticket,
@@ -140,9 +147,9 @@ static const struct agent_config config = {.slots = 2,
 static inline void
 open_box(struct box *box, const struct agent_config *from)
 {
-    struct agent_effects effects = {on_start,   on_stop,   on_forget,
-                                    on_started, on_result, on_given_back,
-                                    box};
+    struct agent_effects effects = {on_start,      on_stop,   on_forget,
+                                    on_started,    on_output, on_result,
+                                    on_given_back, box};
 
     *box = (struct box){.now = SPAN_SECOND};
     box->lent = mem_alloc(MOST, sizeof *box->lent);
@@ -246,6 +253,20 @@ end_so(struct box *box, uint32_t task, enum plan_state state, int64_t took)
     box->running--;
     box->on_slot[box->slot[task]]--;
     agent_ended(box->agent, &result, box->now);
+}
+
+/* It writes a text to stdout, behind `offset` bytes. */
+static inline void
+print(struct box *box, uint32_t task, uint64_t offset, const char *text)
+{
+    struct output output = {.ticket = box->started[task],
+                            .stream = 1,
+                            .origin = 9,
+                            .offset = offset,
+                            .data = text,
+                            .n = strlen(text)};
+
+    agent_output(box->agent, &output);
 }
 
 static inline void

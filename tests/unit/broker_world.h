@@ -122,7 +122,7 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
         uint64_t number)
 {
     static const char *const names[TELL_COUNT] = {
-        "cancel", "kill", "recall", "ack", "drain", "beat", "leave"};
+        "cancel", "kill", "recall", "saved", "ack", "drain", "beat", "leave"};
     struct broker_world *w = ctx;
     const struct given *g;
 
@@ -132,7 +132,7 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
     if (what <= TELL_RECALL) {
         g = find_ticket(w, session, (uint32_t)number);
         buf_printf(&w->journal, " %s", g ? g->name : "?");
-    } else if (what == TELL_ACK) {
+    } else if (what == TELL_ACK || what == TELL_SAVED) {
         buf_printf(&w->journal, " %u", (unsigned)number);
     }
     buf_char(&w->journal, '\n');

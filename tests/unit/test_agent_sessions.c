@@ -111,6 +111,99 @@ a_welcome_renames_what_is_held_and_results_come_again(void **state)
 }
 
 static void
+output_is_kept_until_it_is_safe(void **state)
+{
+    size_t each;
+    struct box box;
+
+    (void)state;
+    open_box(&box, &config);
+    give_command(&box, 0);
+    tick(&box);
+    buf_clear(&box.said);
+    print(&box, 0, 0, "one");
+    each = agent_state(box.agent).kept;
+    print(&box, 0, 3, "two");
+    print(&box, 0, 6, "six");
+    expect_said(&box, "output:t100=1+0=one output:t100=1+3=two "
+                      "output:t100=1+6=six");
+    assert_int_equal(agent_state(box.agent).kept, 3 * each);
+    agent_saved(box.agent, 2); /* a part of a piece */
+    assert_int_equal(agent_state(box.agent).kept, 3 * each);
+    agent_saved(box.agent, 6);
+    assert_int_equal(agent_state(box.agent).kept, each);
+    agent_saved(box.agent, 3); /* an older word */
+    assert_int_equal(agent_state(box.agent).kept, each);
+    print(&box, 0, 9, "ten");
+    agent_saved(box.agent, 1000);
+    assert_int_equal(agent_state(box.agent).kept, 0);
+    close_box(&box);
+}
+
+static void
+output_that_is_not_safe_comes_again_before_the_results(void **state)
+{
+    const uint32_t tickets[] = {7, 8};
+    struct box box;
+
+    (void)state;
+    open_box(&box, &config);
+    give_command(&box, 0);
+    give_command(&box, 1);
+    tick(&box);
+    print(&box, 0, 0, "safe");
+    print(&box, 0, 4, "a");
+    print(&box, 1, 0, "b");
+    end(&box, 0);
+    agent_saved(box.agent, 4);
+    agent_lost_broker(box.agent, box.now);
+    agent_saved(box.agent, 6); /* nobody said that */
+    buf_clear(&box.said);
+    print(&box, 1, 1, "c");
+    expect_said(&box, "");
+    expect_held(&box, "0f 1r");
+    print(&box, 1, 2, "d"); /* after the hello, before the welcome */
+    agent_welcome(box.agent, 2, tickets, COUNT(tickets), box.now);
+    expect_said(&box, "output:t7=1+4=a output:t8=1+0=b output:t8=1+1=c "
+                      "output:t8=1+2=d result1:t7=succeeded");
+    /* Bytes count from the welcome on. */
+    agent_saved(box.agent, 2);
+    agent_ack(box.agent, 1, box.now);
+    agent_lost_broker(box.agent, box.now);
+    expect_held(&box, "1r");
+    agent_welcome(box.agent, 3, tickets, 1, box.now);
+    expect_said(&box, "output:t7=1+1=c output:t7=1+2=d");
+    close_box(&box);
+}
+
+static void
+output_that_nobody_wants_is_forgotten(void **state)
+{
+    const uint32_t tickets[] = {0, 5};
+    size_t each;
+    struct box box;
+
+    (void)state;
+    open_box(&box, &config);
+    give_command(&box, 0);
+    give_command(&box, 1);
+    tick(&box);
+    print(&box, 0, 0, "a");
+    each = agent_state(box.agent).kept;
+    print(&box, 1, 0, "b");
+    agent_lost_broker(box.agent, box.now);
+    expect_held(&box, "0r 1r");
+    buf_clear(&box.said);
+    agent_welcome(box.agent, 2, tickets, COUNT(tickets), box.now);
+    expect_said(&box, "kill:0 output:t5=1+0=b");
+    assert_int_equal(agent_state(box.agent).kept, each);
+    print(&box, 0, 1, "more");
+    expect_said(&box, "");
+    assert_int_equal(agent_state(box.agent).kept, each);
+    close_box(&box);
+}
+
+static void
 what_happened_while_the_broker_was_away_is_told(void **state)
 {
     const uint32_t tickets[] = {1, 2, 3};
@@ -419,6 +512,10 @@ main(void)
         cmocka_unit_test(no_task_is_taken_outside_a_session),
         cmocka_unit_test(results_are_kept_until_they_are_acknowledged),
         cmocka_unit_test(a_welcome_renames_what_is_held_and_results_come_again),
+        cmocka_unit_test(output_is_kept_until_it_is_safe),
+        cmocka_unit_test(
+            output_that_is_not_safe_comes_again_before_the_results),
+        cmocka_unit_test(output_that_nobody_wants_is_forgotten),
         cmocka_unit_test(what_happened_while_the_broker_was_away_is_told),
         cmocka_unit_test(what_the_welcome_does_not_want_is_ended_and_forgotten),
         cmocka_unit_test(nothing_is_told_while_there_is_no_session),

@@ -345,6 +345,44 @@ results_are_acknowledged_once_they_are_committed(void **state)
 }
 
 static void
+output_is_acknowledged_once_it_is_committed(void **state)
+{
+    struct broker_world *w = *state;
+    struct broker_attempt of;
+    const struct given *g;
+    uint64_t first, second;
+
+    submit(w, HEAD "  a: { run: x }\n");
+    join(w, "box", 3);
+    tick(w);
+    tick(w);
+    (void)broker_seal(w->broker);
+    g = peek_given(w, "a");
+    buf_clear(&w->journal);
+    assert_true(
+        broker_output(w->broker, g->session, g->ticket, 10, w->now, &of));
+    assert_int_equal(of.run, 1);
+    assert_int_equal(of.id.task, 0);
+    assert_int_equal(of.attempt, 1);
+    tick(w);
+    check(w, "");
+    first = broker_seal(w->broker);
+    /* Of nobody: it is to be forgotten, too. */
+    assert_false(broker_output(w->broker, g->session, 12345, 5, w->now, &of));
+    assert_true(
+        broker_output(w->broker, g->session, g->ticket, 7, w->now, &of));
+    ok(w, "a");
+    tick(w);
+    second = broker_seal(w->broker);
+    check(w, "run 1 succeeded\n");
+    broker_committed(w->broker, first, w->now);
+    check(w, "box saved 10\n");
+    broker_committed(w->broker, second, w->now);
+    check(w, "box saved 22\nbox ack 1\n");
+    assert_false(broker_output(w->broker, 4711, 1, 5, w->now, &of));
+}
+
+static void
 a_late_result_that_nothing_is_recorded_of_is_acknowledged(void **state)
 {
     struct broker_world *w = *state;
@@ -438,6 +476,7 @@ main(void)
         TEST(paused_tasks_go_on_when_somebody_says_so),
         TEST(a_run_that_only_waits_for_people_ends_paused),
         TEST(results_are_acknowledged_once_they_are_committed),
+        TEST(output_is_acknowledged_once_it_is_committed),
         TEST(a_late_result_that_nothing_is_recorded_of_is_acknowledged),
         TEST(what_may_run_only_once_is_on_disk_before_it_is_sent),
         TEST(what_may_run_only_once_is_never_given_out_again),

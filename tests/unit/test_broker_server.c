@@ -34,7 +34,7 @@ struct served {
     void *lane, *back;
     struct lane_in *runs;
     struct return_out *out;
-    uint64_t session, number, acked;
+    uint64_t session, number, acked, saved;
     uint64_t hello; /* tag of the last */
     uint32_t epoch;
     uint32_t tickets[TICKETS]; /* of tasks that came */
@@ -330,7 +330,8 @@ submit(struct served *s, const char *flow)
 }
 
 struct looked {
-    struct buf text;   /* records and output */
+    struct buf text; /* records and output */
+    struct buf printed;
     uint32_t timeless; /* records of what runs, without a start */
     enum store_run_state state;
     json_t *output;
@@ -355,6 +356,7 @@ take_piece(void *ctx, const struct store_piece *piece)
     struct looked *looked = ctx;
 
     buf_printf(&looked->text, "[%.*s] ", (int)piece->n, piece->data);
+    buf_add(&looked->printed, piece->data, piece->n);
     return true;
 }
 
@@ -432,6 +434,7 @@ static void
 release_looked(struct looked *looked)
 {
     buf_release(&looked->text);
+    buf_release(&looked->printed);
     json_decref(looked->output);
 }
 
@@ -478,7 +481,7 @@ hello(struct served *s, const char *name, uint64_t incarnation,
     lane_in_destroy(&s->runs);
     s->runs = lane_in_new();
     s->epoch = wire.as.welcome->epoch;
-    s->number = 0;
+    s->number = s->saved = 0;
     s->ntask = nheld;
     assert_int_equal(link_socket(&s->lane, LINK_LANE_PULL, &s->box->err), 0);
     assert_int_equal(link_socket(&s->back, LINK_RETURN_PUSH, &s->box->err), 0);
@@ -512,6 +515,14 @@ on_task(void *ctx, const struct lane_task *task)
 }
 
 static void
+on_saved(void *ctx, uint64_t bytes)
+{
+    struct served *s = ctx;
+
+    s->saved = bytes;
+}
+
+static void
 on_ack(void *ctx, uint64_t number)
 {
     struct served *s = ctx;
@@ -522,7 +533,8 @@ on_ack(void *ctx, uint64_t number)
 static void
 read_lane(struct served *s)
 {
-    static const struct lane_calls calls = {.task = on_task, .ack = on_ack};
+    static const struct lane_calls calls = {
+        .task = on_task, .saved = on_saved, .ack = on_ack};
     struct wire wire;
 
     next_frame(s, s->lane, &wire);
@@ -576,6 +588,29 @@ report(struct served *s, size_t i, enum plan_state state, json_t *value)
     json_decref(value);
 }
 
+/* Of a task's stdout: the text that begins at the offset. */
+static void
+put_output(struct served *s, size_t i, uint64_t offset, const char *text)
+{
+    struct output output = {.ticket = s->tickets[i],
+                            .stream = 1,
+                            .origin = 4711,
+                            .offset = offset,
+                            .when = span_wall(),
+                            .data = text,
+                            .n = strlen(text)};
+
+    return_out_output(s->out, &output);
+}
+
+static void
+wait_until_saved(struct served *s, uint64_t bytes)
+{
+    while (s->saved < bytes)
+        read_lane(s);
+    assert_int_equal(s->saved, bytes);
+}
+
 /* ---- tests ---- */
 
 static const char two_tasks[] = "leat: 1\n"
@@ -602,7 +637,7 @@ a_run_goes_from_client_to_agent_and_back(void **state)
     assert_int_equal(run, 1);
     wait_for_tasks(s, 1);
     return_out_started(s->out, s->tickets[0]);
-    return_out_output(s->out, s->tickets[0], 1, span_wall(), "hi", 2);
+    put_output(s, 0, 0, "hi");
     report(s, 0, PLAN_SUCCEEDED, json_integer(5));
     wait_for_tasks(s, 2);
     assert_string_equal(s->first_script, "echo");
@@ -704,6 +739,45 @@ a_restarted_broker_adopts_what_agents_hold(void **state)
     follow(s, run, &looked);
     assert_int_equal(looked.state, STORE_SUCCEEDED);
     assert_int_equal(json_integer_value(looked.output), 7);
+    release_looked(&looked);
+}
+
+/* ... and what of their output it has, which they were told or not. */
+static void
+output_that_comes_again_is_there_once(void **state)
+{
+    struct served *s = *state;
+    struct looked looked;
+    struct held held;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, two_tasks);
+    wait_for_tasks(s, 1);
+    return_out_started(s->out, s->tickets[0]);
+    put_output(s, 0, 0, "one ");
+    put_output(s, 0, 4, "two ");
+    flush_back(s);
+    wait_until_saved(s, 8);
+    held = s->held[0];
+    /* Another session, */
+    hello(s, "one", 1, &held, 1);
+    put_output(s, 0, 4, "two ");
+    put_output(s, 0, 8, "three ");
+    flush_back(s);
+    wait_until_saved(s, 10);
+    stop_broker(s);
+    start_broker(s);
+    /* another broker. */
+    hello(s, "one", 1, &held, 1);
+    put_output(s, 0, 8, "three ");
+    put_output(s, 0, 14, "four");
+    report(s, 0, PLAN_SUCCEEDED, NULL);
+    wait_for_tasks(s, 2);
+    report(s, 1, PLAN_SUCCEEDED, NULL);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    assert_string_equal(buf_str(&looked.printed), "one two three four");
     release_looked(&looked);
 }
 
@@ -1238,6 +1312,7 @@ main(void)
         SERVED(a_bad_flow_is_refused_with_all_that_is_wrong),
         SERVED(garbage_is_dropped),
         SERVED(a_restarted_broker_adopts_what_agents_hold),
+        SERVED(output_that_comes_again_is_there_once),
         SERVED(a_restarted_broker_knows_what_was_cancelled),
         SERVED(what_a_dead_agent_had_goes_to_another),
         SERVED(an_agent_is_told_that_its_lane_is_gone),

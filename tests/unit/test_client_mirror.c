@@ -182,6 +182,31 @@ told(const struct world *w, const char *expected)
     assert_string_equal(buf_str(&w->journal), expected);
 }
 
+static void
+inputs_end_before_what_depends_on_them_writes(void **state)
+{
+    int64_t late = (span_wall() - BASE) / SPAN_MS + 60000;
+    struct world w;
+
+    open_world(&w, state);
+    tell(&w, 0, PLAN_WHOLE, PLAN_SUCCEEDED, "[\"a\", \"b\"]", late, late + 1);
+    tell(&w, 1, PLAN_WHOLE, PLAN_MAPPED, NULL, 0, 0);
+    tell(&w, 1, 0, PLAN_SUCCEEDED, "\"x\"", late + 1, late + 2);
+    tell(&w, 1, 1, PLAN_SUCCEEDED, "\"y\"", late + 1, late + 2);
+    tell(&w, 2, PLAN_WHOLE, PLAN_SUCCEEDED, NULL, late + 2, late + 3);
+    write_output(&w, 2, PLAN_WHOLE, "words");
+    look(&w);
+    bring(&w);
+    told(&w, "list succeeded in 1000\n"
+             "each mapped\n"
+             "each[a] succeeded in 1000\n"
+             "each[b] succeeded in 1000\n"
+             "end running\n"
+             "end 1|words\n"
+             "end succeeded in 1000\n");
+    close_world(&w);
+}
+
 /* Real output has real times, and the records here are of long ago. */
 static void
 output_comes_before_the_end_of_its_attempt(void **state)
@@ -201,6 +226,35 @@ output_comes_before_the_end_of_its_attempt(void **state)
              "list succeeded in 4000\n"
              "each mapped\n"
              "each[a] succeeded in 1000\n");
+    close_world(&w);
+}
+
+static void
+what_others_write_first_does_not_end_it_before_its_output(void **state)
+{
+    struct world w;
+
+    open_world(&w, state);
+    tell(&w, 0, PLAN_WHOLE, PLAN_SUCCEEDED, "[\"a\", \"b\"]", 1, 5);
+    tell(&w, 1, PLAN_WHOLE, PLAN_MAPPED, NULL, 0, 0);
+    tell(&w, 1, 0, PLAN_SUCCEEDED, "\"x\"", 6, 7);
+    tell(&w, 1, 1, PLAN_SUCCEEDED, "\"y\"", 6, 8);
+    write_output(&w, 1, 1, "one");
+    write_output(&w, 1, 0, "two");
+    write_output(&w, 1, 1, "three");
+    write_output(&w, 1, 0, "four");
+    look(&w);
+    bring(&w);
+    told(&w, "list succeeded in 4000\n"
+             "each mapped\n"
+             "each[a] running\n"
+             "each[a] 1|two\n"
+             "each[a] 1|four\n"
+             "each[a] succeeded in 1000\n"
+             "each[b] running\n"
+             "each[b] 1|one\n"
+             "each[b] 1|three\n"
+             "each[b] succeeded in 2000\n");
     close_world(&w);
 }
 
@@ -381,7 +435,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
+            inputs_end_before_what_depends_on_them_writes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
             output_comes_before_the_end_of_its_attempt, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_others_write_first_does_not_end_it_before_its_output, set_up,
+            tear_down),
         cmocka_unit_test_setup_teardown(
             output_before_its_record_says_that_the_attempt_runs, set_up,
             tear_down),

@@ -87,6 +87,14 @@ on_recall(void *ctx, uint32_t ticket)
 }
 
 static void
+on_saved(void *ctx, uint64_t bytes)
+{
+    struct told *self = ctx;
+
+    buf_printf(&self->text, "saved %llu\n", (unsigned long long)bytes);
+}
+
+static void
 on_ack(void *ctx, uint64_t number)
 {
     struct told *self = ctx;
@@ -119,7 +127,7 @@ on_leave(void *ctx)
 }
 
 static const struct lane_calls lane_calls = {
-    on_task,  on_cancel,    on_recall, on_ack,
+    on_task,  on_cancel,    on_recall, on_saved, on_ack,
     on_drain, on_lane_beat, on_leave,  false,
 };
 
@@ -142,17 +150,17 @@ on_started(void *ctx, uint32_t ticket)
 }
 
 static void
-on_output(void *ctx, uint32_t ticket, int stream, int64_t when,
-          const char *data, size_t n)
+on_output(void *ctx, const struct output *output)
 {
     struct told *self = ctx;
 
-    buf_printf(&self->text, "output %u %d %lld ", ticket, stream,
-               (long long)when);
-    if (n < 100)
-        buf_add(&self->text, data, n);
+    buf_printf(&self->text, "output %u %d %u+%llu %lld ", output->ticket,
+               output->stream, output->origin,
+               (unsigned long long)output->offset, (long long)output->when);
+    if (output->n < 100)
+        buf_add(&self->text, output->data, output->n);
     else
-        buf_printf(&self->text, "%zu bytes", n);
+        buf_printf(&self->text, "%zu bytes", output->n);
     buf_char(&self->text, '\n');
 }
 
@@ -411,6 +419,8 @@ a_lane_says_it_all_in_one_frame(void **state)
     lane_out_beat(out, 12);
     lane_out_ack(out, 1);
     lane_out_ack(out, 2);
+    lane_out_saved(out, 70);
+    lane_out_saved(out, 77);
     lane_out_drain(out);
     script.kind = FLOW_SCRIPT;
     script.script = "";
@@ -445,7 +455,7 @@ a_lane_says_it_all_in_one_frame(void **state)
         "env={\"A\":\"\\\"\xe2\x82\xac\\n\"} stdin=\"in\" cwd=/tmp/a b "
         "creates=out\n"
         "task 3 train/-1 try 1 `train` argv=[\"x\",3]\n"
-        "cancel 9\nkill 10\nrecall 11\nack 2\ndrain\nbeat 12\nleave\n");
+        "cancel 9\nkill 10\nrecall 11\nsaved 77\nack 2\ndrain\nbeat 12\nleave\n");
     told_release(&told);
     lane_out_destroy(&out);
 }
@@ -992,6 +1002,13 @@ plain(uint32_t ticket, int64_t started)
 static void
 a_return_says_it_all_in_one_frame(void **state)
 {
+    const struct output oops = {.ticket = 20,
+                                .stream = 2,
+                                .origin = 5,
+                                .offset = 1ull << 40,
+                                .when = 77,
+                                .data = "oops",
+                                .n = 4};
     struct return_out *out = return_out_new(3);
     struct beat beat = {.number = 4,
                         .queued = 5,
@@ -1026,14 +1043,14 @@ a_return_says_it_all_in_one_frame(void **state)
                              .refused = REFUSED_PROGRAM};
     return_out_result(out, 104, &result);
     return_out_started(out, 20);
-    return_out_output(out, 20, 2, 77, "oops", 4);
+    return_out_output(out, &oops);
     return_out_beat(out, &beat);
     assert_int_equal(pass_return(out, 3, &told), 1);
     assert_string_equal(
         buf_str(&told.text),
         "beat 4: 5 queued, 6 running, 0.50, 1099511627776\n"
         "started 20\n"
-        "output 20 2 77 oops\n"
+        "output 20 2 5+1099511627776 77 oops\n"
         "100: 20 succeeded 1000..1005\n"
         "101: 21 succeeded 990..995\n"
         "102: 22 succeeded 995..1000 value=[1] code 0\n"
@@ -1171,19 +1188,27 @@ long_output_is_cut_into_pieces(void **state)
 {
     struct return_out *out = return_out_new(1);
     struct told told = {0};
-    size_t n = 5 * LIMIT_CHUNK_BYTES + 200;
-    char *data = mem_alloc(n, 1);
+    struct output output = {.ticket = 7,
+                            .stream = 1,
+                            .origin = 3,
+                            .offset = 1000,
+                            .when = -1,
+                            .n = 5 * LIMIT_CHUNK_BYTES + 200};
+    char *data = mem_alloc(output.n, 1);
 
     (void)state;
-    return_out_output(out, 7, 1, -1, data, n);
-    return_out_output(out, 7, 0, 2, data, 0);
+    output.data = data;
+    return_out_output(out, &output);
+    output.n = 0;
+    return_out_output(out, &output);
     assert_int_equal(pass_return(out, 1, &told), 2);
-    assert_string_equal(buf_str(&told.text), "output 7 1 -1 262144 bytes\n"
-                                             "output 7 1 -1 262144 bytes\n"
-                                             "output 7 1 -1 262144 bytes\n"
-                                             "output 7 1 -1 262144 bytes\n"
-                                             "output 7 1 -1 262144 bytes\n"
-                                             "output 7 1 -1 200 bytes\n");
+    assert_string_equal(buf_str(&told.text),
+                        "output 7 1 3+1000 -1 262144 bytes\n"
+                        "output 7 1 3+263144 -1 262144 bytes\n"
+                        "output 7 1 3+525288 -1 262144 bytes\n"
+                        "output 7 1 3+787432 -1 262144 bytes\n"
+                        "output 7 1 3+1049576 -1 262144 bytes\n"
+                        "output 7 1 3+1311720 -1 200 bytes\n");
     free(data);
     told_release(&told);
     return_out_destroy(&out);
@@ -1235,7 +1260,8 @@ calls_that_nobody_wants_are_left_out(void **state)
     return_out_beat(back, &beat);
     return_out_started(back, 1);
     return_out_given_back(back, 1);
-    return_out_output(back, 1, 1, 1, "x", 1);
+    return_out_output(
+        back, &(struct output){.ticket = 1, .stream = 1, .data = "x", .n = 1});
     return_out_leaving(back);
     decode(&wire, return_out_next(back));
     assert_int_equal(return_read(&wire, &no_return, NULL, &err), 0);

@@ -151,6 +151,7 @@ sample_lane(struct sample *s)
     s->lane.key = s->keys;
     s->lane.n_cancel = s->lane.n_kill = s->lane.n_recall = 1;
     s->lane.cancel = s->lane.kill = s->lane.recall = s->one;
+    s->lane.saved = 5;
 }
 
 static void
@@ -164,6 +165,8 @@ sample_return(struct sample *s)
     s->output.ticket = 3;
     s->output.stream = 2;
     s->output.data = bytes("oops\n");
+    s->output.offset = 100;
+    s->output.origin = 7;
     wire__beat__init(&s->beat);
     wire__return__init(&s->back);
     s->back.session = 1;
@@ -581,6 +584,9 @@ returns_are_checked(void **state)
            s->result.refused = REFUSED_COUNT, s->result.state = PLAN_CRASHED);
     BREAKS(WIRE_RETURN, "Output: out of range", s->output.stream = 3);
     BREAKS(WIRE_RETURN, "Output: out of range", s->output.ticket = 0);
+    BREAKS(WIRE_RETURN, "Output: out of range", s->output.offset = 1ull << 63);
+    BREAKS(WIRE_RETURN, "Output: out of range",
+           s->output.origin = LIMIT_ORIGIN);
     BREAKS(WIRE_RETURN, "Beat.load: out of range", s->beat.load = -1);
 }
 
