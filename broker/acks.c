@@ -88,6 +88,10 @@ broker_acks_send(struct broker *self, int64_t now)
                 next = peer->acked_at + ACK_PACE;
             continue;
         }
+        if (!broker_peer_has_places(peer)) {
+            self->version++; /* it may be given something again: */
+            next = now;
+        }
         tell_ack(self, peer, &ack);
         peer->acked_at = now;
         peer->nack -= n;

@@ -34,6 +34,15 @@ broker_peer_takes(const struct peer *self)
            self->aside_until == 0 && self->pause_until == 0;
 }
 
+bool
+broker_peer_has_places(const struct peer *self)
+{
+    uint64_t has = (uint64_t)self->nsent + self->nrunning;
+
+    return has < LIMIT_WINDOW &&
+           has + self->got.number - self->acked.number < LIMIT_HELD;
+}
+
 enum broker_agent_state
 broker_peer_state(const struct peer *self)
 {

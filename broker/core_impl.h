@@ -263,6 +263,8 @@ struct peer *broker_peer_find(const struct broker *self,
                               broker_session session);
 /* May be given something now. */
 bool broker_peer_takes(const struct peer *self);
+/* It has a ticket for one more, and a hello has room for it. */
+bool broker_peer_has_places(const struct peer *self);
 /* What it is told may arrive; else it is told once it is up. */
 bool broker_peer_has_lane(const struct peer *self);
 int64_t broker_peers_tick(struct broker *self, int64_t now);

@@ -14,12 +14,6 @@ free_cpus(const struct peer *peer)
     return room->has - room->used;
 }
 
-static bool
-has_places(const struct peer *peer)
-{
-    return peer->nsent + peer->nrunning < LIMIT_WINDOW;
-}
-
 /* ---- who has something ---- */
 
 /* Nobody who is there can run the program: then it has failed. */
@@ -79,7 +73,7 @@ list_roomy(struct broker *self)
         struct peer *peer = self->peers[p];
 
         if (peer && broker_peer_takes(peer) && free_cpus(peer) > 0 &&
-            has_places(peer))
+            broker_peer_has_places(peer))
             self->roomy[self->nroomy++] = peer;
     }
 }
@@ -276,7 +270,7 @@ forget_full(struct broker *self)
     for (size_t i = 0; i < self->nroomy; i++) {
         struct peer *peer = self->roomy[i];
 
-        if (free_cpus(peer) > 0 && has_places(peer))
+        if (free_cpus(peer) > 0 && broker_peer_has_places(peer))
             self->roomy[n++] = peer;
     }
     self->nroomy = n;
@@ -292,7 +286,7 @@ fill_rooms(struct broker *self, int64_t now)
 
     while (self->nroomy > 0 && (life = choose(self, NULL, &c, &peer))) {
         hand_out(self, life, c, peer, now);
-        if (free_cpus(peer) <= 0 || !has_places(peer))
+        if (free_cpus(peer) <= 0 || !broker_peer_has_places(peer))
             forget_full(self);
     }
 }
@@ -305,7 +299,8 @@ fill_window(struct broker *self, struct peer *peer, int64_t now)
     struct life *life;
     uint32_t c;
 
-    while (has_places(peer) && (life = choose(self, peer, &c, &none))) {
+    while (broker_peer_has_places(peer) &&
+           (life = choose(self, peer, &c, &none))) {
         peer->window =
             peer->info.slots + (uint32_t)prefetch(peer, &life->classes[c]);
         hand_out(self, life, c, peer, now);

@@ -44,21 +44,21 @@
 #define LIMIT_CHUNK_BYTES     (256u << 10) /* a piece of a flow, program, output */
 #define LIMIT_PROGRAM_BYTES   (256u << 20) /* of a C flow's program */
 #define LIMIT_PROGRAMS_BYTES  (2ull << 30) /* kept by an agent, all together */
-#define LIMIT_SHOWN_BYTES     256u       /* of a child's name as it is shown */
-#define LIMIT_PATH_BYTES      4096u      /* PATH_MAX */
-#define LIMIT_HOST_BYTES      255u       /* of a machine's name */
-#define LIMIT_AGENTS          256u       /* of a broker: a lane each */
-#define LIMIT_SLOTS           4096u      /* of an agent */
-#define LIMIT_WINDOW          8192u      /* tickets of an agent at once */
-#define LIMIT_HELD            (1u << 20) /* attempts that an agent has, spool too */
-#define LIMIT_LANE_RUNS       32u        /* of which a lane knows parameters */
-#define LIMIT_AHEAD           1024u      /* C calls handed to one worker ... */
-#define LIMIT_AHEAD_US        1000       /* ... of so much work altogether */
-#define LIMIT_AGENT_NAME      64u        /* bytes */
-#define LIMIT_LABELS          64u        /* of an agent; and named resources */
-#define LIMIT_ACTIVE_RUNS     1000u      /* of a broker, not at their end yet */
-#define LIMIT_SUBMISSIONS     4096u      /* known again if they come twice */
-#define LIMIT_CLIENTS         1024u      /* questions that wait, in all */
+#define LIMIT_SHOWN_BYTES     256u  /* of a child's name as it is shown */
+#define LIMIT_PATH_BYTES      4096u /* PATH_MAX */
+#define LIMIT_HOST_BYTES      255u  /* of a machine's name */
+#define LIMIT_AGENTS          256u  /* of a broker: a lane each */
+#define LIMIT_SLOTS           4096u /* of an agent */
+#define LIMIT_WINDOW          8192u /* tickets of an agent at once */
+#define LIMIT_HELD            24576u /* attempts of an agent, spool too: a hello */
+#define LIMIT_LANE_RUNS       32u    /* of which a lane knows parameters */
+#define LIMIT_AHEAD           1024u /* C calls handed to one worker ... */
+#define LIMIT_AHEAD_US        1000  /* ... of so much work altogether */
+#define LIMIT_AGENT_NAME      64u   /* bytes */
+#define LIMIT_LABELS          64u   /* of an agent; and named resources */
+#define LIMIT_ACTIVE_RUNS     1000u /* of a broker, not at their end yet */
+#define LIMIT_SUBMISSIONS     4096u /* known again if they come twice */
+#define LIMIT_CLIENTS         1024u /* questions that wait, in all */
 #define LIMIT_CRASHES         3u    /* of one task, by agents lost under it */
 #define LIMIT_BEAT_MS         1000  /* between beats, both ways */
 #define LIMIT_SUSPECT_MS      3000  /* silent: nothing new is sent */

@@ -275,6 +275,31 @@ no_task_took_longer_than_can_be_added_up(void **state)
     end_some(w, "box", 1, 1);
 }
 
+/* What is not on disk stays with the agent, whose hello has to fit a frame. */
+static void
+results_that_are_not_committed_count_for_what_an_agent_may_hold(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, MAP("30000", ""));
+    join(w, "box", 2);
+    tick(w);
+    for (uint32_t i = 2; i <= LIMIT_HELD; i++) {
+        assert_int_equal(count_given(w, "box"), 2);
+        end_some(w, "box", 1, SPAN_SECOND);
+        tick(w);
+        buf_clear(&w->journal);
+    }
+    assert_int_equal(count_given(w, "box"), 1);
+    end_some(w, "box", 1, SPAN_SECOND);
+    tick(w);
+    check(w, "");
+    store(w);
+    check(w, "box ack 24576\n");
+    tick(w);
+    check(w, "box task m[24577]\nbox task m[24578]\n");
+}
+
 static void
 ends_that_no_agent_told_measure_nothing(void **state)
 {
@@ -576,6 +601,7 @@ main(void)
         TEST(windows_are_deep_for_microseconds),
         TEST(windows_are_no_deeper_than_a_frame_of_what_goes_along),
         TEST(no_task_took_longer_than_can_be_added_up),
+        TEST(results_that_are_not_committed_count_for_what_an_agent_may_hold),
         TEST(ends_that_no_agent_told_measure_nothing),
         TEST(one_waits_for_each_slot_below_a_tenth_of_a_second_and_none_above),
         TEST(only_plain_tasks_lie_in_wait),

@@ -1328,14 +1328,22 @@ a_hello_comes_back_as_it_was(void **state)
 }
 
 static void
-a_hello_has_room_for_a_full_spool(void **state)
+a_hello_has_room_for_all_that_may_be_held(void **state)
 {
+    static char label[LIMIT_PATH_BYTES], name[LIMIT_NAME_BYTES + 1];
+    static struct flow_resource resources[LIMIT_LABELS];
+    static const char *labels[LIMIT_LABELS];
     struct agent_info info = {.name = "box",
                               .host = "box",
                               .version = "0.4",
-                              .incarnation = 1,
-                              .slots = 1};
-    size_t n = 50000;
+                              .incarnation = UINT64_MAX,
+                              .pid = UINT32_MAX,
+                              .slots = LIMIT_SLOTS,
+                              .resources = resources,
+                              .nresource = LIMIT_LABELS,
+                              .labels = labels,
+                              .nlabel = LIMIT_LABELS};
+    size_t n = LIMIT_HELD;
     struct held *held = mem_alloc(n, sizeof *held);
     uint32_t *tickets = mem_alloc(n, sizeof *tickets);
     struct buf frame = {0};
@@ -1344,15 +1352,23 @@ a_hello_has_room_for_a_full_spool(void **state)
     struct err err;
 
     (void)state;
+    memset(name, 'n', LIMIT_NAME_BYTES);
+    memset(label, 'l', sizeof label - 1);
+    label[1] = '=';
+    for (size_t i = 0; i < LIMIT_LABELS; i++) {
+        resources[i] = (struct flow_resource){name, 1.5};
+        labels[i] = label;
+    }
     for (size_t i = 0; i < n; i++) {
-        held[i] = (struct held){1000000,
-                                {3, LIMIT_CHILDREN - 1 - (uint32_t)i},
-                                1,
-                                300,
-                                HELD_FINISHED};
+        held[i] =
+            (struct held){UINT64_MAX,
+                          {LIMIT_TASKS - 1, LIMIT_CHILDREN - 1 - (uint32_t)i},
+                          UINT32_MAX,
+                          UINT32_MAX,
+                          HELD_FINISHED};
         tickets[i] = UINT32_MAX;
     }
-    assert_int_equal(hello_write(&frame, 9, &info, held, n, &err), 0);
+    assert_int_equal(hello_write(&frame, UINT64_MAX, &info, held, n, &err), 0);
     decode(&wire, &frame);
     hello_read(&hello, &wire);
     assert_int_equal(hello.nheld, n);
@@ -1445,7 +1461,7 @@ main(void)
         cmocka_unit_test(a_new_session_begins_with_nothing),
         cmocka_unit_test(calls_that_nobody_wants_are_left_out),
         cmocka_unit_test(a_hello_comes_back_as_it_was),
-        cmocka_unit_test(a_hello_has_room_for_a_full_spool),
+        cmocka_unit_test(a_hello_has_room_for_all_that_may_be_held),
         cmocka_unit_test(a_welcome_renames_what_is_held),
         cmocka_unit_test(an_answer_says_what_is_wrong),
     };
