@@ -130,7 +130,7 @@ come_up(struct broker *self, struct peer *peer)
     for (uint32_t i = peer->first; i != NO_TICKET; i = peer->tickets[i].after) {
         struct ticket *t = &peer->tickets[i];
 
-        if (t->life->cancelled)
+        if (t->life->cancelled || run_is_stopping(t->life->run, t->id))
             self->effects.tell(self->effects.ctx, peer->session,
                                t->life->killed ? TELL_KILL : TELL_CANCEL,
                                broker_ticket_number(peer, t));

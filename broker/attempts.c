@@ -53,7 +53,7 @@ broker_life_changed(void *ctx, const struct run_change *change)
     if (change->state == PLAN_RUNNING &&
         (self->adopting || !task->options->at_most_once))
         return; /* not before the agent says so */
-    if (change->state == PLAN_CANCELLED && !self->cancelled)
+    if (run_is_cancelled(self->run) && !self->cancelled)
         self->fell = true;
     if (result && is_same(change->id, self->reported)) {
         r.code = result->code;
@@ -110,6 +110,15 @@ broker_life_end_as(struct life *self, struct plan_id id, enum plan_state state,
 }
 
 void
+broker_life_end_cancelled(struct life *self, struct plan_id id, int64_t now)
+{
+    broker_life_end_as(self, id, PLAN_CANCELLED,
+                       run_is_stopping(self->run, id) ? RUN_STOPPED
+                                                      : "the run was cancelled",
+                       now);
+}
+
+void
 broker_life_give_back(struct life *self, struct plan_id id)
 {
     run_give_back(self->run, id);
@@ -139,9 +148,8 @@ broker_life_lost(struct life *self, struct plan_id id, const char *agent,
 
     (void)snprintf(cause, sizeof cause, "agent %s %s", agent,
                    blame ? "was lost" : "left");
-    if (self->cancelled) {
-        broker_life_end_as(self, id, PLAN_CANCELLED, "the run was cancelled",
-                           now);
+    if (self->cancelled || run_is_stopping(self->run, id)) {
+        broker_life_end_cancelled(self, id, now);
         return;
     }
     if (blame && !o->at_most_once)

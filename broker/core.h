@@ -97,6 +97,9 @@ struct broker_run {
      * executed again; PLAN_NONE: only what is needed. */
     const struct history *resume;
     uint32_t from;
+    /* What had been cancelled of it in the session that goes on. */
+    const struct plan_id *stops;
+    size_t nstop;
     /* After a restart of the broker: what was running may still be held by
      * agents; nothing that had been started is started anew before `until`. */
     int64_t adopt_until; /* 0: not so */
@@ -112,6 +115,9 @@ int broker_run_begin(struct broker *self, const struct broker_run *run,
 /* Start nothing more, end what runs; at_once: KILL. Unknown runs: nothing. */
 void broker_run_cancel(struct broker *self, uint64_t run, bool at_once,
                        int64_t now);
+/* The same with one instance, or with a whole task; the run goes on. */
+void broker_run_stop(struct broker *self, uint64_t run, struct plan_id id,
+                     bool at_once, int64_t now);
 /* Let paused tasks of the run go on. */
 void broker_run_approve(struct broker *self, uint64_t run, int64_t now);
 /* The run in hand, or NULL. */

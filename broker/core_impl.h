@@ -227,6 +227,9 @@ void broker_life_report(struct life *self, struct plan_id id,
                         const struct result *result, int64_t now);
 void broker_life_end_as(struct life *self, struct plan_id id,
                         enum plan_state state, const char *cause, int64_t now);
+/* As its run is, or it by itself. */
+void broker_life_end_cancelled(struct life *self, struct plan_id id,
+                               int64_t now);
 /* It was started and its agent is lost; blamed or not. */
 void broker_life_lost(struct life *self, struct plan_id id, const char *agent,
                       bool blame, int64_t now);
@@ -256,6 +259,9 @@ void broker_ticket_recall(struct broker *self, struct peer *peer,
                           struct ticket *t);
 /* What waited for the groups that are committed now. */
 void broker_send_stored(struct broker *self, int64_t now);
+
+/* Is it this instance, or (child PLAN_WHOLE) one of this task? */
+bool broker_is_of(struct plan_id id, struct plan_id all);
 
 /* ---- agents.c ---- */
 
@@ -304,8 +310,9 @@ void broker_ticket_lose(struct broker *self, struct peer *peer,
                         struct ticket *ticket, enum loss why, int64_t now);
 void broker_lease_remove(struct broker *self, size_t i);
 int64_t broker_leases_tick(struct broker *self, int64_t now);
-/* Of a run that is cancelled. */
-void broker_leases_drop(struct broker *self, const struct life *life);
+/* Of a run that is cancelled; or only of one instance, or of a whole task. */
+void broker_leases_drop(struct broker *self, const struct life *life,
+                        const struct plan_id *only);
 
 /* ---- classes.c ---- */
 

@@ -283,7 +283,7 @@ static bool
 is_ended_by_agent(const struct ticket *t, const struct result *result)
 {
     return result->state == PLAN_CANCELLED && !t->life->cancelled &&
-           !t->life->fell;
+           !t->life->fell && !run_is_stopping(t->life->run, t->id);
 }
 
 static void

@@ -77,10 +77,46 @@ hold_all(struct life *self, int64_t now)
     }
 }
 
+/* What had not ended otherwise before. */
+static void
+stop_again(struct life *self, const struct history *history, struct plan_id id)
+{
+    const struct history_task *task = &history->tasks[id.task];
+    enum plan_state state = PLAN_WAITING;
+
+    if (id.child == PLAN_WHOLE)
+        state = task->item.state;
+    else if (id.child < task->nchild)
+        state = task->children[id.child].state;
+    if (!plan_state_is_final(state) || state == PLAN_CANCELLED)
+        run_stop(self->run, id);
+}
+
+/* Before anything is decided: what was to be cancelled still is. */
+static void
+stop_all_again(struct life *self, const struct broker_run *run)
+{
+    for (size_t i = 0; i < run->nstop; i++) {
+        struct plan_id id = run->stops[i];
+        const struct history_task *task;
+
+        if (id.task >= self->flow->ntask)
+            continue;
+        task = &run->resume->tasks[id.task];
+        if (id.child != PLAN_WHOLE || task->item.state != PLAN_MAPPED) {
+            stop_again(self, run->resume, id);
+            continue;
+        }
+        for (id.child = 0; id.child < task->nchild; id.child++)
+            stop_again(self, run->resume, id);
+    }
+}
+
 static void
 go_on(struct life *self, const struct broker_run *run, int64_t now)
 {
     history_keep(run->resume, self->run, run->from);
+    stop_all_again(self, run);
     if (run->adopt_until <= now)
         return;
     self->adopt_until = run->adopt_until;
@@ -144,8 +180,17 @@ broker_life_settle(struct life *self, int64_t now)
 typedef void each_ticket_fn(struct life *self, struct peer *peer,
                             struct ticket *t, int64_t now);
 
+bool
+broker_is_of(struct plan_id id, struct plan_id all)
+{
+    return id.task == all.task &&
+           (all.child == PLAN_WHOLE || all.child == id.child);
+}
+
+/* only: of one instance, or of a whole task; NULL: of all. */
 static void
-each_ticket(struct life *self, each_ticket_fn *fn, int64_t now)
+each_ticket(struct life *self, const struct plan_id *only, each_ticket_fn *fn,
+            int64_t now)
 {
     for (uint32_t p = 0; p < self->broker->npeer; p++) {
         struct peer *peer = self->broker->peers[p];
@@ -154,9 +199,26 @@ each_ticket(struct life *self, each_ticket_fn *fn, int64_t now)
         for (uint32_t i = peer ? peer->first : NO_TICKET; i != NO_TICKET;
              i = next) {
             next = peer->tickets[i].after;
-            if (peer->tickets[i].life == self)
+            if (peer->tickets[i].life == self &&
+                (!only || broker_is_of(peer->tickets[i].id, *only)))
                 fn(self, peer, &peer->tickets[i], now);
         }
+    }
+}
+
+static void
+end_ticket(struct life *self, struct peer *peer, struct ticket *t,
+           enum broker_tell how, int64_t now)
+{
+    struct broker *broker = self->broker;
+    struct plan_id id = t->id;
+
+    if (t->phase == PHASE_STORING) {
+        broker_ticket_remove(broker, peer, t);
+        broker_life_end_cancelled(self, id, now);
+    } else if (broker_peer_has_lane(peer)) {
+        broker->effects.tell(broker->effects.ctx, peer->session, how,
+                             broker_ticket_number(peer, t));
     }
 }
 
@@ -164,19 +226,13 @@ static void
 cancel_ticket(struct life *self, struct peer *peer, struct ticket *t,
               int64_t now)
 {
-    struct broker *broker = self->broker;
+    end_ticket(self, peer, t, TELL_CANCEL, now);
+}
 
-    if (t->phase == PHASE_STORING) {
-        struct plan_id id = t->id;
-
-        broker_ticket_remove(broker, peer, t);
-        broker_life_end_as(self, id, PLAN_CANCELLED, "the run was cancelled",
-                           now);
-    } else if (broker_peer_has_lane(peer)) {
-        broker->effects.tell(broker->effects.ctx, peer->session,
-                             self->killed ? TELL_KILL : TELL_CANCEL,
-                             broker_ticket_number(peer, t));
-    }
+static void
+kill_ticket(struct life *self, struct peer *peer, struct ticket *t, int64_t now)
+{
+    end_ticket(self, peer, t, TELL_KILL, now);
 }
 
 void
@@ -189,9 +245,9 @@ broker_life_cancel(struct life *self, bool at_once, int64_t now)
     if (!self->cancelled) {
         self->cancelled = true;
         run_cancel(self->run);
-        broker_leases_drop(self->broker, self);
+        broker_leases_drop(self->broker, self, NULL);
     }
-    each_ticket(self, cancel_ticket, now);
+    each_ticket(self, NULL, at_once ? kill_ticket : cancel_ticket, now);
 }
 
 static void
@@ -205,8 +261,8 @@ recall_ticket(struct life *self, struct peer *peer, struct ticket *t,
 void
 broker_life_fell(struct life *self)
 {
-    each_ticket(self, recall_ticket, 0);
-    broker_leases_drop(self->broker, self);
+    each_ticket(self, NULL, recall_ticket, 0);
+    broker_leases_drop(self->broker, self, NULL);
 }
 
 /* ---- the end ---- */
@@ -250,6 +306,20 @@ broker_run_cancel(struct broker *self, uint64_t run, bool at_once, int64_t now)
 
     if (life)
         broker_life_cancel(life, at_once, now);
+}
+
+void
+broker_run_stop(struct broker *self, uint64_t run, struct plan_id id,
+                bool at_once, int64_t now)
+{
+    struct life *life = broker_life_find(self, run);
+
+    if (!life || life->cancelled)
+        return;
+    run_stop(life->run, id);
+    broker_leases_drop(self, life, &id);
+    each_ticket(life, &id, at_once ? kill_ticket : cancel_ticket, now);
+    life->unsettled = true;
 }
 
 void

@@ -57,15 +57,15 @@ broker_lease_remove(struct broker *self, size_t i)
 }
 
 void
-broker_leases_drop(struct broker *self, const struct life *life)
+broker_leases_drop(struct broker *self, const struct life *life,
+                   const struct plan_id *only)
 {
     for (size_t i = self->nlease; i-- > 0;) {
         struct lease lease = self->leases[i];
 
-        if (lease.life != life)
+        if (lease.life != life || (only && !broker_is_of(lease.id, *only)))
             continue;
-        broker_life_end_as(lease.life, lease.id, PLAN_CANCELLED,
-                           "the run was cancelled", 0);
+        broker_life_end_cancelled(lease.life, lease.id, 0);
         broker_lease_remove(self, i);
     }
 }
@@ -107,8 +107,8 @@ broker_ticket_lose(struct broker *self, struct peer *peer,
     bool sent = t.phase != PHASE_STORING;
     bool begun = t.phase == PHASE_RUNNING ||
                  (sent && o->at_most_once && why != LOSS_ATTEMPT);
-    bool leased =
-        o->exclusive && sent && why == LOSS_AGENT && !t.life->cancelled;
+    bool leased = o->exclusive && sent && why == LOSS_AGENT &&
+                  !t.life->cancelled && !run_is_stopping(t.life->run, t.id);
 
     if (leased)
         add_lease(self, peer, &t, begun, now);

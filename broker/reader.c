@@ -24,6 +24,7 @@ broker_submission_destroy(struct broker_submission **self_p)
     json_decref(self->env);
     flow_destroy(&self->flow);
     history_destroy(&self->history);
+    free(self->stops);
     free(self);
 }
 

@@ -60,6 +60,9 @@ struct broker_submission {
     /* A retry: what there was; and the task to begin from, or PLAN_NONE. */
     struct history *history;
     uint32_t from;
+    /* After a restart: what was cancelled of it. */
+    struct plan_id *stops;
+    size_t nstop;
 };
 
 void broker_submission_destroy(struct broker_submission **self_p);

@@ -93,6 +93,106 @@ on_version(struct broker_server *self, const struct broker_client *client,
 
 /* ---- runs ---- */
 
+static int
+find_child(const struct run *run, struct plan_id *id, const char *key, size_t n,
+           struct err *err)
+{
+    uint32_t count = plan_children(run_plan(run), id->task);
+    struct buf own = {0};
+    bool found = false;
+    char *end = NULL;
+
+    if (n > 1 && key[0] == '#') {
+        unsigned long k = strtoul(key + 1, &end, 10);
+
+        if (end == key + n && k < count) {
+            id->child = (uint32_t)k;
+            return 0;
+        }
+    }
+    for (uint32_t k = 0; k < count && !found; k++) {
+        id->child = k;
+        buf_clear(&own);
+        found = run_key(run, *id, &own) && own.len == n &&
+                memcmp(own.data, key, n) == 0;
+    }
+    buf_release(&own);
+    if (found)
+        return 0;
+    return err_set(err, ERR_NOT_FOUND,
+                   "`%s` has %u children, but none is [%.*s]; [#0] is the "
+                   "first by number",
+                   run_flow(run)->tasks[id->task].name, count,
+                   (int)(n < 100 ? n : 100), key);
+}
+
+/* "sum", "train[8,3]", "train[#17]" */
+static int
+find_instance(const struct run *run, const char *name, struct plan_id *ret,
+              struct err *err)
+{
+    const char *bracket = strchr(name, '[');
+    size_t n = strlen(name);
+    char *task = mem_text(name, bracket ? (size_t)(bracket - name) : n);
+
+    *ret = (struct plan_id){flow_find_task(run_flow(run), task), PLAN_WHOLE};
+    free(task);
+    if (ret->task == UINT32_MAX)
+        return err_set(err, ERR_NOT_FOUND, "the flow `%s` has no task `%.100s`",
+                       run_flow(run)->name, name);
+    if (!bracket)
+        return 0;
+    if (name[n - 1] != ']')
+        return err_set(err, ERR_NOT_FOUND, "`%.100s`: the ] is missing", name);
+    return find_child(run, ret, bracket + 1, n - (size_t)(bracket - name) - 2,
+                      err);
+}
+
+/* Is there nothing of it to be cancelled? */
+static bool
+is_over(const struct run *run, struct plan_id id)
+{
+    if (id.child == PLAN_WHOLE)
+        return plan_task_is_finished(run_plan(run), id.task);
+    return plan_state_is_final(plan_state(run_plan(run), id));
+}
+
+static int
+find_to_stop(const struct broker_server *self, const Wire__Ask *ask,
+             struct plan_id *ret, struct err *err)
+{
+    const struct run *run = broker_run_find(self->core, ask->run);
+
+    if (find_instance(run, ask->text, ret, err) < 0)
+        return -1;
+    if (!is_over(run, *ret))
+        return 0;
+    return err_set(err, ERR_INVALID, "`%.100s` of run %llu has ended already",
+                   ask->text, (unsigned long long)ask->run);
+}
+
+/* One task or child; the run goes on. */
+static void
+on_stop(struct broker_server *self, const struct broker_client *client,
+        const Wire__Ask *ask)
+{
+    char text[LOG_QUOTED];
+    struct plan_id id;
+    struct err err;
+
+    if (find_to_stop(self, ask, &id, &err) < 0) {
+        broker_server_fail(self, client, ask->tag, &err);
+        return;
+    }
+    log_info("task_cancel", "run=%llu task=%s kill=%s",
+             (unsigned long long)ask->run, log_quote(ask->text, text),
+             ask->number ? "yes" : "no");
+    broker_writer_cancel(self->writer, ask->run, &id,
+                         question_of(client, ask, QUESTION_ASK));
+    self->recorded = true;
+    broker_run_stop(self->core, ask->run, id, ask->number != 0, self->now);
+}
+
 static void
 on_cancel(struct broker_server *self, const struct broker_client *client,
           const Wire__Ask *ask)
@@ -101,11 +201,15 @@ on_cancel(struct broker_server *self, const struct broker_client *client,
         on_stored(self, client, ask);
         return;
     }
+    if (*ask->text) {
+        on_stop(self, client, ask);
+        return;
+    }
     log_info("run_cancel", "run=%llu kill=%s", (unsigned long long)ask->run,
              ask->number ? "yes" : "no");
     /* Answered when it is stored: a broker that is started anew goes on with
      * it, and would not know. */
-    broker_writer_cancel(self->writer, ask->run,
+    broker_writer_cancel(self->writer, ask->run, NULL,
                          question_of(client, ask, QUESTION_ASK));
     self->recorded = true;
     broker_run_cancel(self->core, ask->run, ask->number != 0, self->now);
@@ -272,61 +376,6 @@ on_drain(struct broker_server *self, const struct broker_client *client,
 }
 
 /* ---- why ---- */
-
-static int
-find_child(const struct run *run, struct plan_id *id, const char *key, size_t n,
-           struct err *err)
-{
-    uint32_t count = plan_children(run_plan(run), id->task);
-    struct buf own = {0};
-    bool found = false;
-    char *end = NULL;
-
-    if (n > 1 && key[0] == '#') {
-        unsigned long k = strtoul(key + 1, &end, 10);
-
-        if (end == key + n && k < count) {
-            id->child = (uint32_t)k;
-            return 0;
-        }
-    }
-    for (uint32_t k = 0; k < count && !found; k++) {
-        id->child = k;
-        buf_clear(&own);
-        found = run_key(run, *id, &own) && own.len == n &&
-                memcmp(own.data, key, n) == 0;
-    }
-    buf_release(&own);
-    if (found)
-        return 0;
-    return err_set(err, ERR_NOT_FOUND,
-                   "`%s` has %u children, but none is [%.*s]; [#0] is the "
-                   "first by number",
-                   run_flow(run)->tasks[id->task].name, count,
-                   (int)(n < 100 ? n : 100), key);
-}
-
-/* "sum", "train[8,3]", "train[#17]" */
-static int
-find_instance(const struct run *run, const char *name, struct plan_id *ret,
-              struct err *err)
-{
-    const char *bracket = strchr(name, '[');
-    size_t n = strlen(name);
-    char *task = mem_text(name, bracket ? (size_t)(bracket - name) : n);
-
-    *ret = (struct plan_id){flow_find_task(run_flow(run), task), PLAN_WHOLE};
-    free(task);
-    if (ret->task == UINT32_MAX)
-        return err_set(err, ERR_NOT_FOUND, "the flow `%s` has no task `%.100s`",
-                       run_flow(run)->name, name);
-    if (!bracket)
-        return 0;
-    if (name[n - 1] != ']')
-        return err_set(err, ERR_NOT_FOUND, "`%.100s`: the ] is missing", name);
-    return find_child(run, ret, bracket + 1, n - (size_t)(bracket - name) - 2,
-                      err);
-}
 
 static json_t *
 lines_of(const struct buf *text)

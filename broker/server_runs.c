@@ -46,6 +46,8 @@ begin(struct broker_server *self, struct broker_submission *in, uint64_t id,
         .timeout = in->timeout,
         .resume = in->history,
         .from = in->from,
+        .stops = in->stops,
+        .nstop = in->nstop,
         .adopt_until = restarted ? self->now + LIMIT_ADOPT_MS * SPAN_MS : 0,
     };
 
@@ -103,6 +105,7 @@ take_run(struct store *store, uint64_t run, struct err *err)
 
     in->from = PLAN_NONE;
     if (history_load(&history, store, run, &why) == 0 &&
+        store_run_stops(store, run, &in->stops, &in->nstop, &why) == 0 &&
         broker_submission_of_history(in, store, &history, &why) == 0) {
         in->timeout = time_left(&in->history->info);
         return in;

@@ -161,9 +161,14 @@ broker_writer_go_on(struct broker_writer *self, uint64_t run,
 }
 
 void
-broker_writer_cancel(struct broker_writer *self, uint64_t run, void *tag)
+broker_writer_cancel(struct broker_writer *self, uint64_t run,
+                     const struct plan_id *only, void *tag)
 {
-    add(self, OP_CANCEL, run, 0)->tag = tag;
+    struct op *op = add(self, only ? OP_STOP : OP_CANCEL, run, 0);
+
+    op->tag = tag;
+    if (only)
+        op->as.stop = *only;
 }
 
 void

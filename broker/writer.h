@@ -55,8 +55,10 @@ void broker_writer_begin(struct broker_writer *self, struct store_run *run,
  * (see store_run_resume). */
 void broker_writer_go_on(struct broker_writer *self, uint64_t run,
                          const struct store_run *change, void *tag);
-/* That it is to be cancelled; it goes on here until it is ended. */
-void broker_writer_cancel(struct broker_writer *self, uint64_t run, void *tag);
+/* That it, or only one instance or task of it, is to be cancelled; it goes on
+ * here until it is ended. */
+void broker_writer_cancel(struct broker_writer *self, uint64_t run,
+                          const struct plan_id *only, void *tag);
 void broker_writer_remove(struct broker_writer *self, uint64_t run, void *tag);
 void broker_writer_prune(struct broker_writer *self, size_t keep, int64_t age,
                          void *tag);

@@ -20,6 +20,7 @@ enum op_kind {
     OP_BEGIN,
     OP_GO_ON,
     OP_CANCEL,
+    OP_STOP,
     OP_REMOVE,
     OP_PRUNE,
     OP_COUNT
@@ -46,6 +47,7 @@ struct op {
             json_t *value;
         } cache;
         struct store_run *begin;
+        struct plan_id stop;
         struct {
             json_t *options, *env;
         } go_on;

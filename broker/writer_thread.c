@@ -140,6 +140,18 @@ do_cancel(struct broker_writer *self, struct op *op)
 }
 
 static bool
+do_stop(struct broker_writer *self, struct op *op)
+{
+    struct broker_wrote what = {
+        .what = WROTE_NOTED, .tag = op->tag, .run = op->run};
+
+    what.failed =
+        store_run_stop(self->store, op->run, op->as.stop, &what.err) < 0;
+    say(self, &what);
+    return true;
+}
+
+static bool
 do_remove(struct broker_writer *self, struct op *op)
 {
     struct broker_wrote what = {
@@ -166,7 +178,8 @@ do_prune(struct broker_writer *self, struct op *op)
 static bool (*const doers[OP_COUNT])(struct broker_writer *, struct op *) = {
     [OP_RECORD] = do_record, [OP_OUTPUT] = do_output, [OP_END] = do_end,
     [OP_CACHE] = do_cache,   [OP_BEGIN] = do_begin,   [OP_GO_ON] = do_go_on,
-    [OP_CANCEL] = do_cancel, [OP_REMOVE] = do_remove, [OP_PRUNE] = do_prune,
+    [OP_CANCEL] = do_cancel, [OP_STOP] = do_stop,     [OP_REMOVE] = do_remove,
+    [OP_PRUNE] = do_prune,
 };
 
 static bool

@@ -179,14 +179,17 @@ const struct command cli_commands[] = {
     },
     {
         .name = "cancel",
-        .summary = "end runs that a broker has in hand",
-        .usage = "RUN...",
+        .summary = "end runs, or tasks of them, that a broker has in hand",
+        .usage = "RUN|TASK...",
         .more = "Starts nothing more and ends what runs: with TERM, and with\n"
                 "KILL when its time to end is over. Returns when the broker\n"
-                "knows; wait waits for the end.",
-        .examples = "@ cancel 12 && @ wait 12\n",
+                "knows; wait waits for the end. With RUN/TASK or\n"
+                "RUN/TASK[KEY] only that is cancelled, and the run goes on:\n"
+                "for what depends on it, it has failed.",
+        .examples = "@ cancel 12 && @ wait 12\n"
+                    "@ cancel '12/train[8,3]'\n",
         .options = OPTIONS(OPT_NOW, OPT_QUIET, OPT_BROKER),
-        .words = KIND_RUN,
+        .words = KIND_TASK,
         .least = 1,
         .most = CLI_WORDS_ANY,
         .run = cmd_cancel,

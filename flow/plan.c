@@ -111,8 +111,11 @@ static void
 decide_task(struct plan *self, uint32_t task)
 {
     const struct task *t = &self->tasks[task];
-    struct tally seen = plan_tally_upstream(self, task);
+    struct tally seen;
 
+    if (t->state != PLAN_WAITING) /* seized */
+        return;
+    seen = plan_tally_upstream(self, task);
     if (!t->mapped)
         decide(self, whole(task), &seen);
     else if (t->skip_on_skip && seen.nskipped > 0)
@@ -127,8 +130,11 @@ static void
 decide_child(struct plan *self, struct plan_id id)
 {
     const struct children *m = self->tasks[id.task].children;
-    struct tally seen = plan_tally_child(self, m, id.child);
+    struct tally seen;
 
+    if (m->states[id.child] != PLAN_WAITING) /* seized */
+        return;
+    seen = plan_tally_child(self, m, id.child);
     decide(self, id, &seen);
 }
 
@@ -348,17 +354,21 @@ bool
 plan_decide(struct plan *self, struct plan_id *ret,
             enum plan_decision *decision)
 {
-    struct proposal *p;
+    struct plan_id id;
 
     assert(self->asked.task == PLAN_NONE);
-    if (self->head == self->tail)
-        return false;
-    p = &self->proposals[self->head];
-    self->asked = (struct plan_id){p->task, p->child};
-    *ret = self->asked;
-    *decision = p->decision;
-    p->child += p->child != PLAN_WHOLE;
-    self->head += --p->n == 0;
+    do {
+        struct proposal *p;
+
+        if (self->head == self->tail)
+            return false;
+        p = &self->proposals[self->head];
+        id = (struct plan_id){p->task, p->child};
+        *decision = p->decision;
+        p->child += p->child != PLAN_WHOLE;
+        self->head += --p->n == 0;
+    } while (*state_of(self, id) != PLAN_WAITING); /* seized */
+    self->asked = *ret = id;
     return true;
 }
 
@@ -541,16 +551,41 @@ plan_pause(struct plan *self, struct plan_id id)
 }
 
 /* What runs, or is being decided, is still to be reported. */
-static void
-cancel_instance(struct plan *self, struct plan_id id)
+static bool
+is_to_be_reported(const struct plan *self, struct plan_id id)
+{
+    return *state_of(self, id) == PLAN_RUNNING ||
+           (self->asked.task == id.task && self->asked.child == id.child);
+}
+
+static bool
+has_not_begun(const struct plan *self, struct plan_id id)
 {
     enum plan_state state = *state_of(self, id);
 
-    if (state == PLAN_RUNNING || state == PLAN_MAPPED ||
-        plan_state_is_final(state) ||
-        (self->asked.task == id.task && self->asked.child == id.child))
-        return;
-    end_instance(self, id, PLAN_CANCELLED);
+    return state != PLAN_MAPPED && !plan_state_is_final(state) &&
+           !is_to_be_reported(self, id);
+}
+
+bool
+plan_seize(struct plan *self, struct plan_id id)
+{
+    struct task *t = &self->tasks[id.task];
+
+    if (!has_not_begun(self, id))
+        return false;
+    if (id.child != PLAN_WHOLE)
+        bits_remove(&t->children->ready, id.child);
+    plan_enter(self, id, PLAN_RUNNING);
+    offer(self, t);
+    return true;
+}
+
+static void
+cancel_instance(struct plan *self, struct plan_id id)
+{
+    if (has_not_begun(self, id))
+        end_instance(self, id, PLAN_CANCELLED);
 }
 
 void

@@ -216,6 +216,13 @@ void plan_pause(struct plan *self, struct plan_id id);
  */
 void plan_cancel(struct plan *self);
 
+/*
+ * Take one instance from whatever it waits for, as if it had been started; then
+ * plan_finish ends it. False, and nothing has changed: it runs, is mapped, is at
+ * its end, or is being decided.
+ */
+bool plan_seize(struct plan *self, struct plan_id id);
+
 /* The state of a task (child PLAN_WHOLE) or of a child. */
 enum plan_state plan_state(const struct plan *self, struct plan_id id);
 

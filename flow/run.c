@@ -321,6 +321,7 @@ run_destroy(struct run **self_p)
     json_decref(self->params);
     free(self->tasks);
     free(self->cancelled);
+    free(self->stops);
     timers_release(&self->timers);
     free(self);
     *self_p = NULL;
@@ -336,8 +337,10 @@ run_settle(struct run *self, int64_t now, int64_t *until)
         self->hold_until = 0;
     while (timers_due(&self->timers) <= now)
         plan_ready(self->plan, timers_take(&self->timers));
-    while (plan_decide(self->plan, &id, &decision))
-        decide(self, id, decision);
+    do {
+        while (plan_decide(self->plan, &id, &decision))
+            decide(self, id, decision);
+    } while (run_see_to_stops(self));
     *until = timers_due(&self->timers);
     if (plan_count(self->plan, PLAN_READY) > 0)
         return RUN_START;
@@ -367,11 +370,14 @@ run_next(struct run *self, int64_t now, struct plan_id *work, int64_t *until)
 
 /* The bare word says no more than the state; the run knows why. */
 static const char *
-why(const struct run *self, const struct run_outcome *outcome)
+why(const struct run *self, struct plan_id id,
+    const struct run_outcome *outcome)
 {
     bool bare = outcome->cause && strcmp(outcome->cause, "cancelled") == 0;
 
-    return bare && self->cancelled ? self->cancelled : outcome->cause;
+    if (bare && self->cancelled)
+        return self->cancelled;
+    return bare && run_is_stopping(self, id) ? RUN_STOPPED : outcome->cause;
 }
 
 void
@@ -398,7 +404,7 @@ run_report(struct run *self, struct plan_id id,
         run_finish(self, id, PLAN_FAILED, outcome->value, text);
         return;
     }
-    run_finish(self, id, state, outcome->value, why(self, outcome));
+    run_finish(self, id, state, outcome->value, why(self, id, outcome));
 }
 
 void
@@ -415,7 +421,8 @@ void
 run_report_last(struct run *self, struct plan_id id,
                 const struct run_outcome *outcome)
 {
-    run_finish(self, id, outcome->state, outcome->value, why(self, outcome));
+    run_finish(self, id, outcome->state, outcome->value,
+               why(self, id, outcome));
 }
 
 void

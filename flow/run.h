@@ -167,6 +167,18 @@ const struct run_change *run_pending(const struct run *self, struct plan_id id);
 void run_handled(struct run *self, struct plan_id id, enum plan_state state,
                  const char *cause);
 
+/*
+ * Cancel one instance, or all children of a map, while all else goes on. What
+ * has not begun ends at once. What runs is to be ended by the executor, which
+ * reports it; whatever comes of that, there is no further attempt: as soon as
+ * the run is settled, it is cancelled. A child may be one that is to come.
+ */
+void run_stop(struct run *self, struct plan_id id);
+#define RUN_STOPPED "it was cancelled"
+/* Was it called for this instance? Until that is at its end, also while that is
+ * told. */
+bool run_is_stopping(const struct run *self, struct plan_id id);
+
 /* Let a paused instance go on. */
 void run_resume(struct run *self, struct plan_id id);
 

@@ -3,7 +3,8 @@
  * run_impl - what the parts of run share: run.c decides, run_change.c makes
  * changes of state once handlers have agreed, run_value.c knows the values,
  * run_resume.c what earlier sessions left, run_retry.c when to try again,
- * run_look.c what people are shown. Nobody else includes this.
+ * run_stop.c what is cancelled by itself, run_look.c what people are shown.
+ * Nobody else includes this.
  */
 #ifndef FLOW_RUN_IMPL_H
 #define FLOW_RUN_IMPL_H
@@ -70,8 +71,11 @@ struct run {
     uint64_t failures;
     struct run_resume *resume; /* NULL: a run from the start */
     char *cancelled;           /* why, or NULL */
-    int64_t hold_until;        /* run_hold_started; 0: not so (any more) */
-    bool goes_on;              /* ... was called: it is the same session */
+    struct plan_id *stops;     /* run_stop: they run, or are to come */
+    size_t nstop, cap_stop;
+    const struct plan_id *stopping; /* that is being ended, or NULL */
+    int64_t hold_until;             /* run_hold_started; 0: not so (any more) */
+    bool goes_on;                   /* ... was called: it is the same session */
 };
 
 /* Whether an attempt that ended so is followed by another one. */
@@ -127,6 +131,10 @@ void run_note_since(struct run *self, struct plan_id id, uint32_t since);
 void run_inherit_since(struct run *self, struct plan_id id);
 
 void run_resume_destroy(struct run *self);
+
+/* Before something is started: what was stopped is not. True: something has
+ * ended by this, and there may be more to decide. */
+bool run_see_to_stops(struct run *self);
 
 /* ---- run.c ---- */
 

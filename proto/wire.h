@@ -48,7 +48,7 @@ enum ask_what {
     ASK_VERSION, /* document: {"version", "epoch", ...} */
     ASK_FIND,    /* text: "12", "last", a name; number */
     ASK_RUNS,    /* number: at most; documents, `more` */
-    ASK_CANCEL,  /* run; number 1: kill */
+    ASK_CANCEL,  /* run; text: a task as shown, or ""; number 1: kill */
     ASK_RETRY,   /* run; text: a task to start from, or ""; options */
     ASK_REMOVE,  /* run */
     ASK_AGENTS,  /* document: a list */

@@ -126,6 +126,66 @@ store_run_cancel(struct store *self, uint64_t run, struct err *err)
     return db_finish(&self->db, stmt, err);
 }
 
+static int
+add_stop(struct store *self, uint64_t run, struct plan_id id, struct err *err)
+{
+    sqlite3_stmt *stmt;
+
+    if (db_do(&self->db, DB_STOP_MAKE, err) < 0 ||
+        db_do(&self->db, DB_STOP_FOLLOW, err) < 0)
+        return -1;
+    stmt = db_stmt(&self->db, DB_STOP_ADD, err);
+    if (!stmt)
+        return -1;
+    db_bind_int(stmt, 1, (int64_t)run);
+    db_bind_int(stmt, 2, id.task);
+    db_bind_int(stmt, 3, id.child);
+    return db_finish(&self->db, stmt, err);
+}
+
+int
+store_run_stop(struct store *self, uint64_t run, struct plan_id id,
+               struct err *err)
+{
+    if (db_do(&self->db, DB_BEGIN, err) < 0)
+        return -1;
+    if (add_stop(self, run, id, err) == 0 &&
+        db_do(&self->db, DB_COMMIT, err) == 0)
+        return 0;
+    db_rollback(&self->db);
+    return -1;
+}
+
+int
+store_run_stops(struct store *self, uint64_t run, struct plan_id **ret,
+                size_t *n, struct err *err)
+{
+    struct plan_id *ids = NULL;
+    sqlite3_stmt *stmt = NULL;
+    bool there = false, row = false;
+    size_t nid = 0, cap = 0;
+    int rc = store_has_table(self, "stop", &there, err);
+
+    if (rc == 0 && there) {
+        stmt = db_stmt(&self->db, DB_STOP_EACH, err);
+        rc = stmt ? 0 : -1;
+    }
+    if (stmt)
+        db_bind_int(stmt, 1, (int64_t)run);
+    while (stmt && (rc = db_next(&self->db, stmt, &row, err)) == 0 && row) {
+        ids = mem_grow(ids, &cap, nid + 1, sizeof *ids);
+        ids[nid++] = (struct plan_id){(uint32_t)sqlite3_column_int64(stmt, 0),
+                                      (uint32_t)sqlite3_column_int64(stmt, 1)};
+    }
+    if (rc < 0) {
+        free(ids);
+        return -1;
+    }
+    *ret = ids;
+    *n = nid;
+    return 0;
+}
+
 int
 store_unfinished(struct store *self, uint64_t **ret, size_t *n, struct err *err)
 {

@@ -100,6 +100,17 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
                       " ON run BEGIN DELETE FROM env WHERE run = old.id; END",
     [DB_ENV_PUT] = "INSERT OR REPLACE INTO env(run, vars) VALUES(?, ?)",
     [DB_ENV_GET] = "SELECT vars FROM env WHERE run = ?",
+    [DB_STOP_MAKE] = "CREATE TABLE IF NOT EXISTS stop ("
+                     " run INTEGER NOT NULL, session INTEGER NOT NULL,"
+                     " task INTEGER NOT NULL, child INTEGER NOT NULL,"
+                     " PRIMARY KEY (run, session, task, child)) WITHOUT ROWID",
+    [DB_STOP_FOLLOW] = "CREATE TRIGGER IF NOT EXISTS stop_goes AFTER DELETE"
+                       " ON run BEGIN DELETE FROM stop WHERE run = old.id; END",
+    [DB_STOP_ADD] = "INSERT OR IGNORE INTO stop(run, session, task, child)"
+                    " SELECT id, sessions, ?2, ?3 FROM run WHERE id = ?1",
+    [DB_STOP_EACH] = "SELECT s.task, s.child FROM stop s JOIN run r"
+                     " ON r.id = s.run AND r.sessions = s.session"
+                     " WHERE s.run = ?",
     [DB_EPOCH_MAKE] = "CREATE TABLE IF NOT EXISTS broker ("
                       " id INTEGER PRIMARY KEY CHECK (id = 1),"
                       " epoch INTEGER NOT NULL)",

@@ -278,6 +278,13 @@ int store_output_at(struct store *self, uint64_t run,
  * committed, until a further session begins. */
 int store_run_cancel(struct store *self, uint64_t run, struct err *err);
 
+/* The same of one instance, or a whole task, and all that were so; a heap
+ * array. */
+int store_run_stop(struct store *self, uint64_t run, struct plan_id id,
+                   struct err *err);
+int store_run_stops(struct store *self, uint64_t run, struct plan_id **ret,
+                    size_t *n, struct err *err);
+
 /* Runs whose options say "broker", in state running and held by nobody, oldest
  * first: a heap array. */
 int store_unfinished(struct store *self, uint64_t **ret, size_t *n,

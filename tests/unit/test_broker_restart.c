@@ -9,11 +9,14 @@ struct stored {
 };
 
 static void
-resume(struct broker_world *w, const char *text, const struct stored *stored,
-       bool adopt)
+resume_but(struct broker_world *w, const char *text,
+           const struct stored *stored, bool adopt, const struct plan_id *stops,
+           size_t nstop)
 {
     struct history history = {.flow = parse(text)};
     struct broker_run run = {
+        .stops = stops,
+        .nstop = nstop,
         .id = ++w->nrun,
         .resume = &history,
         .from = PLAN_NONE,
@@ -36,6 +39,13 @@ resume(struct broker_world *w, const char *text, const struct stored *stored,
         json_decref(history.tasks[t].item.value);
     free(history.tasks);
     flow_destroy(&history.flow);
+}
+
+static void
+resume(struct broker_world *w, const char *text, const struct stored *stored,
+       bool adopt)
+{
+    resume_but(w, text, stored, adopt, NULL, 0);
 }
 
 static void
@@ -78,6 +88,40 @@ what_succeeded_is_kept_and_the_rest_is_done(void **state)
     tick(w);
     check(w, "1 b#2 succeeded (code 0, 1000 ms)\n"
              "1 c succeeded (code 0, 1000 ms)\nrun 1 succeeded\n");
+}
+
+static void
+what_was_cancelled_stays_so_after_a_restart(void **state)
+{
+    /* b was told to end, and the broker has not heard how it did; c had ended
+     * before it was told; d was cancelled before it began */
+    static const struct stored stored[] = {{PLAN_SUCCEEDED, 1, 7},
+                                           {PLAN_RUNNING, 1, 0},
+                                           {PLAN_SUCCEEDED, 1, 0},
+                                           {PLAN_CANCELLED, 0, 0},
+                                           {PLAN_WAITING, 0, 0}};
+    static const struct plan_id stops[] = {
+        {1, PLAN_WHOLE}, {2, PLAN_WHOLE}, {3, PLAN_WHOLE}, {99, PLAN_WHOLE}};
+    static const struct held held[] = {
+        {1, {1, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+    };
+    struct broker_world *w = *state;
+    uint32_t ticket = 77;
+
+    resume_but(w,
+               HEAD
+               "  a: { run: x, value: int }\n  b: { run: x, retry: 9 }\n"
+               "  c: { run: x }\n  d: { run: x }\n"
+               "  e: { needs: [b, c, d], trigger: all-finished, run: x }\n",
+               stored, true, stops, 4);
+    come_back(w, "box", held, 1, &ticket);
+    assert_int_equal(ticket, 0);
+    tick(w);
+    turn(w, "box", 3 * SPAN_SECOND);
+    check(w, "box task e\n");
+    ok(w, "e");
+    tick(w);
+    check(w, "run 1 succeeded\n");
 }
 
 static void
@@ -175,6 +219,46 @@ what_is_exclusive_waits_longer_even_if_no_start_is_recorded(void **state)
     check(w, "box task a\n");
 }
 
+/* An agent is back before the one that has the result, which was not committed,
+ * of what its own depend on: those are ended, and done again. */
+static void
+what_depends_on_a_lost_result_is_done_again(void **state)
+{
+    static const struct stored stored[] = {
+        {PLAN_RUNNING, 1, 0}, {PLAN_WAITING, 0, 0}, {PLAN_WAITING, 0, 0}};
+    static const struct held children[] = {
+        {1, {1, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+        {1, {2, PLAN_WHOLE}, 1, 9, HELD_RUNNING},
+    };
+    static const struct held parent = {1, {0, PLAN_WHOLE}, 1, 9, HELD_FINISHED};
+    struct broker_world *w = *state;
+    struct result result = {.state = PLAN_SUCCEEDED, .code = -1};
+    uint32_t tickets[2];
+
+    resume(w,
+           HEAD "  a: { run: x }\n  b: { needs: [a], run: x }\n"
+                "  c: { needs: [a], run: x, exclusive: true }\n",
+           stored, true);
+    come_back(w, "two", children, 2, tickets);
+    assert_int_equal(tickets[0], 0);
+    assert_int_equal(tickets[1], 0);
+    tick(w);
+    come_back(w, "one", &parent, 1, tickets);
+    result.ticket = tickets[0];
+    assert_true(broker_result(w->broker, member(w, "one")->session, 1, &result,
+                              w->now));
+    tick(w);
+    check(w, "");
+    turn(w, "two", 3 * SPAN_SECOND);
+    check(w, "two task b\n");
+    /* until it has surely ended where it was */
+    for (int i = 0; i < 28; i++)
+        turn(w, "two", 2 * SPAN_SECOND);
+    assert_int_equal(count_given(w, "two"), 1);
+    turn(w, "two", SPAN_SECOND);
+    assert_int_equal(count_given(w, "two"), 2);
+}
+
 static void
 a_run_of_which_all_is_kept_ends_at_once(void **state)
 {
@@ -194,10 +278,12 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_succeeded_is_kept_and_the_rest_is_done),
+        TEST(what_was_cancelled_stays_so_after_a_restart),
         TEST(held_attempts_are_adopted_after_a_restart),
         TEST(what_nobody_holds_is_given_out_after_a_while),
         TEST(what_may_run_only_once_fails_if_nobody_holds_it),
         TEST(what_is_exclusive_waits_longer_even_if_no_start_is_recorded),
+        TEST(what_depends_on_a_lost_result_is_done_again),
         TEST(a_run_of_which_all_is_kept_ends_at_once),
     };
 

@@ -640,6 +640,43 @@ a_row_that_makes_no_sense_is_refused(void **state)
     }
 }
 
+static void
+what_was_cancelled_is_known_until_the_next_session(void **state)
+{
+    struct box *box = *state;
+    uint64_t run = begin(box, NULL), other = begin(box, NULL);
+    struct plan_id *ids = NULL;
+    size_t n = 7;
+
+    assert_int_equal(store_run_stops(box->store, run, &ids, &n, &box->err), 0);
+    assert_int_equal(n, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct plan_id id = {4, i == 2 ? PLAN_WHOLE : i % 2};
+
+        assert_int_equal(store_run_stop(box->store, run, id, &box->err), 0);
+        assert_int_equal(store_run_stop(box->store, run, id, &box->err), 0);
+    }
+    assert_int_equal(store_run_stops(box->store, other, &ids, &n, &box->err),
+                     0);
+    assert_int_equal(n, 0);
+    reopen(box, STORE_WRITE);
+    assert_int_equal(store_run_hold(box->store, run, &box->err), 0);
+    assert_int_equal(store_run_stops(box->store, run, &ids, &n, &box->err), 0);
+    assert_int_equal(n, 3);
+    assert_int_equal(ids[0].task, 4);
+    assert_int_equal(ids[0].child, 0);
+    assert_int_equal(ids[2].child, PLAN_WHOLE);
+    free(ids);
+    end(box, run, STORE_FAILED);
+    assert_int_equal(store_run_resume(box->store, run, NULL, NULL, &box->err),
+                     0);
+    assert_int_equal(store_run_stops(box->store, run, &ids, &n, &box->err), 0);
+    assert_int_equal(n, 0);
+    end(box, run, STORE_FAILED);
+    assert_int_equal(store_remove(box->store, run, &box->err), 0);
+    assert_sql(box, "SELECT count(*) FROM stop", "0\n");
+}
+
 int
 main(void)
 {
@@ -655,6 +692,7 @@ main(void)
         TEST(output_from_another_origin_begins_anew),
         TEST(output_of_what_has_ended_is_not_remembered),
         TEST(looking_through_another_handle_keeps_a_shared_run_held),
+        TEST(what_was_cancelled_is_known_until_the_next_session),
         TEST(batches_come_from_a_number_on),
         TEST(what_is_no_batch_is_refused),
         TEST(every_batch_fits_a_frame),
