@@ -2,10 +2,11 @@
 /*
  * The core among fake agents to whom anything happens: whatever the order,
  * nothing is begun twice that must not be, and in the end every run ends.
+ * SEEDS=n runs n of them, SEED=n just one.
  */
+#include "tests/support/seeds.h"
 #include "tests/unit/broker_world.h"
 
-#define SEEDS  300
 #define STEPS  400
 #define AGENTS 3
 
@@ -137,7 +138,7 @@ gives_back(struct chaos *c, const struct given *g)
 
 /* Something comes back from an agent that is here. */
 static void
-answer(struct chaos *c, uint32_t i)
+end_ticket(struct chaos *c, uint32_t i)
 {
     static const enum plan_state states[] = {PLAN_SUCCEEDED, PLAN_FAILED,
                                              PLAN_SUCCEEDED, PLAN_CANCELLED,
@@ -192,7 +193,7 @@ step(struct chaos *c, bool trouble)
         uint32_t i = draw(c, (uint32_t)w->ngiven);
 
         if (is_here(c, w->given[i].session))
-            answer(c, i);
+            end_ticket(c, i);
     } else if (what < 80) {
         if (!broker_beat(w->broker, member(w, name_of(agent))->session, &b,
                          w->now))
@@ -279,16 +280,20 @@ go(struct broker_world *w, uint64_t seed)
 }
 
 static void
+run_seed(uint64_t seed)
+{
+    void *w;
+
+    (void)setup(&w);
+    go(w, seed);
+    (void)teardown(&w);
+}
+
+static void
 whatever_happens_every_run_ends(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        void *w;
-
-        (void)setup(&w);
-        go(w, seed);
-        (void)teardown(&w);
-    }
+    seeds_run(300, run_seed);
 }
 
 int

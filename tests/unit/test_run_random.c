@@ -21,6 +21,7 @@
 #include "flow/run.h"
 #include "tests/support/random_file.h"
 #include "tests/support/random_flow.h"
+#include "tests/support/seeds.h"
 #include "tests/support/world.h"
 
 /* ---- the end ---- */
@@ -413,26 +414,11 @@ run_seed(uint64_t seed)
     buf_release(&w->text);
 }
 
-static uint64_t
-number(const char *name, uint64_t fallback)
-{
-    const char *s = getenv(name);
-
-    return s ? strtoull(s, NULL, 10) : fallback;
-}
-
 static void
 random_runs_give_what_the_reference_says(void **state)
 {
-    uint64_t n = number("SEEDS", 10000);
-
     (void)state;
-    if (getenv("SEED")) {
-        run_seed(number("SEED", 0));
-        return;
-    }
-    for (uint64_t seed = 0; seed < n; seed++)
-        run_seed(seed);
+    seeds_run(10000, run_seed);
 }
 
 int
