@@ -384,11 +384,29 @@ lose(const struct carrying *self, const struct err *err)
     return code;
 }
 
+/* As the broker has it by now. */
+static int
+print_begun(const struct carrying *self)
+{
+    struct history *history = NULL;
+    struct err err;
+    int code;
+
+    if (runs_history(self->remote.runs, self->remote.run, &history, &err) < 0)
+        return cli_error(&self->cli, &err);
+    code = cli_print_json(&self->cli, json_of_history(history), EXIT_OK);
+    history_destroy(&history);
+    return code;
+}
+
 static int
 print_number(const struct carrying *self)
 {
     struct buf out = {0};
     int code;
+
+    if (args_has(self->carry->args, OPT_JSON))
+        return print_begun(self);
 
     buf_printf(&out, "%" PRIu64 "\n", self->remote.run);
     code = cli_print(&self->cli, &out, EXIT_OK);
@@ -497,7 +515,8 @@ carry_out(const struct carry *self)
     all.cli.out.fd = STDOUT_FILENO;
     all.remote = (struct remote){.cli = &all.cli,
                                  .args = self->args,
-                                 .place = remote_place(self->cli, self->args)};
+                                 .place = remote_place(self->cli, self->args),
+                                 .watch = &all.watch};
     code = prepare(&all);
     if (code == EXIT_OK)
         code = run(&all);

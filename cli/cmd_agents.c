@@ -93,10 +93,40 @@ put_table(const struct cli *cli, const json_t *agents, bool quiet,
 
 /* ---- waiting ---- */
 
+struct asking {
+    const struct cli *cli;
+    struct client *client; /* NULL: the broker is not there, or no more */
+    bool told;             /* that it is waited for */
+};
+
+/* The list as it is now. */
+static int
+ask_once(struct asking *self, json_t **ret, struct err *err)
+{
+    if (!self->client &&
+        client_open(&self->client, self->cli->config.broker, err) < 0)
+        return -1;
+    if (client_ask(self->client, ASK_AGENTS, 0, NULL, 0, ret, NULL, err) == 0)
+        return 0;
+    client_close(&self->client);
+    return -1;
+}
+
+/* A broker that is not up yet is worth waiting for, if one waits at all. */
+static int
+tell_away(struct asking *self, bool waits, const struct err *err)
+{
+    if (!waits || err->code != ERR_UNAVAILABLE)
+        return cli_error(self->cli, err);
+    if (!self->told)
+        (void)cli_fail(self->cli, 0, "%s; waiting for it", err->msg);
+    self->told = true;
+    return EXIT_OK;
+}
+
 /* The list, once as many are ready as are wanted. */
 static int
-ask(const struct cli *cli, const struct args *args, struct client *client,
-    json_t **ret)
+ask(struct asking *self, const struct args *args, json_t **ret)
 {
     int64_t wanted = args_number(args, OPT_WAIT, 0);
     int64_t end = args_has(args, OPT_TIMEOUT)
@@ -105,17 +135,21 @@ ask(const struct cli *cli, const struct args *args, struct client *client,
     struct err err;
 
     for (;;) {
-        size_t n;
+        int rc = ask_once(self, ret, &err);
+        bool late = span_mono() >= end;
+        size_t n = rc == 0 ? ready(*ret) : 0;
+        int code = EXIT_OK;
 
-        if (client_ask(client, ASK_AGENTS, 0, NULL, 0, ret, NULL, &err) < 0)
-            return cli_error(cli, &err);
-        n = ready(*ret);
-        if ((int64_t)n >= wanted)
+        if (rc == 0 && (int64_t)n >= wanted)
             return EXIT_OK;
-        if (span_mono() >= end)
-            return cli_fail(cli, EXIT_TIMED_OUT,
-                            "only %zu of %" PRId64 " agents are ready", n,
-                            wanted);
+        if (rc < 0)
+            code = tell_away(self, wanted > 0 && !late, &err);
+        else if (late)
+            code =
+                cli_fail(self->cli, EXIT_TIMED_OUT,
+                         "only %zu of %" PRId64 " agents are ready", n, wanted);
+        if (code != EXIT_OK)
+            return code;
         json_decref(*ret);
         *ret = NULL;
         (void)poll(NULL, 0, LOOK_MS);
@@ -160,15 +194,15 @@ print(const struct cli *cli, const struct args *args, json_t *agents)
 int
 cmd_agents(struct cli *cli, const struct args *args)
 {
-    struct client *client = NULL;
+    struct asking asking = {.cli = cli};
     json_t *agents = NULL;
-    int code = which_broker(cli, &client);
+    int code = which_needs_broker(cli);
 
     if (code == EXIT_OK)
-        code = ask(cli, args, client, &agents);
+        code = ask(&asking, args, &agents);
     if (code == EXIT_OK)
         code = print(cli, args, agents);
     json_decref(agents);
-    client_close(&client);
+    client_close(&asking.client);
     return code;
 }

@@ -6,6 +6,7 @@
 #include "cli/json.h"
 #include "cli/remote.h"
 #include "cli/report.h"
+#include "cli/signals.h"
 #include "cli/watch.h"
 #include "cli/which.h"
 
@@ -30,6 +31,18 @@ print_json(const struct watching *self, int code)
     return code;
 }
 
+/* Ctrl-C: the run is not ours to end. */
+static int
+leave(const struct watching *self)
+{
+    (void)cli_fail(self->cli, 0,
+                   "run %" PRIu64 " goes on; to follow it again: %s watch "
+                   "%" PRIu64 "%s",
+                   self->result.id, self->cli->name, self->result.id,
+                   buf_str(&self->cli->place));
+    return 128 + signals_first();
+}
+
 static int
 conclude(struct watching *self)
 {
@@ -48,7 +61,6 @@ conclude(struct watching *self)
     return args_has(self->args, OPT_JSON) ? print_json(self, code) : code;
 }
 
-/* Ctrl-C ends the program, and with that the watching: no more. */
 static int
 follow(struct watching *self)
 {
@@ -58,7 +70,6 @@ follow(struct watching *self)
         .flow = history->flow,
         .params = history->info.params,
         .watch = &calls,
-        .interrupt_fd = -1,
     };
     struct remote remote = {
         .cli = self->cli,
@@ -66,13 +77,21 @@ follow(struct watching *self)
         .place = REMOTE_BROKER,
         .runs = self->which.runs,
         .run = history->info.id,
+        .leave = true,
+        .watch = &self->watch,
     };
     struct err err;
-    int rc = remote_follow(&remote, &request, self->watch.quiet, &self->result,
-                           &err);
+    int rc;
 
+    if (signals_begin(NULL, &request.interrupt_fd, &err) < 0)
+        return cli_error(self->cli, &err);
+    rc = remote_follow(&remote, &request, self->watch.quiet, &self->result,
+                       &err);
     watch_end(&self->watch);
-    return rc < 0 ? cli_error(self->cli, &err) : conclude(self);
+    signals_end();
+    if (rc < 0)
+        return cli_error(self->cli, &err);
+    return self->result.state == STORE_RUNNING ? leave(self) : conclude(self);
 }
 
 int
@@ -95,6 +114,8 @@ cmd_watch(struct cli *cli, const struct args *args)
             .many = true,
         };
         watch_init(&self.watch);
+        /* It runs since then, not since it is looked at. */
+        self.watch.started -= span_wall() - self.which.history->info.started;
         code = follow(&self);
         watch_release(&self.watch);
     }

@@ -71,8 +71,11 @@ remote_check(const struct remote *self, const struct local_request *request,
     if (code == EXIT_OK && args_has(self->args, OPT_DETACH) &&
         self->place != REMOTE_BROKER)
         code = cli_usage(self->cli,
-                         "--detach leaves the run to a broker: name one with "
-                         "--broker");
+                         "--detach leaves the run to a broker%s: name one with "
+                         "--broker",
+                         self->place == REMOTE_SLOTS
+                             ? ", and that of -j ends with this command"
+                             : "");
     if (code == EXIT_OK && self->place != REMOTE_NOT)
         code = check_options(self, request);
     if (code == EXIT_OK && self->place != REMOTE_NOT && has_handlers)
@@ -143,7 +146,7 @@ on_lost(void *ctx, const char *text)
 {
     const struct remote *self = ctx;
 
-    (void)cli_fail(self->cli, 0, "%s", text);
+    watch_say(self->watch, text);
 }
 
 int
@@ -158,6 +161,7 @@ remote_follow(struct remote *self, const struct local_request *request,
         .from = request->from,
         .watch = request->watch,
         .quiet = quiet,
+        .leave = self->leave,
         .interrupt_fd = request->interrupt_fd,
         .patience = self->place == REMOTE_BROKER ? PATIENCE : 0,
         .lost = on_lost,

@@ -7,6 +7,7 @@
 #define CLI_REMOTE_H
 
 #include "cli/cli.h"
+#include "cli/watch.h"
 #include "lib/client.h"
 #include "lib/cluster.h"
 #include "lib/runs.h"
@@ -22,8 +23,10 @@ struct remote {
     const struct args *args;
     enum remote_place place;
     struct cluster *cluster;
-    struct runs *runs; /* the broker's */
-    uint64_t run;      /* 0: not begun */
+    struct runs *runs;   /* the broker's */
+    uint64_t run;        /* 0: not begun */
+    bool leave;          /* an interrupt only ends the following */
+    struct watch *watch; /* that shows the run; borrowed */
 };
 
 /* What the command line and the configuration come to. */

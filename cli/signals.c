@@ -16,7 +16,7 @@ static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 /* A handler has no other way to know anything. */
 static struct {
     int pipe[2];
-    int say;
+    int say; /* -1: nothing is said */
     volatile sig_atomic_t count;
     volatile sig_atomic_t first;
     struct sigaction before[NWATCHED];
@@ -36,14 +36,14 @@ on_signal(int signal)
     int saved = errno;
 
     state.count++;
-    if (state.count == 1) {
+    if (state.count == 1)
         state.first = signal;
+    if (state.count == 1 && state.say >= 0)
         say(local_in_call ? "\ncancelling when the function in this process "
                             "returns; again ends it now\n"
                           : "\ncancelling; again kills\n");
-    }
     if (write(state.pipe[1], "", 1) < 0 || state.count > 2 ||
-        (state.count > 1 && local_in_call))
+        (state.count > 1 && (local_in_call || state.say < 0)))
         _exit(128 + signal);
     errno = saved;
 }
@@ -56,7 +56,7 @@ signals_begin(const struct term *term, int *fd, struct err *err)
 
     if (pipe2(state.pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return err_system(err, "can't make a pipe");
-    state.say = term->fd;
+    state.say = term ? term->fd : -1;
     state.count = state.first = 0;
     (void)sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < NWATCHED; i++)

@@ -6,6 +6,8 @@
  * byte in a pipe that the executor reads. A C function in this process can't be
  * ended from outside: the second then ends the program at once, and the store
  * shows the run as interrupted.
+ *
+ * Who only looks on is left by the first, and ended by the second.
  */
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
@@ -15,7 +17,7 @@
 
 /*
  * From now on: signals are bytes to be read from *fd. What is said about them
- * goes to `term`. One at a time in a process.
+ * goes to `term`; NULL: for who only looks on. One at a time in a process.
  */
 int signals_begin(const struct term *term, int *fd, struct err *err);
 /* The signal that came first, or 0. */

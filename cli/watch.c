@@ -368,6 +368,24 @@ begin(struct watch *self, const struct run_change *change)
         open_get(&self->open, change->id)->started = span_mono();
 }
 
+/* Of a short attempt of a cluster's often only the end is recorded. */
+static void
+tell_begun(struct watch *self, const struct run *run,
+           const struct run_change *change)
+{
+    const struct run_change begun = {
+        .id = change->id, .state = PLAN_RUNNING, .attempt = change->attempt};
+
+    if (change->attempt == 0 || change->kept ||
+        change->state == PLAN_CANCELLED || !is_told(self, &begun) ||
+        (change->state != PLAN_RETRYING && !plan_state_is_final(change->state)))
+        return;
+    if (open_find(&self->open, change->id))
+        return;
+    begin(self, &begun);
+    put_outcome(self, run, &begun);
+}
+
 /* All that it wrote has come. */
 static void
 complete(struct watch *self, const struct run *run, struct plan_id id)
@@ -408,10 +426,12 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
         *map = (struct watch_map){
             .n = plan_children(run_plan(run), change->id.task),
             .started = span_mono()};
-    if (change->state == PLAN_RUNNING)
+    if (change->state == PLAN_RUNNING) {
         begin(self, change);
-    if (change->state != PLAN_RUNNING)
+    } else {
+        tell_begun(self, run, change);
         complete(self, run, change->id);
+    }
     self->kept += change->kept;
     if (self->nfailure > 0)
         forget_failure(self, change->id);
@@ -485,6 +505,15 @@ watch_calls(struct watch *self)
                                 .output = on_output,
                                 .tick = on_tick,
                                 .ctx = self};
+}
+
+void
+watch_say(struct watch *self, const char *text)
+{
+    buf_printf(&self->out, "%s: ", self->cli->name);
+    term_put(&self->cli->err, &self->out, STYLE_PLAIN, text);
+    buf_char(&self->out, '\n');
+    flush(self);
 }
 
 void

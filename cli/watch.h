@@ -74,6 +74,9 @@ void watch_release(struct watch *self);
 /* What local_run is to call; valid as long as self. */
 struct local_watch watch_calls(struct watch *self);
 
+/* A line of leat's own, above the bar. */
+void watch_say(struct watch *self, const char *text);
+
 /* Take the bar away and complete all lines: the run is over. */
 void watch_end(struct watch *self);
 

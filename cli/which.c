@@ -18,13 +18,22 @@ which_release(struct which *self)
 }
 
 int
+which_needs_broker(const struct cli *cli)
+{
+    return cli->config.broker
+               ? EXIT_OK
+               : cli_usage(cli, "needs a broker: name one with --broker "
+                                "ADDRESS, LEAT_BROKER or in config.yaml");
+}
+
+int
 which_broker(const struct cli *cli, struct client **ret)
 {
+    int code = which_needs_broker(cli);
     struct err err;
 
-    if (!cli->config.broker)
-        return cli_usage(cli, "needs a broker: name one with --broker ADDRESS, "
-                              "LEAT_BROKER or in config.yaml");
+    if (code != EXIT_OK)
+        return code;
     return client_open(ret, cli->config.broker, &err) < 0 ? cli_error(cli, &err)
                                                           : EXIT_OK;
 }

@@ -25,7 +25,9 @@
  */
 int which_open(const struct cli *cli, enum store_mode mode, struct runs **ret);
 
-/* The broker's only; what is asked for makes no sense without. */
+/* What makes no sense without a broker is refused. */
+int which_needs_broker(const struct cli *cli);
+/* ... and the broker's connection. */
 int which_broker(const struct cli *cli, struct client **ret);
 
 struct which {
