@@ -13,6 +13,9 @@
 
 #define TICK (100 * SPAN_MS)
 #define LOOK SPAN_MS /* between looks at interrupts while functions run */
+/* A command may be over by then: a commit each costs a tenth of /bin/true, and
+ * some share one before it is due. */
+#define SHORT (2 * SPAN_MS)
 
 /* ---- what the run tells ---- */
 
@@ -166,14 +169,20 @@ tick(struct local *self, int64_t now)
     watch->tick(watch->ctx, self->run);
 }
 
+static bool
+is_pending(const struct local *self)
+{
+    return self->request->store && !self->broken &&
+           store_due(self->request->store) < SPAN_NEVER;
+}
+
 /* Commit what has been due at that moment; before SPAN_NEVER, all there is. */
 static void
 flush_due(struct local *self, int64_t when)
 {
     struct err err;
 
-    if (self->request->store && !self->broken &&
-        store_due(self->request->store) <= when &&
+    if (is_pending(self) && store_due(self->request->store) <= when &&
         store_flush(self->request->store, &err) < 0)
         local_break(self, &err);
 }
@@ -204,8 +213,9 @@ see_to_times(struct local *self, int64_t now, int64_t until)
 }
 
 static int
-poll_once(const struct local *self, int64_t wait)
+poll_until(const struct local *self, int64_t until, int64_t now)
 {
+    int64_t wait = until > now ? until - now : 0;
     struct pollfd fds[2] = {
         {.fd = self->carrier ? carrier_fd(self->carrier) : -1,
          .events = POLLIN},
@@ -213,7 +223,7 @@ poll_once(const struct local *self, int64_t wait)
     };
     struct timespec ts = {wait / SPAN_SECOND, wait % SPAN_SECOND * 1000};
 
-    if (ppoll(fds, 2, wait < 0 ? NULL : &ts, NULL) < 0)
+    if (ppoll(fds, 2, until == SPAN_NEVER ? NULL : &ts, NULL) < 0)
         return 0;
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 }
@@ -222,14 +232,16 @@ enum carry_step
 local_wait(struct local *self, int64_t until, struct carry_done *done)
 {
     int64_t now = span_mono();
+    int64_t first;
     int ready;
 
     until = see_to_times(self, now, until);
-    ready = poll_once(self, 0);
-    if (ready == 0 && until > now) {
+    first = is_pending(self) ? sooner(until, now + SHORT) : until;
+    ready = poll_until(self, first, now);
+    if (ready == 0 && until > first) {
         /* The task is at work: commit now what would be due only later. */
         flush_due(self, SPAN_NEVER - 1);
-        ready = poll_once(self, until == SPAN_NEVER ? -1 : until - now);
+        ready = poll_until(self, until, span_mono());
     }
     if (ready & 2)
         read_interrupts(self);
