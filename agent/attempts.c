@@ -90,13 +90,16 @@ drop(struct attempts *self, struct attempt *attempt)
 }
 
 /* Who carries the same attempt out elsewhere, or again, first says something at
- * another time. */
+ * another time. What handlers write is never sent again, and must not be taken
+ * for that of their attempt. */
 static uint32_t
 origin_of(struct attempt *attempt)
 {
     uint64_t x = ((uint64_t)span_wall() ^ (uint64_t)attempt->own << 32) *
                  UINT64_C(0x9e3779b97f4a7c15);
 
+    if (attempt->work->spec->handlers)
+        return 0;
     if (attempt->origin == 0)
         attempt->origin = (uint32_t)((x >> 32) % LIMIT_ORIGIN) | 1;
     return attempt->origin;
@@ -223,7 +226,11 @@ make_call(struct attempts *self, struct attempt *attempt)
 
     if (!spec->program || spec->nprogram == 0) {
         fail_call(self, attempt, PLAN_CRASHED, REFUSED_PROGRAM,
-                  "it calls a C function, and no program came with its run");
+                  spec->handlers
+                      ? "it has state handlers, and no program came with its "
+                        "run"
+                      : "it calls a C function, and no program came with its "
+                        "run");
         return;
     }
     if (work_program_is_hash(spec->program, spec->nprogram))

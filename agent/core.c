@@ -69,7 +69,7 @@ check_task(const struct agent *self, const struct lane_task *task,
     if (agent_entry_by_ticket(self, task->ticket) != NONE)
         return err_set(err, ERR_INVALID, "ticket %u was given out twice",
                        task->ticket);
-    if (is_held(self, key, held))
+    if (!task->work->spec->handlers && is_held(self, key, held))
         return err_set(err, ERR_INVALID,
                        "an attempt was given out twice: run %llu task %u "
                        "child %d attempt %u",
@@ -101,10 +101,12 @@ agent_task(struct agent *self, const struct lane_task *task, int64_t now,
     entry = &self->entries[i];
     entry->ticket = task->ticket;
     entry->exclusive = work->spec->exclusive;
+    entry->handlers = work->spec->handlers;
     entry->work = work;
     entry->held = held;
     agent_name_add(self, BY_TICKET, i, task->ticket);
-    agent_name_add(self, BY_ATTEMPT, i, key);
+    if (!entry->handlers)
+        agent_name_add(self, BY_ATTEMPT, i, key);
     self->idle_since = SPAN_NEVER;
     self->idle_over = false;
     enqueue(self, i);

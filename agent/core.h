@@ -98,7 +98,8 @@ void agent_lost_broker(struct agent *self, int64_t now);
  * A task: *work, with its spec and all else, is lent until the effect forget.
  * On failure it is not taken. A ticket or an attempt that is held already, no
  * session, or input that makes no sense is ERR_INVALID: the edge says hello
- * again. What can never have room here ends as REFUSED_SHORT.
+ * again. What can never have room here ends as REFUSED_SHORT. State handlers
+ * (spec->handlers) are no attempt: they end with the session, and are not held.
  */
 int agent_task(struct agent *self, const struct lane_task *task, int64_t now,
                struct err *err);

@@ -54,6 +54,7 @@ struct entry {
     bool cancelled; /* ... before it began: then it does not begin again */
     bool fenced;
     bool exclusive;
+    bool handlers;         /* not an attempt; of this session only */
     uint32_t next, before; /* in its chain */
     uint64_t order;        /* of arrival */
     struct request *request;
@@ -81,6 +82,7 @@ struct request {
 struct measure {
     uint64_t run;
     uint32_t task;
+    bool handlers;
     int64_t mean; /* see span_follow */
 };
 

@@ -47,6 +47,8 @@ kind_of(const struct work *work)
 
     if (spec->kind != FLOW_CALL)
         return ROOM_COMMAND;
+    if (spec->handlers)
+        return ROOM_SHORT;
     if (spec->when || work->creates || spec->timeout > 0 ||
         spec->nresource > 0 || spec->exclusive || spec->at_most_once)
         return ROOM_CALL;
@@ -163,6 +165,7 @@ measure_of(const struct agent *self, const struct entry *entry)
     uint64_t key = entry->held.run * UINT64_C(0x9e3779b97f4a7c15);
 
     key = (key >> 32) + entry->held.id.task;
+    key += entry->handlers ? MEASURES / 2 : 0;
     return &self->measures[key % MEASURES];
 }
 
@@ -173,7 +176,7 @@ measured(const struct agent *self, const struct entry *entry)
 
     if (measure->run != entry->held.run ||
         measure->task != entry->held.id.task ||
-        measure->mean == 0)
+        measure->handlers != entry->handlers || measure->mean == 0)
         return ROOM_UNKNOWN;
     return measure->mean;
 }
@@ -188,7 +191,8 @@ agent_queue_measure(struct agent *self, uint32_t i, const struct result *result)
     if (entry->request->kind != ROOM_SHORT)
         return;
     if (measured(self, entry) == ROOM_UNKNOWN)
-        *measure = (struct measure){entry->held.run, entry->held.id.task, 0};
+        *measure = (struct measure){entry->held.run, entry->held.id.task,
+                                    entry->handlers, 0};
     measure->mean =
         span_follow(measure->mean, result->ended - result->started, WEIGHT);
 }

@@ -65,9 +65,29 @@ hold(struct agent *self, uint32_t i, enum held_phase phase)
     self->held_own[self->nheld++] = agent_entry_own(self, i);
 }
 
+/* The broker asks anew, perhaps elsewhere. */
+static void
+forget_handlers(struct agent *self)
+{
+    for (uint32_t i = 0; i < self->nentry; i++) {
+        struct entry *entry = &self->entries[i];
+
+        if (entry->phase == FREE || !entry->handlers || entry->ticket == 0)
+            continue;
+        agent_entry_disown(self, i);
+        if (entry->phase == STARTED)
+            self->effects.stop(self->effects.ctx, agent_entry_own(self, i),
+                               true);
+        else
+            agent_entry_free(self, i);
+    }
+}
+
 static void
 leave_session(struct agent *self, int64_t now)
 {
+    if (self->in_session)
+        forget_handlers(self);
     if (self->in_session || self->alone_since > now)
         self->alone_since = now;
     self->in_session = false;

@@ -13,6 +13,52 @@
 #define ACK_MANY  1024
 #define ACK_BYTES (1u << 20)
 
+/* ---- what must wait ---- */
+
+/*
+ * A result whose change of state is not made yet, for its handlers are asked,
+ * is recorded nowhere: its agent keeps it, and all that came after it.
+ */
+void
+broker_acks_hold(struct broker *self, broker_session session, uint64_t number)
+{
+    struct peer *peer = broker_peer_find(self, session);
+
+    if (!peer)
+        return;
+    peer->open = mem_grow(peer->open, &peer->cap_open, peer->nopen + 1,
+                          sizeof *peer->open);
+    peer->open[peer->nopen++] = number;
+}
+
+void
+broker_acks_let_go(struct broker *self, broker_session session, uint64_t number)
+{
+    struct peer *peer = session ? broker_peer_find(self, session) : NULL;
+    size_t i = 0;
+
+    while (peer && i < peer->nopen && peer->open[i] != number)
+        i++;
+    if (!peer || i == peer->nopen)
+        return;
+    memmove(peer->open + i, peer->open + i + 1,
+            (peer->nopen - i - 1) * sizeof *peer->open);
+    peer->nopen--;
+}
+
+/* What has come so far and may be acknowledged. */
+static struct ack
+come_of(const struct peer *peer)
+{
+    struct ack ack = peer->got;
+
+    if (peer->nopen > 0)
+        ack.number = peer->open[0] - 1;
+    return ack;
+}
+
+/* ---- acknowledgements ---- */
+
 /* What has come so far is safe when that group is. */
 void
 broker_acks_note(struct broker *self, uint64_t group)
@@ -22,7 +68,7 @@ broker_acks_note(struct broker *self, uint64_t group)
         struct ack come = {0};
 
         if (peer)
-            come = peer->got;
+            come = come_of(peer);
         if (!peer || (come.number == peer->noted.number &&
                       come.output == peer->noted.output))
             continue;

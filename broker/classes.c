@@ -151,6 +151,18 @@ init_class(struct life *life, struct class *class, const struct flow_task *task)
                    class->nlimit == 0 && o->nwhere == 0 && !o->exclusive;
 }
 
+/* Handlers take as much as a function that asks for nothing. */
+static void
+init_handlers(struct class *class)
+{
+    static const struct flow_options none;
+
+    *class = (struct class){.options = &none, .program = true, .plain = true};
+    class->needs = mem_alloc(1, sizeof *class->needs);
+    class->needs[0] = (struct need){RESOURCE_CPUS, 1000000};
+    class->nneed = 1;
+}
+
 /* Descriptions of the classes so far, to find them again. */
 struct found {
     struct names names;
@@ -198,6 +210,11 @@ broker_classes_init(struct life *life)
             life->class_of[t] = find_class(life, &found, task);
         last = task;
     }
+    if (life->handled) {
+        life->classes = mem_grow(life->classes, &found.cap, life->nclass + 1,
+                                 sizeof *life->classes);
+        init_handlers(&life->classes[life->nclass]);
+    }
     if (life->nclass > 0)
         run_set_classes(life->run, life->class_of, life->nclass);
     life->limit_used = mem_alloc(flow->nlimit, sizeof *life->limit_used);
@@ -211,7 +228,9 @@ broker_classes_init(struct life *life)
 void
 broker_classes_release(struct life *life)
 {
-    for (uint32_t i = 0; i < life->nclass; i++) {
+    uint32_t n = life->classes ? life->nclass + life->handled : 0;
+
+    for (uint32_t i = 0; i < n; i++) {
         free(life->classes[i].needs);
         free(life->classes[i].limits);
     }

@@ -33,6 +33,8 @@ broker_destroy(struct broker **self_p)
 
     if (!self)
         return;
+    for (uint32_t p = 0; p < self->npeer; p++)
+        broker_asks_forget(self->peers[p]);
     while ((life = TAILQ_FIRST(&self->lives)))
         broker_life_destroy(&life);
     for (uint32_t p = 0; p < LIMIT_AGENTS; p++)

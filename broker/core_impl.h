@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * core_impl - what the parts of the broker's core share: core.c turns it all,
- * lives.c and attempts.c have the runs, ledger.c the tickets; hello.c, agents.c, loss.c and
- * aside.c have the sessions; classes.c what asks for the same, schedule.c who
+ * lives.c and attempts.c have the runs, handlers.c what their handlers are asked,
+ * ledger.c the tickets; hello.c, agents.c, acks.c, loss.c and aside.c have the sessions; classes.c what asks for the same, schedule.c who
  * gets what, why.c and impossible.c the reasons. Nobody else includes this.
  */
 #ifndef BROKER_CORE_IMPL_H
@@ -65,6 +65,24 @@ struct crash {
     uint32_t n;
 };
 
+/*
+ * A change of state that the handlers of a task are to be asked about, by an
+ * agent: waiting here, or with a ticket. What became of it meanwhile the run
+ * knows.
+ */
+struct ask {
+    TAILQ_ENTRY(ask) link; /* of those that wait */
+    struct plan_id id;
+    uint32_t attempt;
+    enum plan_state state; /* that is proposed */
+    /* The result that it comes from, which is not acknowledged before. */
+    bool has_result;
+    struct result result;   /* without value and cause; its cwd is owned */
+    broker_session session; /* ... that told it; 0: none */
+    uint64_t number;
+};
+TAILQ_HEAD(asks, ask);
+
 /* A run in hand. It lives at least as long as tickets and leases name it. */
 struct life {
     TAILQ_ENTRY(life) link; /* in the order they began */
@@ -79,7 +97,10 @@ struct life {
     struct work_spec spec; /* of the last task: children in a row share it */
     uint32_t *class_of;    /* by task */
     struct class *classes;
-    uint32_t nclass;
+    uint32_t nclass;  /* of tasks; behind them that of handlers */
+    bool handled;     /* some task has handlers */
+    struct asks asks; /* those that wait */
+    uint32_t nask;
     uint32_t *limit_used; /* by the flow's limits */
     uint32_t inflight;    /* tickets and leases */
     struct crash *crashes;
@@ -98,6 +119,8 @@ struct life {
     /* What the result of an instance that is being reported adds to it. */
     struct plan_id reported;
     const struct result *result;
+    broker_session teller; /* who told it, with which number; 0: nobody */
+    uint64_t told;
 };
 TAILQ_HEAD(lives, life);
 
@@ -109,6 +132,7 @@ enum phase {
 
 struct ticket {
     struct life *life; /* NULL: free */
+    struct ask *ask;   /* owned: handlers are asked; NULL: an attempt */
     struct plan_id id;
     uint32_t attempt;
     uint32_t class;
@@ -140,6 +164,8 @@ struct peer {
     struct ack got, noted; /* so far; the last with a group */
     struct ack *acks;
     size_t nack, cap_ack;
+    uint64_t *open; /* results whose changes are pending, ascending */
+    size_t nopen, cap_open;
     struct ack acked; /* so far */
     int64_t acked_at; /* when it was */
     struct ticket *tickets;
@@ -242,12 +268,38 @@ void broker_life_started(struct life *self, struct plan_id id,
 bool broker_life_work(struct life *self, struct plan_id id, struct work *work,
                       int64_t now);
 
+/* ---- handlers.c ---- */
+
+/* A hook of the run. */
+enum plan_state broker_life_handle(void *ctx, struct run_change *change);
+/* The first that waits, out of the queue; NULL: there is none (any more). */
+struct ask *broker_ask_take(struct life *life);
+/* It was not answered, and nobody is to blame. Takes it. */
+void broker_ask_again(struct life *life, struct ask *ask);
+/* What came back. Takes it. */
+void broker_ask_result(struct life *life, struct ask *ask,
+                       const struct result *result);
+/* Nobody who is there can run the program. */
+void broker_asks_refuse(struct life *life, const char *cause);
+/* The run was cancelled: what waits is as it was proposed. */
+void broker_asks_cancel(struct life *life);
+bool broker_ask_is_pending(const struct life *life, const struct ask *ask);
+/* To the agent that it has a ticket of. */
+void broker_ask_send(struct broker *self, struct peer *peer,
+                     const struct ticket *t);
+void broker_ask_destroy(struct life *life, struct ask **ask_p);
+/* Those that an agent (or NULL) has tickets of, at the end of all. */
+void broker_asks_forget(const struct peer *peer);
+
 /* ---- ledger.c ---- */
 
 /* NULL: it has as many as can be. Valid until the next. */
 struct ticket *broker_ticket_add(struct peer *peer, struct life *life,
                                  struct plan_id id, uint32_t attempt,
                                  enum phase phase, int64_t now);
+/* Takes the ask, if there is a place. */
+struct ticket *broker_ticket_add_ask(struct peer *peer, struct life *life,
+                                     struct ask *ask, int64_t now);
 struct ticket *broker_ticket_find(const struct peer *peer, uint32_t number);
 uint32_t broker_ticket_number(const struct peer *peer, const struct ticket *t);
 void broker_ticket_remove(struct broker *self, struct peer *peer,
@@ -278,6 +330,11 @@ enum broker_agent_state broker_peer_state(const struct peer *self);
 
 /* ---- acks.c ---- */
 
+/* The result must not be acknowledged yet; now it may be. */
+void broker_acks_hold(struct broker *self, broker_session session,
+                      uint64_t number);
+void broker_acks_let_go(struct broker *self, broker_session session,
+                        uint64_t number);
 void broker_acks_note(struct broker *self, uint64_t group);
 /* Returns when to ask again. */
 int64_t broker_acks_send(struct broker *self, int64_t now);

@@ -59,6 +59,7 @@ broker_peer_destroy(struct peer **self_p)
     free(self->rooms);
     free(self->tickets);
     free(self->acks);
+    free(self->open);
     free(self->aside);
     free(self);
     *self_p = NULL;
@@ -227,6 +228,8 @@ list_own(const struct peer *old, size_t *n)
          i = old->tickets[i].after) {
         const struct ticket *t = &old->tickets[i];
 
+        if (t->ask) /* is ended with the session */
+            continue;
         list[(*n)++] = (struct own){t->life->id, t->id, t->attempt,
                                     broker_ticket_number(old, t)};
     }

@@ -32,7 +32,7 @@ broker_ticket_find(const struct peer *peer, uint32_t number)
 }
 
 static struct ticket *
-take_place(struct peer *peer)
+take_place(struct peer *peer, const struct ticket *of)
 {
     struct ticket *t;
     uint16_t nth;
@@ -47,7 +47,9 @@ take_place(struct peer *peer)
         peer->free = t->after;
     }
     nth = (uint16_t)(t->nth + 1);
-    *t = (struct ticket){.nth = nth ? nth : 1, .after = NO_TICKET};
+    *t = *of;
+    t->nth = nth ? nth : 1;
+    t->after = NO_TICKET;
     return t;
 }
 
@@ -64,25 +66,20 @@ count(struct peer *peer, const struct ticket *t, uint32_t sign)
         peer->nrecalled += sign;
 }
 
-struct ticket *
-broker_ticket_add(struct peer *peer, struct life *life, struct plan_id id,
-                  uint32_t attempt, enum phase phase, int64_t now)
+/* What it is of is in *of. */
+static struct ticket *
+add(struct peer *peer, const struct ticket *of)
 {
-    struct class *class = &life->classes[life->class_of[id.task]];
+    struct life *life = of->life;
+    struct class *class = &life->classes[of->class];
     struct ticket *t;
     uint32_t place;
 
     if (peer->free == NO_TICKET && peer->nticket == PLACES)
         return NULL;
-    t = take_place(peer);
+    t = take_place(peer, of);
     place = (uint32_t)(t - peer->tickets);
-    t->life = life;
-    t->id = id;
-    t->attempt = attempt;
-    t->class = life->class_of[id.task];
-    t->phase = (uint8_t)phase;
     t->slow = !class->plain || !broker_class_is_short(class);
-    t->given = now;
     t->before = peer->last;
     if (peer->last == NO_TICKET)
         peer->first = place;
@@ -94,6 +91,39 @@ broker_ticket_add(struct peer *peer, struct life *life, struct plan_id id,
     broker_class_occupy(life, class, peer, 1);
     class->told = false; /* somebody can run it */
     return t;
+}
+
+struct ticket *
+broker_ticket_add(struct peer *peer, struct life *life, struct plan_id id,
+                  uint32_t attempt, enum phase phase, int64_t now)
+{
+    const struct ticket of = {
+        .life = life,
+        .id = id,
+        .attempt = attempt,
+        .class = life->class_of[id.task],
+        .phase = (uint8_t)phase,
+        .given = now,
+    };
+
+    return add(peer, &of);
+}
+
+struct ticket *
+broker_ticket_add_ask(struct peer *peer, struct life *life, struct ask *ask,
+                      int64_t now)
+{
+    const struct ticket of = {
+        .life = life,
+        .ask = ask,
+        .id = ask->id,
+        .attempt = ask->attempt,
+        .class = life->nclass,
+        .phase = PHASE_SENT,
+        .given = now,
+    };
+
+    return add(peer, &of);
 }
 
 void
@@ -171,9 +201,13 @@ take_back(struct broker *self, struct peer *peer, struct ticket *t)
 {
     struct life *life = t->life;
     struct plan_id id = t->id;
+    struct ask *ask = t->ask;
 
     broker_ticket_remove(self, peer, t);
-    broker_life_give_back(life, id);
+    if (ask)
+        broker_ask_again(life, ask);
+    else
+        broker_life_give_back(life, id);
 }
 
 void
@@ -233,7 +267,8 @@ broker_started(struct broker *self, broker_session agent, uint32_t ticket,
     if (t->phase != PHASE_RUNNING) {
         broker_ticket_began(peer, t);
         t->given = now;
-        broker_life_started(t->life, t->id, t->attempt);
+        if (!t->ask)
+            broker_life_started(t->life, t->id, t->attempt);
     }
     return true;
 }
@@ -255,27 +290,33 @@ broker_given_back(struct broker *self, broker_session agent, uint32_t ticket,
     return true;
 }
 
+/* Once: a whole window of them comes back. */
 static void
-refuse(struct broker *self, struct peer *peer, const struct ticket *ticket,
-       const struct result *result, int64_t now)
+note_refusal(struct life *life, const struct peer *peer, const char *cause)
 {
-    struct ticket t = *ticket;
-    struct life *life = t.life;
-
-    broker_ticket_remove(self, peer, broker_ticket_find(peer, result->ticket));
-    if (result->refused == REFUSED_PROGRAM) {
+    if (!broker_is_refused(life, peer)) {
         life->refusals = mem_grow(life->refusals, &life->cap_refusal,
                                   life->nrefusal + 1, sizeof *life->refusals);
         life->refusals[life->nrefusal++] = (struct refusal){peer->session};
-        free(life->refused);
-        life->refused =
-            mem_dup(result->cause ? result->cause : "its program can't be run");
+    }
+    free(life->refused);
+    life->refused = mem_dup(cause ? cause : "its program can't be run");
+}
+
+static void
+refuse(struct broker *self, struct peer *peer, struct ticket *t,
+       const struct result *result, int64_t now)
+{
+    struct life *life = t->life;
+
+    if (result->refused == REFUSED_PROGRAM) {
+        note_refusal(life, peer, result->cause);
         self->fit_version++;
     } else {
         peer->pause_until = now + SPAN_SECOND;
     }
     self->counts.requeued++;
-    broker_life_give_back(life, t.id);
+    take_back(self, peer, t);
 }
 
 /* It was ended, and not because somebody asked for that here. */
@@ -295,12 +336,35 @@ measure(struct peer *peer, const struct ticket *t, const struct result *result)
     peer->finished++;
 }
 
+/* What its ticket was of has come to an end. */
+static void
+report(const struct peer *peer, const struct ticket *was, uint64_t number,
+       const struct result *result, int64_t now)
+{
+    struct life *life = was->life;
+    struct result known = *result;
+
+    if (was->ask) {
+        broker_ask_result(life, was->ask, result);
+        return;
+    }
+    if (is_ended_by_agent(was, result)) {
+        broker_life_lost(life, was->id, peer->info.name, !peer->draining, now);
+        return;
+    }
+    if (!plan_state_is_final(known.state) && known.state != PLAN_RETRYING)
+        known.state = PLAN_CRASHED;
+    life->teller = peer->session;
+    life->told = number;
+    broker_life_report(life, was->id, &known, now);
+    life->teller = 0;
+}
+
 bool
 broker_result(struct broker *self, broker_session agent, uint64_t number,
               const struct result *result, int64_t now)
 {
     struct peer *peer = broker_peer_find(self, agent);
-    struct result known = *result;
     struct ticket *t;
     struct ticket was;
 
@@ -317,18 +381,12 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     }
     if (number > 0) {
         measure(peer, t, result);
-        broker_peer_judge(self, peer, t, result, now);
+        if (!t->ask)
+            broker_peer_judge(self, peer, t, result, now);
     }
     was = *t;
     broker_ticket_remove(self, peer, t);
-    if (is_ended_by_agent(&was, result)) {
-        broker_life_lost(was.life, was.id, peer->info.name, !peer->draining,
-                         now);
-        return true;
-    }
-    if (!plan_state_is_final(known.state) && known.state != PLAN_RETRYING)
-        known.state = PLAN_CRASHED;
-    broker_life_report(was.life, was.id, &known, now);
+    report(peer, &was, number, result, now);
     return true;
 }
 

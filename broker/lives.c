@@ -23,11 +23,16 @@ void
 broker_life_destroy(struct life **self_p)
 {
     struct life *self = *self_p;
+    struct ask *ask;
 
     if (!self)
         return;
     TAILQ_REMOVE(&self->broker->lives, self, link);
     self->broker->nlife--;
+    while ((ask = TAILQ_FIRST(&self->asks))) {
+        TAILQ_REMOVE(&self->asks, ask, link);
+        broker_ask_destroy(self, &ask);
+    }
     run_destroy(&self->run);
     broker_classes_release(self);
     flow_destroy(&self->flow);
@@ -137,6 +142,10 @@ broker_run_begin(struct broker *self, const struct broker_run *run, int64_t now,
     life->broker = self;
     life->id = run->id;
     life->flow = run->flow;
+    life->handled = flow_has_handlers(run->flow);
+    if (life->handled)
+        hooks.handle = broker_life_handle;
+    TAILQ_INIT(&life->asks);
     TAILQ_INSERT_TAIL(&self->lives, life, link);
     self->nlife++;
     if (self->nlife > LIMIT_ACTIVE_RUNS) {
@@ -246,16 +255,19 @@ broker_life_cancel(struct life *self, bool at_once, int64_t now)
         self->cancelled = true;
         run_cancel(self->run);
         broker_leases_drop(self->broker, self, NULL);
+        broker_asks_cancel(self);
     }
     each_ticket(self, NULL, at_once ? kill_ticket : cancel_ticket, now);
 }
 
+/* Ends of what ran are still to be handled. */
 static void
 recall_ticket(struct life *self, struct peer *peer, struct ticket *t,
               int64_t now)
 {
     (void)now;
-    broker_ticket_recall(self->broker, peer, t);
+    if (!t->ask || !broker_ask_is_pending(self, t->ask))
+        broker_ticket_recall(self->broker, peer, t);
 }
 
 void

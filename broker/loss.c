@@ -93,6 +93,18 @@ broker_leases_tick(struct broker *self, int64_t now)
 
 /* ---- loss ---- */
 
+/* Nobody is to blame if handlers were asked: others will be. */
+static void
+lose_ask(struct broker *self, struct peer *peer, struct ticket *ticket)
+{
+    struct life *life = ticket->life;
+    struct ask *ask = ticket->ask;
+
+    broker_ticket_remove(self, peer, ticket);
+    self->counts.requeued++;
+    broker_ask_again(life, ask);
+}
+
 /*
  * What becomes of an attempt that an agent does not hold any more. What was
  * sent but is not known to have begun may have, which matters if it must not
@@ -110,6 +122,10 @@ broker_ticket_lose(struct broker *self, struct peer *peer,
     bool leased = o->exclusive && sent && why == LOSS_AGENT &&
                   !t.life->cancelled && !run_is_stopping(t.life->run, t.id);
 
+    if (t.ask) {
+        lose_ask(self, peer, ticket);
+        return;
+    }
     if (leased)
         add_lease(self, peer, &t, begun, now);
     broker_ticket_remove(self, peer, ticket);

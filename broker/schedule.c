@@ -22,28 +22,39 @@ fail_refused(struct life *life, uint32_t class, int64_t now)
 {
     struct plan_id id;
 
-    while (run_take(life->run, class, &id))
-        broker_life_end_as(life, id, PLAN_FAILED, life->refused, now);
+    if (class == life->nclass)
+        broker_asks_refuse(life, life->refused);
+    else
+        while (run_take(life->run, class, &id))
+            broker_life_end_as(life, id, PLAN_FAILED, life->refused, now);
     life->unsettled = true;
 }
 
-/* Look at what has become ready: is there anybody for it at all? */
+/* Is there anybody for it at all? */
+static void
+look_at_class(struct life *life, uint32_t c, int64_t now)
+{
+    struct class *class = &life->classes[c];
+
+    if (broker_class_has_fit(life, class))
+        class->unfit = 0;
+    else if (life->nrefusal > 0 && broker_class_is_refused(life, class))
+        fail_refused(life, c, now);
+    else if (class->unfit < life->broker->agents_since)
+        class->unfit = now;
+}
+
+/* Look at what has become ready. */
 static void
 look_at_classes(struct life *life, int64_t now)
 {
     const struct plan *plan = run_plan(life->run);
 
     for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
-         c = plan_next_class(plan, c + 1)) {
-        struct class *class = &life->classes[c];
-
-        if (broker_class_has_fit(life, class))
-            class->unfit = 0;
-        else if (life->nrefusal > 0 && broker_class_is_refused(life, class))
-            fail_refused(life, c, now);
-        else if (class->unfit < life->broker->agents_since)
-            class->unfit = now;
-    }
+         c = plan_next_class(plan, c + 1))
+        look_at_class(life, c, now);
+    if (life->nask > 0)
+        look_at_class(life, life->nclass, now);
 }
 
 static void
@@ -57,10 +68,10 @@ list_ready(struct broker *self, int64_t now)
     TAILQ_FOREACH(life, &self->lives, link) {
         if (life->unsettled || life->wake <= now) {
             broker_life_settle(life, now);
-            if (life->step == RUN_START)
+            if (life->step == RUN_START || life->nask > 0)
                 look_at_classes(life, now);
         }
-        if (life->step == RUN_START)
+        if (life->step == RUN_START || life->nask > 0)
             self->ready[self->nready++] = life;
     }
 }
@@ -163,7 +174,8 @@ has_room(struct life *life, uint32_t c, const struct peer *only,
     return *peer != NULL;
 }
 
-/* The class of which the first comes first. PLAN_NONE: there is none. */
+/* The class of which the first comes first, handlers before all others, for
+ * they hold things up. PLAN_NONE: there is none. */
 static uint32_t
 choose_class(struct life *life, const struct peer *only, struct peer **peer)
 {
@@ -172,6 +184,8 @@ choose_class(struct life *life, const struct peer *only, struct peer **peer)
     uint32_t best = PLAN_NONE;
     uint32_t place = PLAN_NONE;
 
+    if (life->nask > 0 && has_room(life, life->nclass, only, peer))
+        return life->nclass;
     for (uint32_t c = plan_next_class(plan, 0); c != PLAN_NONE;
          c = plan_next_class(plan, c + 1)) {
         uint32_t first;
@@ -222,8 +236,25 @@ held_until(const struct life *life, const struct class *class)
 }
 
 static void
-hand_out(struct broker *self, struct life *life, uint32_t c, struct peer *peer,
-         int64_t now)
+hand_out_ask(struct broker *self, struct life *life, struct peer *peer,
+             int64_t now)
+{
+    struct ask *ask = broker_ask_take(life);
+    struct ticket *t = NULL;
+
+    if (!ask)
+        return;
+    t = broker_ticket_add_ask(peer, life, ask, now);
+    if (!t) {
+        broker_ask_again(life, ask);
+        return;
+    }
+    broker_ask_send(self, peer, t);
+}
+
+static void
+hand_out_task(struct broker *self, struct life *life, uint32_t c,
+              struct peer *peer, int64_t now)
 {
     const struct class *class = &life->classes[c];
     const struct flow_options *o;
@@ -260,6 +291,16 @@ hand_out(struct broker *self, struct life *life, uint32_t c, struct peer *peer,
                              self->nstoring + 1, sizeof *self->storing);
     self->storing[self->nstoring++] = (struct storing){
         peer->session, broker_ticket_number(peer, t), self->group};
+}
+
+static void
+hand_out(struct broker *self, struct life *life, uint32_t c, struct peer *peer,
+         int64_t now)
+{
+    if (c == life->nclass)
+        hand_out_ask(self, life, peer, now);
+    else
+        hand_out_task(self, life, c, peer, now);
 }
 
 static void

@@ -206,6 +206,19 @@ say_running(const struct broker *self, const struct life *life,
     }
 }
 
+static void
+say_pending(const struct broker *self, const struct life *life,
+            struct plan_id id, struct buf *out)
+{
+    const struct peer *peer = NULL;
+
+    if (find_ticket(self, life, id, &peer))
+        buf_printf(out, "waits for its state handlers, which %s was asked\n",
+                   peer->info.name);
+    else
+        buf_text(out, "waits for room to call its state handlers\n");
+}
+
 static bool
 is_there(const struct life *life, struct plan_id id)
 {
@@ -230,7 +243,9 @@ broker_why(const struct broker *self, uint64_t run, struct plan_id id,
                        (unsigned long long)run);
     state = plan_state(run_plan(life->run), id);
     cause = run_cause(life->run, id);
-    if (state == PLAN_WAITING)
+    if (run_pending(life->run, id))
+        say_pending(self, life, id, out);
+    else if (state == PLAN_WAITING)
         say_waiting(life, id, out);
     else if (state == PLAN_READY)
         say_ready(self, life, id, out);

@@ -465,7 +465,6 @@ run(struct carrying *self)
 {
     const struct carry *carry = self->carry;
     leat_flow *program = carry->input->program;
-    bool has_handlers = program && api_has_handlers(program);
     struct local_watch calls = watch_calls(&self->watch);
     struct local_request request = {
         .flow = carry->input->flow,
@@ -476,7 +475,7 @@ run(struct carrying *self)
         .from = carry->from,
         .env = self->env,
         .watch = &calls,
-        .handle = has_handlers ? api_handle : NULL,
+        .handle = program && api_has_handlers(program) ? api_handle : NULL,
         .handle_ctx = program,
         .resources = self->machine.resources,
         .nresource = self->machine.nresource,
@@ -488,7 +487,7 @@ run(struct carrying *self)
         .settled = !carry->input->program,
     };
     struct err err;
-    int code = remote_check(&self->remote, &request, has_handlers);
+    int code = remote_check(&self->remote, &request);
 
     if (self->remote.place == REMOTE_SLOTS)
         request.slots = remote_slots(carry->args);

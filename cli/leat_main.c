@@ -343,7 +343,10 @@ serve(const struct cli *cli)
     struct err err;
     int code = input_flow(&input, cli, NULL);
 
-    if (code == EXIT_OK && worker_serve(input.flow, &err) < 0)
+    if (code == EXIT_OK &&
+        worker_serve(input.flow,
+                     api_has_handlers(input.program) ? api_handle : NULL,
+                     input.program, &err) < 0)
         code = cli_error(cli, &err);
     input_release(&input);
     return code;

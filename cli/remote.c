@@ -63,8 +63,7 @@ check_options(const struct remote *self, const struct local_request *request)
 }
 
 int
-remote_check(const struct remote *self, const struct local_request *request,
-             bool has_handlers)
+remote_check(const struct remote *self, const struct local_request *request)
 {
     int code = check_slots(self);
 
@@ -78,12 +77,6 @@ remote_check(const struct remote *self, const struct local_request *request,
                              : "");
     if (code == EXIT_OK && self->place != REMOTE_NOT)
         code = check_options(self, request);
-    if (code == EXIT_OK && self->place != REMOTE_NOT && has_handlers)
-        code = cli_fail(self->cli, EXIT_IMPOSSIBLE,
-                        "this flow has state handlers, which are called in its "
-                        "own program: it can't run on a cluster yet\n"
-                        "without %s it runs here",
-                        self->place == REMOTE_SLOTS ? "-j" : "a broker");
     return code;
 }
 

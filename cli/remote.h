@@ -35,8 +35,8 @@ enum remote_place remote_place(const struct cli *cli, const struct args *args);
 uint32_t remote_slots(const struct args *args);
 
 /* What can't be asked of a broker is told: 0, or what to exit with. */
-int remote_check(const struct remote *self, const struct local_request *request,
-                 bool has_handlers);
+int remote_check(const struct remote *self,
+                 const struct local_request *request);
 
 /* Reach the broker, or start one. Told, as above. */
 int remote_open(struct remote *self, const struct local_request *request);

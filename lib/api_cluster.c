@@ -28,26 +28,6 @@ leat_cluster_of(unsigned slots)
 }
 
 static int
-refuse(const struct local_request *request, struct err *err)
-{
-    if (!request->handle)
-        return 0;
-    return err_set(err, ERR_IMPOSSIBLE,
-                   "the flow has state handlers, which are called in its own "
-                   "program: it can't run on a cluster yet");
-}
-
-static bool
-has_calls(const struct flow *flow)
-{
-    for (size_t t = 0; t < flow->ntask; t++) {
-        if (flow->tasks[t].kind == FLOW_CALL)
-            return true;
-    }
-    return false;
-}
-
-static int
 check_cluster(void *ctx, struct err *err)
 {
     return ctx ? cluster_check(ctx, err) : 0;
@@ -57,8 +37,9 @@ static int
 submit(struct client *client, const struct local_request *request,
        struct cluster *cluster, uint64_t *run, struct err *err)
 {
-    char *program =
-        has_calls(request->flow) ? realpath("/proc/self/exe", NULL) : NULL;
+    char *program = flow_needs_program(request->flow)
+                        ? realpath("/proc/self/exe", NULL)
+                        : NULL;
     struct client_submit what = {
         .request = request,
         .program = program,
@@ -101,8 +82,6 @@ api_cluster_run(const leat_executor *executor,
     uint64_t run = 0;
     int rc = -1;
 
-    if (refuse(request, err) < 0)
-        return -1;
     if (temporary &&
         (local_refuse(request, err) < 0 ||
          cluster_start(&cluster, executor->slots, store, request, err) < 0))
@@ -137,7 +116,7 @@ api_cluster_submit(const leat_executor *executor,
     struct client *client = NULL;
     int rc = -1;
 
-    if (refuse(request, err) == 0 && open_broker(executor, &client, err) == 0)
+    if (open_broker(executor, &client, err) == 0)
         rc = submit(client, request, NULL, run, err);
     client_close(&client);
     return rc;

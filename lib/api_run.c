@@ -238,7 +238,8 @@ serve(leat_flow *flow, leat_err *err)
 
     if (leat_flow_check(flow, err) < 0)
         return -1;
-    (void)worker_serve(flow->flow, &why);
+    (void)worker_serve(flow->flow, api_has_handlers(flow) ? api_handle : NULL,
+                       flow, &why);
     return api_fail(err, why.code, why.msg);
 }
 

@@ -560,6 +560,13 @@ typedef struct leat_state_change {
  * Prefect's rules hold: handlers are called in the order they were given, those
  * of the task before those of the flow, each with the state that the one before
  * has returned; one that fails fails the task, and no other is called.
+ *
+ * leat_local() calls them in this process. On a cluster they are called where
+ * tasks run, in a process of this program that an agent has started: what they
+ * leave in memory is not seen by the next one, which may be called elsewhere.
+ * One whose agent or broker is lost is called again. One that ends its process,
+ * or takes more than a minute, fails the task. A run that is cancelled asks no
+ * handlers any more.
  */
 typedef leat_state leat_handler(const leat_state_change *change, void *arg);
 
@@ -588,15 +595,14 @@ LEAT_API leat_executor leat_local(void);
 /*
  * By a broker and its agents: leat(1). The address, tcp://HOST[:PORT] or
  * ipc://PATH, is borrowed. This program goes there and calls the flow's
- * functions there, as a new process for each slot: it comes to leat_flow_run (or
- * _submit, _wait, leat_main) with the same flow, and gets no further. Before
- * that it should do nothing that it would not have done many times.
+ * functions and state handlers there, as a new process for each slot: it comes
+ * to leat_flow_run (or _submit, _wait, leat_main) with the same flow, and gets
+ * no further. Before that it should do nothing that it would not have done many
+ * times.
  *
  * With NULL a broker and an agent of this machine are started for the run and
  * gone with it, however it ends; leat_cluster_of says how many tasks at once,
  * else it is as many as there are cores.
- *
- * A flow with state handlers can't run so yet.
  */
 LEAT_API leat_executor leat_cluster(const char *address);
 LEAT_API leat_executor leat_cluster_of(unsigned slots);

@@ -27,7 +27,9 @@
 #define READ_BYTES 65536
 
 struct worker {
-    const struct flow *flow; /* borrowed */
+    const struct flow *flow;  /* borrowed */
+    worker_handle_fn *handle; /* or NULL */
+    void *handle_ctx;
     char *hash;
     int fd;
     struct answers answers;
@@ -97,7 +99,7 @@ on_output(void *ctx, int stream, const char *data, size_t n)
     answers_output(ctx, stream, data, n);
 }
 
-/* The function; NULL if this program has no such call. */
+/* Is the function, or are the handlers, in this program? */
 static bool
 has_call(const struct worker *self, const struct work_spec *spec)
 {
@@ -107,23 +109,26 @@ has_call(const struct worker *self, const struct work_spec *spec)
         return false;
     if (spec->task >= self->flow->ntask)
         return false;
+    if (spec->handlers)
+        return self->handle && flow_is_handled(self->flow, spec->task);
     task = &self->flow->tasks[spec->task];
     return task->kind == FLOW_CALL && task->call;
 }
 
-static void
-go(struct worker *self, const char *home, struct leat_task *task)
+/* False: it can't, for that cause (LIMIT_CAUSE_BYTES). */
+static bool
+go(struct worker *self, const char *home, char *cause)
 {
     if (!home || (self->cwd && strcmp(home, self->cwd) == 0))
-        return;
+        return true;
     if (chdir(home) < 0) {
-        task->state = PLAN_FAILED;
-        (void)snprintf(task->cause, sizeof task->cause, "can't go to %s: %s",
-                       home, strerror(errno));
-        return;
+        (void)snprintf(cause, LIMIT_CAUSE_BYTES, "can't go to %s: %s", home,
+                       strerror(errno));
+        return false;
     }
     free(self->cwd);
     self->cwd = mem_dup(home);
+    return true;
 }
 
 static void
@@ -143,7 +148,8 @@ make_call(struct worker *self, const struct work *work, struct result *result)
     struct err err;
 
     variables_set(&self->variables, work->env);
-    go(self, spec->home, &task);
+    if (!go(self, spec->home, task.cause))
+        task.state = PLAN_FAILED;
     if (task.state == PLAN_SUCCEEDED)
         task_call(&task, &result->value);
     capture_collect(self->capture, on_output, &self->answers);
@@ -161,12 +167,43 @@ make_call(struct worker *self, const struct work *work, struct result *result)
     result->cause = mem_dup(task.cause);
 }
 
-/* Variables must be set before the call; arguments are read when asked for. */
+/* What they answer is the value; a cause is told only if it is theirs. */
+static void
+call_handlers(struct worker *self, const struct work *work,
+              struct result *result)
+{
+    struct run_change change = {.id = work->id, .attempt = work->attempt};
+    char cause[LIMIT_CAUSE_BYTES];
+    enum plan_state state;
+    const char *before;
+    struct err err;
+
+    if (work_from_handle(&change, work->handle, &err) < 0)
+        leave(self, err.msg);
+    before = change.cause;
+    variables_set(&self->variables, work->env);
+    result->state = PLAN_FAILED;
+    if (!go(self, work->spec->home, cause)) {
+        result->cause = mem_dup(cause);
+        return;
+    }
+    state = self->handle(self->handle_ctx, &change);
+    capture_collect(self->capture, on_output, &self->answers);
+    result->state = PLAN_SUCCEEDED;
+    result->value = json_integer(state);
+    if (change.cause != before)
+        result->cause = mem_dup(change.cause);
+}
+
+/* Variables must be set before the call, and handlers see all there is; a
+ * function's arguments are read when asked for. */
 static bool
-may_have_variables(const struct work *work)
+is_read_first(const struct work *work)
 {
     static const char key[] = "\"env\"";
 
+    if (work->spec->handlers)
+        return true;
     return work->item &&
            memmem(work->item, work->nitem, key, sizeof key - 1) != NULL;
 }
@@ -178,12 +215,15 @@ on_task(void *ctx, const struct lane_task *task)
     struct result result = {.code = -1, .started = self->now};
     struct err err;
 
-    if (may_have_variables(task->work) && lane_work_read(task->work, &err) < 0)
+    if (is_read_first(task->work) && lane_work_read(task->work, &err) < 0)
         leave(self, err.msg);
 
     answers_begin(&self->answers, task->ticket, self->now);
     if (has_call(self, task->work->spec)) {
-        make_call(self, task->work, &result);
+        if (task->work->spec->handlers)
+            call_handlers(self, task->work, &result);
+        else
+            make_call(self, task->work, &result);
     } else {
         result.state = PLAN_CRASHED;
         result.refused = REFUSED_PROGRAM;
@@ -301,9 +341,11 @@ heed_term(void)
 }
 
 int
-worker_serve(const struct flow *flow, struct err *err)
+worker_serve(const struct flow *flow, worker_handle_fn *handle, void *ctx,
+             struct err *err)
 {
-    struct worker self = {.flow = flow, .fd = find_socket()};
+    struct worker self = {
+        .flow = flow, .handle = handle, .handle_ctx = ctx, .fd = find_socket()};
     const char *wanted = getenv(PAGE_ENV_FLOW);
     struct page *page;
 

@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "flow/flow.h"
+#include "flow/run.h"
 
 /* Was this process started to be a worker? Cheap. False inside a call. */
 bool worker_is_wanted(void);
@@ -27,11 +28,15 @@ bool worker_is_wanted(void);
 /* The hash of a flow's text, as hex; a heap string. */
 char *worker_flow_hash(const struct flow *flow);
 
+/* Calls the state handlers of a flow: a run_hooks.handle. */
+typedef enum plan_state worker_handle_fn(void *ctx, struct run_change *change);
+
 /*
- * Serve calls of this flow until the socket is closed, then _exit. Returns only
+ * Serve calls of this flow, and of its state handlers (NULL: it has none) until the socket is closed, then _exit. Returns only
  * if it can't: ERR_INVALID if another flow is meant, and then the process may
  * try with that; else the agent's program does not fit this one.
  */
-int worker_serve(const struct flow *flow, struct err *err);
+int worker_serve(const struct flow *flow, worker_handle_fn *handle, void *ctx,
+                 struct err *err);
 
 #endif

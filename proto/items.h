@@ -24,6 +24,7 @@ enum spec_flag {
     SPEC_EXCLUSIVE = 1 << 0,
     SPEC_AT_MOST_ONCE = 1 << 1,
     SPEC_CREATES = 1 << 2,
+    SPEC_HANDLERS = 1 << 3,
 };
 
 /* A task on its way to an agent. */
@@ -42,8 +43,10 @@ enum item_refused {
 
 struct result {
     uint32_t ticket;
-    enum plan_state state;  /* final, or RETRYING: the task asks for it */
-    json_t *value;          /* NULL is null */
+    enum plan_state state; /* final, or RETRYING: the task asks for it */
+    /* NULL is null. Of state handlers that came to an end (SUCCEEDED): what
+     * they answered, enum plan_state; cause: why, or NULL as it was. */
+    json_t *value;
     const char *cause;      /* or NULL */
     int code;               /* exit code or signal; -1: none */
     int64_t started, ended; /* wall, microseconds */

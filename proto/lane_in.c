@@ -135,7 +135,8 @@ load_item(struct work *work, const char *data, size_t n, struct err *err)
     json_decref(all);
     if (rc < 0 || check_members(work->own, ITEM, err) < 0 ||
         check_members(work->env, ITEM, err) < 0 ||
-        check_members(work->argv, ITEM, err) < 0)
+        check_members(work->argv, ITEM, err) < 0 ||
+        check_members(work->handle, ITEM, err) < 0)
         return -1;
     if (work->input && value_check(work->input, err) < 0)
         return err_set(err, ERR_INVALID, "%s: nested too deep", ITEM);
@@ -303,6 +304,7 @@ new_spec(const Wire__Spec *from, struct shared_run *run)
     spec->exclusive = (from->flags & SPEC_EXCLUSIVE) != 0;
     spec->at_most_once = (from->flags & SPEC_AT_MOST_ONCE) != 0;
     spec->creates = (from->flags & SPEC_CREATES) != 0;
+    spec->handlers = (from->flags & SPEC_HANDLERS) != 0;
     put_codes(&spec->exit_skip, from->exit_skip, from->n_exit_skip);
     put_codes(&spec->exit_retry, from->exit_retry, from->n_exit_retry);
     resources = (struct flow_resource *)(void *)at;

@@ -57,6 +57,7 @@ struct place {
 /* Where the spec of a task is in the frame. */
 struct slot {
     uint32_t place, task;
+    bool handlers;
     uint32_t number; /* from 1; 0: the slot is free */
 };
 
@@ -275,14 +276,16 @@ take_place(struct lane_out *self, uint32_t i, const struct work_spec *spec)
 /* ---- specs ---- */
 
 static struct slot *
-find_slot(const struct lane_out *self, uint32_t place, uint32_t task)
+find_slot(const struct lane_out *self, uint32_t place, uint32_t task,
+          bool handlers)
 {
-    uint64_t mixed =
-        ((uint64_t)place << 32 | task) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = ((uint64_t)place << 33 | (uint64_t)handlers << 32 | task) *
+                     UINT64_C(0x9e3779b97f4a7c15);
     size_t i = (size_t)(mixed >> 32) & (self->nslot - 1);
     struct slot *slot = &self->slots[i];
 
-    while (slot->number > 0 && (slot->place != place || slot->task != task)) {
+    while (slot->number > 0 && (slot->place != place || slot->task != task ||
+                                slot->handlers != handlers)) {
         i = (i + 1) & (self->nslot - 1);
         slot = &self->slots[i];
     }
@@ -299,7 +302,8 @@ grow_slots(struct lane_out *self)
     self->slots = mem_alloc(self->nslot, sizeof *self->slots);
     for (size_t i = 0; i < n; i++) {
         if (old[i].number > 0)
-            *find_slot(self, old[i].place, old[i].task) = old[i];
+            *find_slot(self, old[i].place, old[i].task, old[i].handlers) =
+                old[i];
     }
     free(old);
 }
@@ -319,7 +323,7 @@ pack_lacking(struct lane_out *self, const struct work_spec *spec,
     self->one_place = self->lacks_run ? oldest_place(self) : place;
     *index = NONE;
     if (!self->lacks_run)
-        *index = find_slot(self, place, spec->task)->number - 1;
+        *index = find_slot(self, place, spec->task, spec->handlers)->number - 1;
     if (*index != NONE)
         return 0;
     if (lane_spec_task(&self->one_spec, spec, self->one_place,
@@ -348,8 +352,8 @@ add_lacking(struct lane_out *self, const struct work_spec *spec, uint32_t index)
         return index;
     pack_element(&self->specs, LANE_SPECS, self->one_spec.data,
                  self->one_spec.len);
-    *find_slot(self, place, spec->task) =
-        (struct slot){place, spec->task, ++self->nspec};
+    *find_slot(self, place, spec->task, spec->handlers) =
+        (struct slot){place, spec->task, spec->handlers, ++self->nspec};
     if (self->nspec > self->nslot / 2)
         grow_slots(self);
     return self->nspec - 1;
@@ -400,6 +404,7 @@ write_item(struct lane_out *self, const struct work *work, struct err *err)
     add_member(out, "env", work->env);
     add_member(out, "argv", work->argv);
     add_member(out, "stdin", work->input);
+    add_member(out, "handle", work->handle);
     if (add_path(out, "cwd", work->cwd, err) < 0 ||
         add_path(out, "creates", work->creates, err) < 0)
         return -1;
@@ -481,7 +486,7 @@ lane_out_task(struct lane_out *self, const struct lane_task *task,
     size_t nitem;
     uint32_t spec = NONE;
 
-    assert(task->ticket > 0 && work->attempt > 0);
+    assert(task->ticket > 0 && (work->attempt > 0 || work->spec->handlers));
     if (utf8_valid(key, nkey) != nkey || nkey > LIMIT_SHOWN_BYTES)
         nkey = 0;
     if (get_item(self, work, &item, &nitem, err) < 0 ||

@@ -100,7 +100,8 @@ lane_spec_task(struct buf *out, const struct work_spec *spec, uint32_t place,
 {
     unsigned flags = (spec->exclusive ? SPEC_EXCLUSIVE : 0u) |
                      (spec->at_most_once ? SPEC_AT_MOST_ONCE : 0u) |
-                     (spec->creates ? SPEC_CREATES : 0u);
+                     (spec->creates ? SPEC_CREATES : 0u) |
+                     (spec->handlers ? SPEC_HANDLERS : 0u);
 
     pack_unsigned(out, 1, place);
     pack_unsigned(out, 2, spec->task);

@@ -67,6 +67,7 @@
 #define LIMIT_ADOPT_MS        3000  /* broker restarted: agents come back */
 #define LIMIT_WORKER_START_MS 60000 /* for a C flow's program to serve */
 #define LIMIT_WORKER_IDLE_MS  60000 /* without a call; then its worker ends */
+#define LIMIT_HANDLERS_MS     60000 /* for the state handlers of a task */
 #define LIMIT_STUCK_MS        1000  /* a lane that takes nothing is destroyed */
 #define LIMIT_LEASE_MS        60000 /* exclusive: given up no sooner */
 #define LIMIT_FENCE_MS        45000 /* exclusive: ended by an agent alone */

@@ -13,8 +13,9 @@
 #include "proto/items.h"
 #include "proto/limits.h"
 
-#define SPEC_FLAGS \
-    ((unsigned)(SPEC_EXCLUSIVE | SPEC_AT_MOST_ONCE | SPEC_CREATES))
+#define SPEC_FLAGS                                                  \
+    ((unsigned)(SPEC_EXCLUSIVE | SPEC_AT_MOST_ONCE | SPEC_CREATES | \
+                SPEC_HANDLERS))
 
 /* The first rule that does not hold is what is wrong. */
 struct rule {
@@ -141,8 +142,20 @@ check_spec(const Wire__Spec *spec, struct err *err)
         {is_span(spec->timeout) && is_span(spec->grace),
          "Spec.timeout: out of range"},
         {(spec->flags & ~SPEC_FLAGS) == 0, "Spec.flags: out of range"},
+        {(spec->flags & SPEC_HANDLERS) == 0 ||
+             (spec->flags == SPEC_HANDLERS && spec->kind == FLOW_CALL &&
+              spec->when[0] == '\0'),
+         "Spec.flags: handlers are called, and nothing else"},
         {are_amounts(spec->resources, spec->n_resources),
          "Spec.resources: malformed"});
+}
+
+/* Handlers hear also of what was never started. */
+static bool
+is_attempt(const Wire__Lane *lane, size_t i)
+{
+    return lane->attempt[i] > 0 ||
+           (lane->specs[lane->spec[i]]->flags & SPEC_HANDLERS) != 0;
 }
 
 static bool
@@ -150,7 +163,7 @@ are_tasks(const Wire__Lane *lane)
 {
     for (size_t i = 0; i < lane->n_ticket; i++) {
         if (lane->ticket[i] == 0 || lane->spec[i] >= lane->n_specs ||
-            lane->child[i] > LIMIT_CHILDREN || lane->attempt[i] == 0)
+            lane->child[i] > LIMIT_CHILDREN || !is_attempt(lane, i))
             return false;
     }
     for (size_t i = 0; i < lane->n_key; i++) {

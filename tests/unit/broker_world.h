@@ -32,7 +32,8 @@ struct given {
     uint64_t run;
     struct plan_id id;
     uint32_t attempt;
-    char name[64]; /* "a", "m[3]", "a#2" for a second attempt */
+    char name[64]; /* "a", "m[3]", "a#2" for a second attempt; "a?failed": its
+                      handlers are asked */
 };
 
 struct member {
@@ -56,7 +57,8 @@ struct broker_world {
     uint32_t nlabel;
     const struct flow_resource *resources;
     uint32_t nresource;
-    json_t *output; /* of the last run that ended */
+    json_t *output;  /* of the last run that ended */
+    size_t nprogram; /* of the last task */
 };
 
 static inline struct member *
@@ -82,6 +84,16 @@ member(struct broker_world *w, const char *name)
 }
 
 static inline void
+put_question(const struct work *work, struct buf *name)
+{
+    struct run_change change;
+    struct err err;
+
+    assert_int_equal(work_from_handle(&change, work->handle, &err), 0);
+    buf_printf(name, "?%s", plan_state_names[change.state]);
+}
+
+static inline void
 on_task(void *ctx, broker_session session, const struct lane_task *task)
 {
     struct broker_world *w = ctx;
@@ -91,7 +103,10 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
 
     assert_true(w->ngiven <= 4096);
     assert_int_not_equal(task->ticket, 0);
+    w->nprogram = task->work->spec->nprogram;
     run_name(run, task->work->id, &name);
+    if (task->work->spec->handlers)
+        put_question(task->work, &name);
     if (task->work->attempt > 1)
         buf_printf(&name, "#%u", task->work->attempt);
     *g = (struct given){
@@ -398,6 +413,24 @@ static inline void
 ok(struct broker_world *w, const char *name)
 {
     end_as(w, name, PLAN_SUCCEEDED, SPAN_SECOND);
+}
+
+/* What handlers answer. */
+static inline void
+handlers_say(struct broker_world *w, const char *name, enum plan_state state,
+             const char *cause)
+{
+    struct result result = {
+        .state = PLAN_SUCCEEDED,
+        .code = -1,
+        .value = json_integer(state),
+        .cause = cause,
+        .started = w->wall,
+        .ended = w->wall + 10,
+    };
+
+    assert_true(send_result(w, name, result));
+    json_decref(result.value);
 }
 
 static inline void

@@ -260,6 +260,43 @@ what_the_welcome_does_not_want_is_ended_and_forgotten(void **state)
     close_box(&box);
 }
 
+/* Handlers of what is finished are called beside it, and are no attempt. */
+static void
+handlers_end_with_the_session(void **state)
+{
+    struct work_spec attempt = command(), handlers = call();
+    uint32_t tickets[1] = {7};
+    struct box box;
+    struct err err;
+
+    (void)state;
+    open_box(&box, &config);
+    handlers.handlers = true;
+    handlers.timeout = SPAN_SECOND;
+    assert_int_equal(try_task(&box, 100, 0, &attempt, &err), 0);
+    tick(&box);
+    end(&box, 0);
+    assert_int_equal(try_task(&box, 200, 0, &handlers, &err), 0);
+    assert_int_equal(try_task(&box, 201, 1, &handlers, &err), 0);
+    assert_int_equal(try_task(&box, 202, 2, &handlers, &err), 0);
+    tick(&box);
+    end(&box, 1);
+    tick(&box);
+    expect_said(&box, "start:0 result1:t100=succeeded start:0 start:1 "
+                      "result2:t201=succeeded start:2");
+    assert_int_equal(try_task(&box, 203, 3, &handlers, &err), 0);
+    assert_int_equal(try_task(&box, 204, 4, &handlers, &err), 0);
+    expect_held(&box, "0f");
+    expect_said(&box, "kill:0 kill:2");
+    agent_welcome(box.agent, 1, tickets, 1, box.now);
+    expect_said(&box, "result1:t7=succeeded");
+    assert_int_equal(try_task(&box, 200, 0, &handlers, &err), 0);
+    agent_lost_broker(box.agent, box.now);
+    end(&box, 2);
+    expect_held(&box, "0f");
+    close_box(&box);
+}
+
 static void
 nothing_is_told_while_there_is_no_session(void **state)
 {
@@ -518,6 +555,7 @@ main(void)
         cmocka_unit_test(output_that_nobody_wants_is_forgotten),
         cmocka_unit_test(what_happened_while_the_broker_was_away_is_told),
         cmocka_unit_test(what_the_welcome_does_not_want_is_ended_and_forgotten),
+        cmocka_unit_test(handlers_end_with_the_session),
         cmocka_unit_test(nothing_is_told_while_there_is_no_session),
         cmocka_unit_test(guarded_attempts_start_within_a_session_only),
         cmocka_unit_test(

@@ -550,11 +550,27 @@ what_was_not_sent_yet_goes_elsewhere_when_its_agent_is_lost(void **state)
     check(w, "other task a\n");
 }
 
+/* What is a run's goes down a lane once, with whatever task comes first. */
+static void
+a_command_tells_the_program_of_the_calls_behind_it(void **state)
+{
+    struct broker_world *w = *state;
+    struct broker_run run = {
+        .from = PLAN_NONE, .program = "/flow", .nprogram = 5};
+
+    submit_as(w, &run, HEAD "  a: { run: x }\n  b: { needs: [a], call: y }\n");
+    join(w, "one", 1);
+    tick(w);
+    assert_int_equal(w->ngiven, 1);
+    assert_int_equal(w->nprogram, 5);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_command_tells_the_program_of_the_calls_behind_it),
         TEST(tasks_go_to_agents_in_order_and_the_run_ends),
         TEST(an_agent_gets_nothing_before_its_first_beat),
         TEST(the_output_of_a_run_comes_with_its_end),

@@ -60,6 +60,7 @@ on_task(void *ctx, const struct lane_task *task)
     tell_json(self, "env", work->env);
     tell_json(self, "argv", work->argv);
     tell_json(self, "stdin", work->input);
+    tell_json(self, "handle", work->handle);
     if (work->cwd)
         buf_printf(&self->text, " cwd=%s", work->cwd);
     if (work->creates)
@@ -524,6 +525,35 @@ a_spec_comes_back_as_it_was(void **state)
     assert_memory_equal(got->program, spec.program, spec.nprogram);
     assert_string_equal(got->source_hash, spec.source_hash);
     json_decref(spec.params);
+    told_release(&told);
+    lane_out_destroy(&out);
+}
+
+static void
+handlers_go_beside_their_task(void **state)
+{
+    struct lane_out *out = lane_out_new();
+    struct told told = {0};
+    struct work_spec task = spec_of(3, "a");
+    struct work_spec handlers = spec_of(3, "a");
+    struct work one = work_of(&task, PLAN_WHOLE);
+    struct work other = work_of(&handlers, PLAN_WHOLE);
+
+    (void)state;
+    handlers.handlers = true;
+    other.attempt = 0;
+    other.handle = json_pack("{s:i,s:i}", "from", 0, "to", 5);
+    for (uint32_t i = 0; i < 4; i++)
+        put_task(out, 1 + i, i % 2 ? &one : &other);
+    assert_int_equal(pass_lane(out, &told), 1);
+    assert_string_equal(buf_str(&told.text),
+                        "task 1 a/-1 try 0 handle={\"from\":0,\"to\":5}\n"
+                        "task 2 a/-1 try 1\n"
+                        "task 3 a/-1 try 0 handle={\"from\":0,\"to\":5}\n"
+                        "task 4 a/-1 try 1\n");
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(told.tasks[i].work->spec->handlers, i % 2 == 0);
+    json_decref(other.handle);
     told_release(&told);
     lane_out_destroy(&out);
 }
@@ -1439,6 +1469,7 @@ main(void)
         cmocka_unit_test(calls_with_more_to_them_are_read),
         cmocka_unit_test(a_lane_says_it_all_in_one_frame),
         cmocka_unit_test(a_spec_comes_back_as_it_was),
+        cmocka_unit_test(handlers_go_beside_their_task),
         cmocka_unit_test(tasks_of_a_frame_share_specs_and_parameters),
         cmocka_unit_test(many_tasks_take_several_frames),
         cmocka_unit_test(a_frame_holds_no_more_than_its_bytes),

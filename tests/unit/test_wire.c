@@ -500,6 +500,8 @@ lanes_are_checked(void **state)
 {
     static const char unequal[] = "Lane: columns of unequal length";
     static const char task[] = "Lane: a task out of range";
+    static const char only[] =
+        "Spec.flags: handlers are called, and nothing else";
     static const char zero[] = "Lane: a ticket that is 0";
     struct err err;
 
@@ -534,7 +536,14 @@ lanes_are_checked(void **state)
     BREAKS(WIRE_LANE, "Spec.timeout: out of range",
            s->spec.timeout = INT64_MAX);
     BREAKS(WIRE_LANE, "Spec.timeout: out of range", s->spec.grace = -1);
-    BREAKS(WIRE_LANE, "Spec.flags: out of range", s->spec.flags = 8);
+    BREAKS(WIRE_LANE, "Spec.flags: out of range", s->spec.flags = 16);
+    BREAKS(WIRE_LANE, "", s->spec.flags = SPEC_HANDLERS,
+           s->lane.attempt = s->zero);
+    BREAKS(WIRE_LANE, only, s->spec.flags = SPEC_HANDLERS | SPEC_EXCLUSIVE);
+    BREAKS(WIRE_LANE, only, s->spec.flags = SPEC_HANDLERS,
+           s->spec.kind = FLOW_SCRIPT);
+    BREAKS(WIRE_LANE, only, s->spec.flags = SPEC_HANDLERS,
+           s->spec.when = text("true"));
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.amount = -1);
     BREAKS(WIRE_LANE, "Spec.resources: malformed", s->amount.name = text(""));
     BREAKS(WIRE_LANE, "Lane.forget: out of range", s->five[0] = LIMIT_LANE_RUNS,

@@ -151,6 +151,27 @@ static const char *const names[] = {
     "nothing", "add", "say",  "flood", "give_up",   "leave_out", "again",
     "crash",   "end", "hang", "where", "give_much", "who"};
 
+/* The cause of what is proposed says what it is to do. */
+static leat_state
+handle(const leat_state_change *change, void *arg)
+{
+    const char *cause = change->cause ? change->cause : "";
+
+    (void)arg;
+    if (strcmp(cause, "skip") == 0)
+        return LEAT_SKIPPED;
+    if (strcmp(cause, "fail") == 0)
+        leat_handler_fail(change, "%d of attempt %u",
+                          (int)json_integer_value(change->value),
+                          change->attempt);
+    if (strcmp(cause, "crash") == 0)
+        abort();
+    if (strcmp(cause, "hang") == 0)
+        (void)pause();
+    printf("%s %s\n", change->task, leat_state_name(change->to));
+    return change->to;
+}
+
 #define COUNT (sizeof functions / sizeof functions[0])
 
 static leat_flow *
@@ -158,8 +179,12 @@ make_flow(const char *name)
 {
     leat_flow *flow = leat_flow_new(name);
 
-    for (size_t i = 0; i < COUNT; i++)
-        leat_flow_add_task(flow, names[i], functions[i]);
+    for (size_t i = 0; i < COUNT; i++) {
+        leat_ref task = leat_flow_add_task(flow, names[i], functions[i]);
+
+        if (functions[i] == add)
+            leat_task_on_state(task, handle, NULL);
+    }
     assert_int_equal(leat_flow_check(flow, NULL), 0);
     return flow;
 }
@@ -251,6 +276,7 @@ close_shop(struct shop *shop)
         json_decref(made->spec.params);
         json_decref(made->work.own);
         json_decref(made->work.env);
+        json_decref(made->work.handle);
         json_decref(made->result.value);
         free((char *)(uintptr_t)made->result.cause);
         buf_release(&made->out);
@@ -398,6 +424,68 @@ ends_of_a_function_are_told(void **state)
     finish(&shop);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         assert_result(&shop.made[i + 1], table[i].state, table[i].cause);
+    close_shop(&shop);
+}
+
+/* Ask the handlers of a task. */
+static struct made *
+ask(struct shop *shop, const char *name, const char *cause)
+{
+    struct made *made = prepare(shop, name, NULL);
+    json_t *value = json_integer(5);
+    const struct run_change change = {
+        .from = PLAN_RUNNING,
+        .state = PLAN_FAILED,
+        .value = value,
+        .cause = cause,
+    };
+
+    made->spec.handlers = true;
+    made->spec.timeout = 200 * SPAN_MS;
+    made->work.handle = work_handle(&change);
+    json_decref(value);
+    hand_over(shop, made, 0);
+    return made;
+}
+
+static void
+assert_answer(const struct made *made, enum plan_state state, const char *cause)
+{
+    assert_result(made, PLAN_SUCCEEDED, cause);
+    assert_int_equal(json_integer_value(made->result.value), state);
+}
+
+static void
+handlers_answer_for_their_task(void **state)
+{
+    struct shop shop;
+    struct made *agree, *skip, *fail, *crashed, *hung, *none, *sum;
+
+    (void)state;
+    open_shop(&shop);
+    agree = ask(&shop, "add", "agree");
+    skip = ask(&shop, "add", "skip");
+    fail = ask(&shop, "add", "fail");
+    finish(&shop);
+    assert_answer(agree, PLAN_FAILED, NULL);
+    assert_string_equal(buf_str(&agree->out), "add failed\n");
+    assert_answer(skip, PLAN_SKIPPED, NULL);
+    assert_answer(fail, PLAN_FAILED,
+                  "its state handler failed: 5 of attempt 2");
+    crashed = ask(&shop, "add", "crash");
+    hung = ask(&shop, "add", "hang");
+    finish(&shop);
+    assert_result(crashed, PLAN_FAILED, "killed by signal 6 (Aborted)");
+    if (hung->ended == 0) { /* it was with the one that crashed */
+        hung = ask(&shop, "add", "hang");
+        finish(&shop);
+    }
+    assert_result(hung, PLAN_TIMED_OUT, "timed out after 200 ms");
+    none = ask(&shop, "nothing", "agree");
+    sum = call(&shop, "add", json_pack("{s:i, s:i}", "a", 2, "b", 40));
+    finish(&shop);
+    assert_int_equal(none->result.refused, REFUSED_PROGRAM);
+    assert_result(sum, PLAN_SUCCEEDED, NULL);
     close_shop(&shop);
 }
 
@@ -841,6 +929,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_made_in_order_by_one_process),
         cmocka_unit_test(ends_of_a_function_are_told),
+        cmocka_unit_test(handlers_answer_for_their_task),
         cmocka_unit_test(a_function_sees_parameters_under_its_arguments),
         cmocka_unit_test(output_is_its_calls_and_comes_before_its_end),
         cmocka_unit_test(much_output_comes_whole),

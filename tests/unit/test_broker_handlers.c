@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "tests/unit/broker_world.h"
+
+#define TWO                                  \
+    HEAD "  a: { run: x, handlers: true }\n" \
+         "  b: { needs: [a], run: x }\n"
+
+static void
+handlers_are_asked_before_a_change_is_made(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, TWO);
+    join(w, "box", 1);
+    tick(w);
+    check(w, "box task a?running\n");
+    check_why(w, 1, (struct plan_id){0, PLAN_WHOLE},
+              "waits for its state handlers, which box was asked\n");
+    began(w, "a?running"); /* nothing to be recorded */
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    check(w, "box task a\nbox ack 1\n");
+    began(w, "a");
+    end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
+    tick(w);
+    check(w, "1 a running\nbox task a?failed\n");
+    handlers_say(w, "a?failed", PLAN_SKIPPED, NULL);
+    tick(w);
+    check(w, "1 a skipped: scripted (code 1, 1000 ms)\n"
+             "1 b skipped: something it depends on was skipped\n"
+             "run 1 succeeded\n");
+}
+
+static void
+those_of_the_flow_hear_of_everything(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, "leat: 1\nname: test\nhandlers: true\ntasks:\n"
+              "  m: { each: { f: [x, y] }, run: x }\n"
+              "  z: { trigger: any-failed, needs: [m], run: x }\n"
+              "  p: { trigger: manual-only, run: x }\n");
+    join(w, "box", 8);
+    tick(w);
+    check(w, "box task m?mapped\nbox task p?paused\n");
+    handlers_say(w, "p?paused", PLAN_CANCELLED, "nobody is there");
+    handlers_say(w, "m?mapped", PLAN_MAPPED, NULL);
+    tick(w);
+    check(w, "1 p cancelled: nobody is there\n1 m mapped\n"
+             "box task m[x]?running\nbox task m[y]?running\n");
+    handlers_say(w, "m[y]?running", PLAN_SUCCEEDED, NULL);
+    handlers_say(w, "m[x]?running", PLAN_RUNNING, NULL);
+    tick(w);
+    check(w, "1 m[y] succeeded\nbox task m[x]\n");
+    ok(w, "m[x]");
+    tick(w);
+    handlers_say(w, "m[x]?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    check(w, "box task m[x]?succeeded\n"
+             "1 m[x] succeeded (code 0, 1000 ms)\n"
+             "box task z?trigger-failed\n");
+    handlers_say(w, "z?trigger-failed", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    check(w, "1 z succeeded\nrun 1 failed\n");
+}
+
+static void
+a_result_is_acknowledged_when_its_change_is_made(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n  b: { run: x }\n"
+                   "  c: { run: x }\n");
+    join(w, "box", 8);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    store(w);
+    pass(w, 20 * MS);
+    buf_clear(&w->journal);
+    ok(w, "b");
+    ok(w, "a");
+    ok(w, "c");
+    tick(w);
+    store(w);
+    pass(w, 20 * MS);
+    check(w, "box task a?succeeded\nbox ack 2\n"); /* the answer, and b */
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    store(w);
+    pass(w, 20 * MS);
+    check(w, "run 1 succeeded\nbox ack 5\n");
+}
+
+static void
+others_are_asked_when_an_agent_is_lost(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, TWO);
+    join(w, "one", 1);
+    tick(w);
+    began(w, "a?running");
+    gone(w, "one", GONE_CONNECTION);
+    join(w, "two", 1);
+    pass(w, 2 * SPAN_SECOND);
+    check(w, "one task a?running\none dropped: its connection is gone\n"
+             "two task a?running\n");
+    give_back(w, "a?running");
+    join(w, "three", 1);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_SKIPPED, "not today");
+    tick(w);
+    check(w, "three task a?running\n1 a skipped: not today\n"
+             "1 b skipped: something it depends on was skipped\n"
+             "run 1 succeeded\n");
+}
+
+static void
+an_agent_that_says_hello_again_is_asked_again(void **state)
+{
+    struct broker_world *w = *state;
+    struct held held = {1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED};
+    uint32_t ticket = 1;
+    struct err err;
+
+    submit(w, TWO);
+    join(w, "box", 1);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    ok(w, "a");
+    tick(w);
+    check(w, "box task a?running\nbox task a\nbox ack 1\n"
+             "box task a?succeeded\n");
+    /* Its result has arrived, and is known here. */
+    assert_int_equal(hello(w, "box", 1, 100, &held, 1, &ticket, &err), 0);
+    assert_int_equal(ticket, 0);
+    beat(w, "box");
+    tick(w);
+    check(w, "box dropped: it said hello again\nbox task a?succeeded\n");
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    check(w, "box task b\n");
+}
+
+static void
+handlers_that_can_not_answer_fail_the_task(void **state)
+{
+    static const struct {
+        struct result result;
+        const char *cause;
+    } rows[] = {
+        {{.state = PLAN_FAILED, .cause = "SIGSEGV"},
+         "its state handler failed: SIGSEGV"},
+        {{.state = PLAN_TIMED_OUT, .cause = "timed out after 1m"},
+         "its state handler failed: timed out after 1m"},
+        {{.state = PLAN_SUCCEEDED, .cause = NULL},
+         "its state handler failed: its answer is no state"},
+    };
+    struct broker_world *w = *state;
+
+    join(w, "box", 1);
+    w->records = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct result result = rows[i].result;
+        char *want = mem_printf("1 a failed: %s", rows[i].cause);
+
+        submit(w, HEAD "  a: { run: x, handlers: true, retry: 3 }\n");
+        want[0] = (char)('1' + i);
+        tick(w);
+        result.code = -1;
+        assert_true(send_result(w, "a?running", result));
+        tick(w);
+        assert_non_null(strstr(buf_str(&w->journal), want));
+        assert_int_equal(broker_run_count(w->broker), 0);
+        free(want);
+    }
+}
+
+static void
+a_program_that_no_agent_has_can_not_be_asked(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, TWO);
+    join(w, "box", 1);
+    tick(w);
+    refuse(w, "a?running", REFUSED_PROGRAM);
+    tick(w);
+    check(w, "box task a?running\n1 a failed: wrong architecture\n"
+             "1 b trigger-failed: something it depends on failed\n"
+             "run 1 failed\n");
+}
+
+static void
+nobody_is_asked_once_a_run_is_cancelled(void **state)
+{
+    static const char *const asked[] = {"a?running", "b?running", "c?running",
+                                        "d?running"};
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, HEAD "  a: { run: x, handlers: true }\n"
+                   "  b: { run: x, handlers: true }\n"
+                   "  c: { run: x, handlers: true }\n"
+                   "  d: { run: x, handlers: true, retry: 1 }\n");
+    join(w, "box", 4);
+    tick(w);
+    for (size_t i = 0; i < 4; i++)
+        handlers_say(w, asked[i], PLAN_RUNNING, NULL);
+    tick(w);
+    buf_clear(&w->journal);
+    /* a is being asked about, c runs, d and b have just ended. */
+    ok(w, "a");
+    tick(w);
+    ok(w, "b");
+    end_as(w, "d", PLAN_FAILED, SPAN_SECOND);
+    broker_run_cancel(w->broker, 1, false, w->now);
+    tick(w);
+    check(w, "box task a?succeeded\n"
+             "1 d cancelled: the run was cancelled\n"
+             "1 b succeeded (code 0, 1000 ms)\n"
+             "box cancel c\nbox cancel a?succeeded\n");
+    end_as(w, "c", PLAN_CANCELLED, SPAN_SECOND);
+    end_as(w, "a?succeeded", PLAN_CANCELLED, SPAN_SECOND);
+    tick(w);
+    check(w, "1 c cancelled: scripted (code 1, 1000 ms)\n"
+             "1 a succeeded (code 0, 1000 ms)\nrun 1 cancelled\n");
+}
+
+static void
+a_lost_agent_holds_up_no_cancelled_run(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, TWO);
+    join(w, "box", 1);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    ok(w, "a");
+    tick(w);
+    broker_run_cancel(w->broker, 1, false, w->now);
+    gone(w, "box", GONE_CONNECTION);
+    pass(w, 2 * SPAN_SECOND);
+    check(
+        w,
+        "box task a?running\nbox task a\nbox ack 1\n"
+        "box task a?succeeded\nbox cancel a?succeeded\nbox dropped: its connection is gone\n"
+        "run 1 cancelled\n");
+}
+
+static void
+too_many_failures_end_the_run_with_what_is_asked(void **state)
+{
+    struct broker_world *w = *state;
+
+    w->records = true;
+    submit(w, "leat: 1\nname: test\nmax-fails: 0\ntasks:\n"
+              "  a: { run: x, handlers: true }\n"
+              "  b: { run: x, handlers: true }\n"
+              "  c: { needs: [b], run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    buf_clear(&w->journal);
+    end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
+    tick(w);
+    handlers_say(w, "a?failed", PLAN_FAILED, NULL);
+    tick(w);
+    check(w, "box task a?failed\n1 a failed: scripted (code 1, 1000 ms)\n"
+             "1 b cancelled: max-fails: more than 0 failures ended the run\n"
+             "1 c cancelled: max-fails: more than 0 failures ended the run\n"
+             "box recall b?running\n");
+    handlers_say(w, "b?running", PLAN_RUNNING, NULL);
+    tick(w);
+    check(w, "run 1 failed\n");
+}
+
+/* ---- after a restart ---- */
+
+/* m is mapped, and one of its children runs; z was decided by its handler. */
+static void
+what_handlers_have_decided_is_not_asked_again(void **state)
+{
+    static const char text[] =
+        HEAD "  m: { each: { f: [x, y] }, run: x, handlers: true }\n"
+             "  p: { run: x }\n"
+             "  z: { needs: [p], trigger: any-failed, run: x, "
+             "handlers: true }\n"
+             "  s: { needs: [z], run: x }\n";
+    struct history_item children[2] = {
+        {.state = PLAN_RUNNING, .attempt = 1, .code = -1, .order = 2},
+        {.state = PLAN_WAITING, .code = -1}};
+    struct history_task tasks[4] = {
+        {.item = {.state = PLAN_MAPPED, .order = 1},
+         .children = children,
+         .nchild = 2},
+        {.item = {.state = PLAN_SUCCEEDED, .attempt = 1, .order = 3}},
+        {.item = {.state = PLAN_SUCCEEDED, .order = 4}},
+        {.item = {.state = PLAN_RUNNING, .attempt = 1, .order = 5}}};
+    const struct held held[] = {{1, {0, 0}, 1, 9, HELD_RUNNING},
+                                {1, {3, PLAN_WHOLE}, 1, 9, HELD_RUNNING}};
+    struct broker_world *w = *state;
+    struct history history = {.tasks = tasks};
+    struct broker_run run = {.id = 1,
+                             .resume = &history,
+                             .from = PLAN_NONE,
+                             .adopt_until = w->now + 3 * SPAN_SECOND};
+    uint32_t tickets[2] = {0, 0};
+    struct err err;
+
+    history.flow = parse(text);
+    w->records = true;
+    submit_as(w, &run, text);
+    assert_int_equal(hello(w, "box", 4, 100, held, 2, tickets, &err), 0);
+    beat(w, "box");
+    assert_int_not_equal(tickets[0], 0);
+    assert_int_not_equal(tickets[1], 0);
+    tick(w);
+    check(w, "");
+    for (int i = 0; i < 4; i++) {
+        beat(w, "box");
+        pass(w, SPAN_SECOND);
+    }
+    /* Of the other child nobody has told. */
+    check(w, "box task m[y]?running\n");
+    flow_destroy(&history.flow);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(handlers_are_asked_before_a_change_is_made),
+        TEST(those_of_the_flow_hear_of_everything),
+        TEST(a_result_is_acknowledged_when_its_change_is_made),
+        TEST(others_are_asked_when_an_agent_is_lost),
+        TEST(an_agent_that_says_hello_again_is_asked_again),
+        TEST(handlers_that_can_not_answer_fail_the_task),
+        TEST(a_program_that_no_agent_has_can_not_be_asked),
+        TEST(nobody_is_asked_once_a_run_is_cancelled),
+        TEST(a_lost_agent_holds_up_no_cancelled_run),
+        TEST(too_many_failures_end_the_run_with_what_is_asked),
+        TEST(what_handlers_have_decided_is_not_asked_again),
+    };
+
+    return cmocka_run_group_tests_name("broker_handlers", tests, NULL, NULL);
+}
