@@ -46,9 +46,10 @@ is_short(const struct doing *doing)
 {
     const struct work_spec *spec = doing->work->spec;
 
-    return doing->call && !spec->when && !doing->work->creates &&
-           spec->timeout == 0 && spec->nresource == 0 && !spec->exclusive &&
-           !spec->at_most_once;
+    return doing->handlers ||
+           (doing->call && !spec->when && !doing->work->creates &&
+            spec->timeout == 0 && spec->nresource == 0 && !spec->exclusive &&
+            !spec->at_most_once);
 }
 
 static double
@@ -163,6 +164,7 @@ doing_start(void *ctx, uint32_t own, uint32_t slot, const struct work *work,
                           .work = work,
                           .story = story,
                           .inst = story_inst(story, work->id),
+                          .handlers = work->spec->handlers,
                           .call = work->spec->kind == FLOW_CALL,
                           .ngpu = ngpu};
 
@@ -221,26 +223,43 @@ refuse(struct host *self, struct doing *doing, enum item_refused why)
     doing_release(&over);
 }
 
+/* Handlers agree. */
+static struct run_outcome
+agree(const struct doing *doing)
+{
+    const struct work *work = doing->work;
+
+    return (struct run_outcome){
+        .state = PLAN_SUCCEEDED,
+        .value = json_incref(json_object_get(work->handle, "to"))};
+}
+
 /* Fate has its say at once; it may be ended before. */
 static void
 begin_now(struct host *self, struct doing *doing)
 {
     struct sim *s = self->sim;
     bool tells = !doing->call || sim_chance(s, 70);
+    int64_t length;
     uint32_t own = doing->own;
 
     sim_say(s, "  %s begins %u", self->name, own);
-    doing->outcome = story_begins(doing->story, doing->work);
+    doing->outcome = doing->handlers ? agree(doing)
+                                     : story_begins(doing->story, doing->work);
     doing->begun = true;
     doing->since = s->now;
-    doing->inst->live++;
+    doing->inst->live += !doing->handlers;
     if (doing->call && dice_roll(&s->dice, 1000) < s->weather.crashes) {
         json_decref(doing->outcome.value);
         doing->outcome = (struct run_outcome){.state = PLAN_CRASHED,
                                               .cause = "its worker crashed"};
-        doing->inst->touched = doing->stopped = true;
+        doing->stopped = true;
+        doing->inst->touched |= !doing->handlers;
     }
-    send_end(self, doing, s->now + sim_span(s, 1, s->weather.length));
+    doing->origin = ++s->norigin;
+    length = sim_span(s, 1, s->weather.length);
+    send_end(self, doing, s->now + length);
+    print_plan(self, doing, s->now + length);
     if (tells)
         agent_began(self->core, own);
 }
@@ -308,6 +327,7 @@ report(struct sim *s, void *what, uint64_t own, uint64_t incarnation)
                              .code = -1,
                              .started = over.since,
                              .ended = s->now};
+    print_sign(&over, &result);
     agent_ended(self->core, &result, s->now);
     if (over.call && over.stopped)
         not_begun(self, over.slot);
@@ -330,8 +350,8 @@ end(struct sim *s, void *what, uint64_t nth, uint64_t incarnation)
         if (doing->nth != nth || doing->done)
             continue;
         doing->done = true;
-        doing->inst->live--;
-        if (!doing->stopped)
+        doing->inst->live -= !doing->handlers;
+        if (!doing->stopped && !doing->handlers)
             doing->inst->genuine |= UINT64_C(1) << (doing->work->attempt % 64);
         s->progress = s->now;
         report(s, self, doing->own, incarnation);
@@ -379,7 +399,7 @@ doing_stop(void *ctx, uint32_t own, bool at_once)
     if (!doing)
         sim_fail(s, "%s stops %u, which it does not do", self->name, own);
     sim_say(s, "  %s stops %u%s", self->name, own, at_once ? " at once" : "");
-    if (self->session == 0) /* not by order of the broker */
+    if (self->session == 0 && !doing->handlers) /* not by the broker's order */
         doing->inst->touched = true;
     if (doing->done)
         return;

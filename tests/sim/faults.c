@@ -232,6 +232,26 @@ fault_cancel(struct sim *s)
     hub_turn(s);
 }
 
+/* One of its tasks, or a child that is there or is to come. */
+static void
+fault_stop(struct sim *s)
+{
+    struct story *story = s->stories[dice_roll(&s->dice, s->nstory)];
+    struct plan_id id = {0, PLAN_WHOLE};
+    uint32_t n;
+
+    id.task = dice_roll(&s->dice, (uint32_t)story->flow->ntask);
+    n = ref_run_children(story->want, id.task);
+    if (n > 0 && sim_chance(s, 70))
+        id.child = dice_roll(&s->dice, n);
+    if (!s->hub.alive || s->hub.paused_until > s->now ||
+        story->phase != STORY_RUNS || story->ended ||
+        story->flow->tasks[id.task].hidden)
+        return;
+    story_stop(story, id);
+    hub_turn(s);
+}
+
 #define FAULT_STALL 0
 
 static void (*const faults[])(struct sim *) = {
@@ -254,6 +274,8 @@ static void (*const faults[])(struct sim *) = {
     fault_crash,
     fault_hub_pause,
     fault_cancel,
+    fault_stop,
+    fault_stop,
 };
 
 static void

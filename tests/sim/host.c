@@ -45,12 +45,16 @@ on_started(void *ctx, uint32_t ticket)
     wire_send(self->sim, message);
 }
 
-/* Nothing writes here. */
 static void
 on_output(void *ctx, const struct output *output)
 {
-    (void)ctx;
-    (void)output;
+    struct host *self = ctx;
+    struct message *message = back(self, MESSAGE_OUTPUT);
+
+    message->output = *output;
+    message->output.data = NULL;
+    self->printed += output->n;
+    wire_send(self->sim, message);
 }
 
 static void
@@ -242,6 +246,9 @@ take_tell(struct host *self, const struct message *message)
         agent_recall(self->core, ticket);
         break;
     case TELL_SAVED:
+        if (message->number > self->printed)
+            sim_fail(self->sim, "%s: %d bytes are safe, %d were sent",
+                     self->name, (int)message->number, (int)self->printed);
         agent_saved(self->core, message->number);
         break;
     case TELL_ACK:
@@ -270,6 +277,7 @@ take_welcome(struct host *self, const struct message *message)
     for (size_t i = 0; i < message->n; i++)
         self->sim->counts.adopted += message->tickets[i] != 0;
     self->nsent = self->acked = self->up_sent = self->down_got = 0;
+    self->printed = 0;
     self->tag = 0;
     self->session = message->session;
     self->heard = self->beat_due = self->sim->now;
@@ -377,8 +385,10 @@ host_kill(struct host *self, bool silent)
     for (size_t i = 0; i < self->ndoing; i++) {
         struct doing *doing = &self->doing[i];
 
-        doing->inst->live -= doing->begun && !doing->done;
-        doing->inst->touched |= doing->begun;
+        if (!doing->handlers) {
+            doing->inst->live -= doing->begun && !doing->done;
+            doing->inst->touched |= doing->begun;
+        }
         doing_release(doing);
     }
     self->ndoing = 0;
@@ -414,4 +424,6 @@ host_check_empty(struct host *self)
                  "%s has %u queued, %u running, %u spooled at the "
                  "end",
                  self->name, state.queued, state.running, state.spooled);
+    if (state.kept > 0)
+        sim_fail(self->sim, "%s keeps output at the end", self->name);
 }

@@ -39,13 +39,15 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
     struct inst *inst = story_inst(story, task->work->id);
     struct message *message;
 
-    sim_say(s, "  task run %llu %s[%d] #%u to %s as %u",
+    sim_say(s, "  %s run %llu %s[%d] #%u to %s as %u",
+            task->work->spec->handlers ? "handlers" : "task",
             (unsigned long long)story->run, task->work->spec->name,
             (int)task->work->id.child, task->work->attempt,
             host ? host->name : "nobody", task->ticket);
     if (!host)
         sim_fail(s, "a task is sent to no session");
-    slip_add(s, session, task->ticket, inst, task->work->attempt);
+    slip_add(s, (struct slip){session, task->ticket, task->work->attempt, inst,
+                              task->work->spec->handlers});
     story_sent(story, task);
     message = message_new(host, MESSAGE_TASK, WAY_DOWN);
     message->incarnation = host->given_to;
@@ -103,10 +105,12 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
     if (!host)
         sim_fail(s, "no session %llx is told anything",
                  (unsigned long long)session);
-    if (what != TELL_BEAT && what != TELL_ACK)
+    if (what != TELL_BEAT && what != TELL_ACK && what != TELL_SAVED)
         sim_say(s, "  tell %s: %d %d", host->name, (int)what, (int)number);
     if (what == TELL_ACK)
         check_ack(s, session, number);
+    if (what == TELL_SAVED)
+        print_check_saved(s, session, number);
     message = message_new(host, MESSAGE_TELL, WAY_DOWN);
     message->incarnation = host->given_to;
     message->session = session;
@@ -129,8 +133,8 @@ on_drop(void *ctx, broker_session session, const char *why)
     wire_break(s, host, WAY_DOWN);
 }
 
-static void
-add_note(struct sim *s, struct note note)
+void
+hub_note(struct sim *s, struct note note)
 {
     struct group *group = &s->hub.filling;
 
@@ -147,7 +151,7 @@ on_record(void *ctx, uint64_t run, const struct store_record *record)
     struct story *story = story_of(s, run);
 
     story_recorded(story, record);
-    add_note(s, note_new(story, record));
+    hub_note(s, note_new(story, record));
 }
 
 static void
@@ -168,7 +172,7 @@ on_ended(void *ctx, uint64_t run, enum store_run_state state,
             sim_fail(s, "run %llu ends with tickets out",
                      (unsigned long long)run);
     }
-    add_note(s,
+    hub_note(s,
              (struct note){.story = story,
                            .is_end = true,
                            .state = state,
@@ -189,9 +193,29 @@ group_release(struct group *group)
 static void
 write_down(struct group *group)
 {
-    for (size_t i = 0; i < group->n; i++)
-        story_committed(group->notes[i].story, &group->notes[i]);
+    for (size_t i = 0; i < group->n; i++) {
+        const struct note *note = &group->notes[i];
+
+        if (note->is_print)
+            print_written(note);
+        else
+            story_committed(note->story, note);
+    }
     group_release(group);
+}
+
+/* The next to be written, when there is an end to it. */
+static bool
+write_some(struct sim *s, const struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        if (!group->notes[i].is_print)
+            continue;
+        if (dice_one_in(&s->dice, 5))
+            return false;
+        print_written(&group->notes[i]);
+    }
+    return true;
 }
 
 static void
@@ -295,7 +319,7 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
             (unsigned long long)session);
     host->given = session;
     host->given_to = message->incarnation;
-    host->down_sent = host->up_got = 0;
+    host->down_sent = host->up_got = host->heard_bytes = 0;
     wire_release(&host->wires[WAY_DOWN]);
     host->wires[WAY_DOWN] =
         (struct wire){.stalled = host->wires[WAY_DOWN].stalled};
@@ -311,9 +335,10 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
             story_must_adopt(story_of(s, held->run), held))
             sim_fail(s, "what %s does is not adopted", host->name);
         if (tickets[i] != 0)
-            slip_add(s, session, tickets[i],
-                     story_inst(story_of(s, held->run), held->id),
-                     held->attempt);
+            slip_add(s,
+                     (struct slip){session, tickets[i], held->attempt,
+                                   story_inst(story_of(s, held->run), held->id),
+                                   false});
     }
     answer = message_new(host, MESSAGE_WELCOME, WAY_CONTROL_DOWN);
     answer->incarnation = message->incarnation;
@@ -333,7 +358,7 @@ note_receipt(struct sim *s, const struct message *message,
     struct receipt receipt = {
         .session = message->session,
         .number = message->number,
-        .inst = wanted && slip ? slip->inst : NULL,
+        .inst = wanted && slip && !slip->handlers ? slip->inst : NULL,
         .attempt = slip ? slip->attempt : 0,
         .state = message->result.state,
         .refused = message->result.refused != REFUSED_NOT,
@@ -360,7 +385,7 @@ take_result(struct sim *s, const struct message *message)
 
     if (found) {
         slip_remove(hub, found);
-        slip.inst->accepted++;
+        story_came(&slip, &message->result);
     }
     wanted = broker_result(hub->core, message->session, message->number,
                            &message->result, s->now);
@@ -448,6 +473,9 @@ hub_arrived(struct sim *s, struct message *message)
         break;
     case MESSAGE_STARTED:
         broker_started(hub->core, message->session, message->ticket, s->now);
+        break;
+    case MESSAGE_OUTPUT:
+        print_arrived(s, message);
         break;
     case MESSAGE_RESULT:
         take_result(s, message);
@@ -539,26 +567,37 @@ lost_broker(struct sim *s, void *what, uint64_t incarnation, uint64_t session)
     host_turn(host);
 }
 
-/* What was on its way to the disk may have got there. */
+/* What was on its way to the disk may have got there; output goes ahead of the
+ * records of its group. */
+static void
+lose_groups(struct sim *s)
+{
+    struct hub *hub = &s->hub;
+    size_t kept = dice_roll(&s->dice, (uint32_t)hub->ngroup + 1);
+    bool more = true;
+
+    sim_say(s, "the broker crashes, %zu of %zu groups are on disk", kept,
+            hub->ngroup);
+    for (size_t i = 0; i < hub->ngroup; i++) {
+        if (i < kept) {
+            write_down(&hub->groups[i]);
+            continue;
+        }
+        more = more && write_some(s, &hub->groups[i]);
+        group_release(&hub->groups[i]);
+    }
+    hub->ngroup = 0;
+    group_release(&hub->filling);
+}
+
 void
 hub_crash(struct sim *s)
 {
     struct hub *hub = &s->hub;
-    size_t kept;
 
     if (!hub->alive)
         return;
-    kept = dice_roll(&s->dice, (uint32_t)hub->ngroup + 1);
-    sim_say(s, "the broker crashes, %zu of %zu groups are on disk", kept,
-            hub->ngroup);
-    for (size_t i = 0; i < hub->ngroup; i++) {
-        if (i < kept)
-            write_down(&hub->groups[i]);
-        else
-            group_release(&hub->groups[i]);
-    }
-    hub->ngroup = 0;
-    group_release(&hub->filling);
+    lose_groups(s);
     while (hub->nslip > 0)
         slip_lose(s, &hub->slips[0]);
     broker_destroy(&hub->core);
@@ -566,7 +605,7 @@ hub_crash(struct sim *s)
     hub->life++;
     hub->paused_until = 0;
     hub->commit_last = 0;
-    hub->nreceipt = 0;
+    hub->nreceipt = hub->nheard = 0;
     hub->dirty = false;
     for (uint32_t i = 0; i < s->nhost; i++) {
         struct host *host = &s->hosts[i];
@@ -591,5 +630,6 @@ hub_release(struct sim *s)
     free(hub->groups);
     free(hub->slips);
     free(hub->receipts);
+    free(hub->heard);
     broker_destroy(&hub->core);
 }

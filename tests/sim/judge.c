@@ -63,8 +63,12 @@ check_end_of(struct story *self, struct inst *inst,
     json_t *value;
     bool same;
 
-    if (is_exempt(self, inst->id))
+    if (is_exempt(self, inst->id)) {
+        /* A map may be so for one child; now all of them are. */
+        if (inst->touched && inst->id.child == PLAN_WHOLE)
+            set_strange(self, inst);
         return;
+    }
     want = ref_run_instance(self->want, inst->id);
     value = ref_run_value(self->want, inst->id);
     same = want->state == record->state &&
@@ -133,7 +137,7 @@ note_end(struct story *self, struct inst *inst,
     if (self->flow->has_max_fails && self->nfailed > self->flow->max_fails)
         self->fell = true;
     if (record->state == PLAN_CANCELLED && !self->cancelled && !self->fell &&
-        !self->again)
+        !self->again && !inst->stopped)
         sim_fail(s, "%s is cancelled, but nobody did that (%s)",
                  story_shown(inst), record->cause ? record->cause : "");
     if (inst->ticket != 0)
@@ -141,6 +145,79 @@ note_end(struct story *self, struct inst *inst,
                  plan_state_names[record->state]);
     check_end_of(self, inst, record);
 }
+
+/* ---- state handlers ---- */
+
+static void
+check_asked(struct story *self, const struct lane_task *task)
+{
+    struct sim *s = self->sim;
+    struct inst *inst = story_inst(self, task->work->id);
+    struct run_change change;
+    struct err err;
+
+    if (!flow_is_handled(self->flow, inst->id.task))
+        sim_fail(s, "%s has no handlers", story_shown(inst));
+    if (self->phase != STORY_RUNS || self->ended || self->cancelled)
+        sim_fail(s, "handlers of %s are asked, but the run does not run",
+                 story_shown(inst));
+    if (work_from_handle(&change, task->work->handle, &err) < 0)
+        sim_fail(s, "handlers of %s: %s", story_shown(inst), err.msg);
+    if (inst->final_in == self->session)
+        sim_fail(s, "handlers of %s are asked, but it is %s", story_shown(inst),
+                 plan_state_names[inst->state]);
+    if (inst->agreed_attempt == task->work->attempt &&
+        inst->agreed >> change.state & 1)
+        sim_fail(s, "handlers of %s are asked again", story_shown(inst));
+    if (inst->ticket != 0)
+        sim_fail(s, "handlers of %s are asked while it runs",
+                 story_shown(inst));
+}
+
+static void
+take_answer(struct inst *inst, uint32_t attempt, const struct result *result)
+{
+    inst->story->sim->counts.answers++;
+    if (result->refused != REFUSED_NOT)
+        return;
+    if (result->state != PLAN_SUCCEEDED) {
+        inst->touched = true;
+        return;
+    }
+    if (inst->agreed_attempt != attempt)
+        inst->agreed = 0;
+    inst->agreed_attempt = attempt;
+    inst->agreed |= UINT32_C(1) << json_integer_value(result->value);
+}
+
+void
+story_came(const struct slip *slip, const struct result *result)
+{
+    if (slip->handlers) {
+        take_answer(slip->inst, slip->attempt, result);
+        return;
+    }
+    slip->inst->accepted++;
+    slip->inst->came = slip->attempt;
+}
+
+/* Everything but what others have decided: that it is cancelled, that nobody
+ * could be asked. */
+static void
+check_agreed(struct story *self, const struct inst *inst, uint32_t attempt,
+             enum plan_state state, const char *cause)
+{
+    if (!flow_is_handled(self->flow, inst->id.task) || self->cancelled ||
+        state == PLAN_CANCELLED ||
+        (cause && (strncmp(cause, "its state handler failed", 24) == 0 ||
+                   strcmp(cause, "it can't be run here") == 0)))
+        return;
+    if (inst->agreed_attempt != attempt || (inst->agreed >> state & 1) == 0)
+        sim_fail(self->sim, "%s #%u becomes %s, and no handler was asked",
+                 story_shown(inst), attempt, plan_state_names[state]);
+}
+
+/* ---- what is recorded ---- */
 
 /* Only what has begun is blamed; what must not begin twice may have. */
 static void
@@ -188,6 +265,8 @@ story_recorded(struct story *self, const struct store_record *record)
     /* Nobody who was there could run its program. */
     if (record->cause && strcmp(record->cause, "it can't be run here") == 0)
         inst->touched = true;
+    if (record->state != PLAN_RUNNING) /* it may have been adopted */
+        check_agreed(self, inst, record->attempt, record->state, record->cause);
     if (plan_state_is_final(record->state))
         note_end(self, inst, record);
     if (record->state == PLAN_MAPPED)
@@ -243,7 +322,8 @@ story_must_adopt(struct story *self, const struct held *held)
     return self->phase == STORY_RUNS && !self->ended && !self->again &&
            self->sim->now < self->adopt_until && !is_exempt(self, held->id) &&
            held->attempt > inst->attempt - (inst->state == PLAN_RUNNING) &&
-           inst->ticket == 0 && inst->final_in != self->session &&
+           inst->ticket == 0 && !inst->stopped &&
+           inst->final_in != self->session && held->attempt > inst->came &&
            inst->state <= PLAN_RUNNING && !find_unfinished(self, inst);
 }
 
@@ -258,9 +338,9 @@ count_out(struct story *self, const char *tag, uint32_t task)
     for (size_t i = 0; i < hub->nslip; i++) {
         const struct inst *inst = hub->slips[i].inst;
         const struct flow_options *o = story_options(inst);
-        bool has = inst->id.task == task;
+        bool has = inst->id.task == task && !hub->slips[i].handlers;
 
-        for (uint32_t k = 0; tag && k < o->ntag; k++)
+        for (uint32_t k = 0; tag && k < o->ntag && !hub->slips[i].handlers; k++)
             has |= strcmp(o->tags[k], tag) == 0;
         n += inst->story == self && has;
     }
@@ -297,6 +377,10 @@ story_sent(struct story *self, const struct lane_task *task)
     struct inst *inst = story_inst(self, task->work->id);
     const struct flow_options *o = story_options(inst);
 
+    if (task->work->spec->handlers) {
+        check_asked(self, task);
+        return;
+    }
     if (self->phase != STORY_RUNS || self->ended)
         sim_fail(s, "%s is sent, but the run does not run", story_shown(inst));
     if (inst->final_in == self->session)
@@ -319,6 +403,9 @@ story_sent(struct story *self, const struct lane_task *task)
     if (self->cancelled)
         sim_fail(s, "%s is sent after the run was cancelled",
                  story_shown(inst));
+    check_agreed(self, inst, task->work->attempt, PLAN_RUNNING, NULL);
+    if (inst->stopped)
+        sim_fail(s, "%s is sent after it was cancelled", story_shown(inst));
     check_inputs(self, inst);
     check_limits(self, inst);
 }

@@ -75,6 +75,8 @@ add_counts(struct sim_counts *to, const struct sim *s)
     to->crashes += s->counts.crashes;
     to->adopted += s->counts.adopted;
     to->late += s->counts.late;
+    to->answers += s->counts.answers;
+    to->again += s->counts.again;
 }
 
 static void
@@ -123,10 +125,12 @@ run_share(uint64_t from, uint64_t n, uint64_t share, uint64_t nshare)
         run_seed(from + i, false, &counts);
     (void)printf(
         "sim: %llu attempts, %llu tickets lost, %llu crashes, "
-        "%llu adopted, %llu late\n",
+        "%llu adopted, %llu late, %llu pieces twice, "
+        "%llu answers of handlers\n",
         (unsigned long long)counts.starts, (unsigned long long)counts.losses,
         (unsigned long long)counts.crashes, (unsigned long long)counts.adopted,
-        (unsigned long long)counts.late);
+        (unsigned long long)counts.late, (unsigned long long)counts.again,
+        (unsigned long long)counts.answers);
 }
 
 static int

@@ -8,6 +8,7 @@
  *   slip   tickets that are out
  *   host   an agent: its core and an edge
  *   doing  its attempts, which take their time
+ *   print  what they write, and what the store has of it
  *   wire   what is on its way between a host and the hub, and gets lost
  *   faults what goes wrong, and when
  *
@@ -25,6 +26,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "broker/core.h"
+#include "store/extents.h"
 #include "tests/support/fate.h"
 #include "tests/support/random_flow.h"
 #include "tests/support/reference_run.h"
@@ -34,6 +36,7 @@
 
 struct sim;
 struct host;
+struct slip;
 struct story;
 struct inst;
 
@@ -100,6 +103,12 @@ struct inst {
     uint32_t starts, accepted, losses, given_back;
     uint32_t live; /* are being carried out now */
     bool touched;  /* a fault may have changed what becomes of it */
+    /* What its state handlers have agreed to since the broker started: the
+     * attempt, and the states proposed, a bit each. */
+    uint32_t agreed_attempt, agreed;
+    uint32_t
+        came; /* the attempt of the last result, its change may be pending */
+    bool stopped; /* it was cancelled by itself, in this session */
 };
 
 struct insts {
@@ -115,6 +124,9 @@ struct note {
     bool is_end;
     enum store_run_state state; /* of the run */
     json_t *output;
+    bool is_print;
+    struct store_piece piece; /* without data */
+    uint64_t offset;
 };
 
 enum story_phase {
@@ -140,8 +152,13 @@ struct story {
     struct insts *insts;
     struct note *notes; /* committed */
     size_t nnote, cap_note;
+    struct store_piece *prints; /* the file of output */
+    size_t nprint, cap_print;
+    struct extents extents; /* the store's, while a broker has the run */
     int64_t adopt_until;
     bool cancelled;
+    struct plan_id *stops; /* cancelled by themselves; that is stored */
+    size_t nstop, cap_stop;
     bool fell;  /* more failed than may */
     bool anew;  /* what had failed is executed again, in this session */
     bool again; /* ... or was, in one before it */
@@ -160,11 +177,15 @@ const struct flow_options *story_options(const struct inst *inst);
 bool story_is_failure(enum plan_state state);
 /* Hand it to the broker; resume: from what is committed. */
 void story_begin(struct story *self, int64_t adopt_until);
+/* Cancel one instance, or a whole task; it goes on. */
+void story_stop(struct story *self, struct plan_id id);
 
+/* What was out has come back. */
+void story_came(const struct slip *slip, const struct result *result);
 /* The broker has recorded this. */
 void story_recorded(struct story *self, const struct store_record *record);
 void story_committed(struct story *self, const struct note *note);
-/* The broker sends it to a session. */
+/* The broker sends it, or asks its handlers. */
 void story_sent(struct story *self, const struct lane_task *task);
 /* What an agent holds: the broker must let it go on. */
 bool story_must_adopt(struct story *self, const struct held *held);
@@ -189,6 +210,7 @@ enum message_kind {
     MESSAGE_HELLO,
     MESSAGE_BEAT,
     MESSAGE_STARTED,
+    MESSAGE_OUTPUT,
     MESSAGE_RESULT,
     MESSAGE_GIVEN_BACK,
     MESSAGE_LEAVING,
@@ -212,6 +234,7 @@ struct message {
     uint64_t number; /* of a result, a tell; a hello's tag */
     uint32_t ticket, epoch;
     struct parcel *parcel;
+    struct output output; /* without data */
     struct result result; /* owned */
     struct beat beat;
     struct held *held;
@@ -241,17 +264,20 @@ void wire_release(struct wire *self);
 
 /* ---- an agent: host.c ---- */
 
-/* An attempt that was started. */
+/* An attempt that was started, or handlers that are called. */
 struct doing {
     uint32_t own, slot;
     const struct work *work;
     struct story *story;
     struct inst *inst;
+    bool handlers;
     bool call, begun, done;
     bool stopped;
     uint64_t nth; /* its end, in case that changes */
     int64_t since;
     struct run_outcome outcome;
+    uint32_t origin;
+    uint64_t written[3]; /* bytes, a stream */
     uint32_t *gpus;
     uint32_t ngpu;
 };
@@ -280,11 +306,13 @@ struct host {
     size_t ndoing, cap_doing;
     uint64_t nnth;
     uint64_t nsent, acked; /* results in this session */
+    uint64_t printed;      /* bytes, likewise */
     /* what the broker has given it last */
     uint64_t given;    /* session; 0: it was dropped */
     uint64_t given_to; /* incarnation */
     /* messages in this session, that both sides count */
     uint64_t down_sent, down_got, up_sent, up_got;
+    uint64_t heard_bytes; /* of output, by the broker */
     struct wire wires[WAY_COUNT];
 };
 
@@ -304,6 +332,25 @@ void doing_start(void *ctx, uint32_t own, uint32_t slot,
 void doing_stop(void *ctx, uint32_t own, bool at_once);
 void doing_release(struct doing *self);
 
+/* ---- what attempts write: print.c ---- */
+
+/* It will write now and then until that moment. */
+void print_plan(struct host *self, const struct doing *doing, int64_t until);
+/* The end of an attempt tells what it has written. */
+void print_sign(const struct doing *doing, struct result *result);
+
+/* Output arrives at the broker. */
+void print_arrived(struct sim *s, const struct message *message);
+/* The broker says so: it must be on disk. */
+void print_check_saved(struct sim *s, uint64_t session, uint64_t bytes);
+
+/* The store writes it, or a record. */
+void print_written(const struct note *note);
+void print_recorded(struct story *story, const struct store_record *record);
+/* A broker takes the run up: it looks into the file, if agents may have
+ * something of it still. */
+void print_taken_up(struct story *story, bool look);
+
 /* ---- the broker: hub.c ---- */
 
 /* A ticket that is out. */
@@ -312,6 +359,7 @@ struct slip {
     uint32_t ticket;
     uint32_t attempt;
     struct inst *inst;
+    bool handlers; /* of it are asked: it is no attempt */
 };
 
 /* A result that has arrived. */
@@ -321,6 +369,14 @@ struct receipt {
     uint32_t attempt;
     enum plan_state state;
     bool refused;
+};
+
+/* Output that has arrived. */
+struct heard {
+    uint64_t session, upto; /* bytes of it */
+    struct story *story;
+    struct store_piece piece; /* without data */
+    uint64_t end;             /* in its stream */
 };
 
 struct group {
@@ -340,6 +396,8 @@ struct hub {
     size_t nslip, cap_slip;
     struct receipt *receipts;
     size_t nreceipt, cap_receipt;
+    struct heard *heard;
+    size_t nheard, cap_heard;
     struct group filling;
     struct group *groups; /* on their way to the disk */
     size_t ngroup, cap_group;
@@ -355,12 +413,13 @@ void hub_release(struct sim *s);
 void hub_arrived(struct sim *s, struct message *message);
 void hub_gone(struct sim *s, struct host *host, enum broker_gone why);
 void hub_turn(struct sim *s);
+/* For the group that is being filled. */
+void hub_note(struct sim *s, struct note note);
 
 /* ---- tickets that are out: slip.c ---- */
 
 struct slip *slip_find(struct hub *hub, uint64_t session, uint32_t ticket);
-void slip_add(struct sim *s, uint64_t session, uint32_t ticket,
-              struct inst *inst, uint32_t attempt);
+void slip_add(struct sim *s, struct slip slip);
 void slip_remove(struct hub *hub, struct slip *slip);
 /* It is lost with its agent, or with the broker. */
 void slip_lose(struct sim *s, struct slip *slip);
@@ -394,9 +453,10 @@ struct sim {
     uint32_t nhost;
     struct story *stories[SIM_STORIES];
     uint32_t nstory;
+    uint32_t norigin;
     bool healed;
     struct sim_counts {
-        uint64_t starts, losses, crashes, adopted, late;
+        uint64_t starts, losses, crashes, adopted, late, again, answers;
     } counts;
 };
 

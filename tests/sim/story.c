@@ -61,6 +61,8 @@ decorate(uint64_t *dice, json_t *task, bool calls)
         json_object_del(task, "run");
         json_object_del(task, "value");
     }
+    if (dice_one_in(dice, 4))
+        json_object_set_new(task, "handlers", json_true());
     if (dice_one_in(dice, 7))
         json_object_set_new(task, "exclusive", json_true());
     if (dice_one_in(dice, 8)) {
@@ -102,6 +104,8 @@ draw_flow(struct story *self)
         json_object_set_new(
             json, "limits",
             json_pack("{s:i}", "few", (int)dice_roll(&s->dice, 2) + 1));
+    if (dice_one_in(&s->dice, 8))
+        json_object_set_new(json, "handlers", json_true());
     self->text = json_dumps(json, JSON_COMPACT);
     self->flow = parse(s, self->text, true);
     json_decref(json);
@@ -135,9 +139,13 @@ story_inst(struct story *self, struct plan_id id)
 
         insts->children = mem_grow(insts->children, &cap, id.child + 1,
                                    sizeof(struct inst *));
-        for (; insts->n <= id.child; insts->n++)
+        for (; insts->n <= id.child; insts->n++) {
             insts->children[insts->n] =
                 new_inst(self, (struct plan_id){id.task, insts->n});
+            /* Its map was cancelled while its handlers were asked. */
+            insts->children[insts->n]->stopped = insts->whole->stopped;
+            insts->children[insts->n]->touched = insts->whole->stopped;
+        }
     }
     return insts->children[id.child];
 }
@@ -228,7 +236,10 @@ story_destroy(struct story **self_p)
     for (size_t i = 0; i < self->nnote; i++)
         note_release(&self->notes[i]);
     free(self->notes);
+    free(self->prints);
+    extents_release(&self->extents);
     free(self->strange);
+    free(self->stops);
     json_decref(self->output);
     json_decref(self->params);
     ref_run_destroy(&self->want);
@@ -282,6 +293,7 @@ story_committed(struct story *self, const struct note *note)
     self->notes = mem_grow(self->notes, &self->cap_note, self->nnote + 1,
                            sizeof *self->notes);
     self->notes[self->nnote++] = note_new(self, &note->record);
+    print_recorded(self, &note->record);
     inst = story_inst(self, note->record.id);
     inst->stored = note->record.state;
     inst->stored_attempt = note->record.attempt;
@@ -311,6 +323,15 @@ load(const struct story *self)
     return history;
 }
 
+/* In a flow with handlers what was decided once stays so. */
+static bool
+is_decided(const struct story *self, const struct inst *inst)
+{
+    return flow_has_handlers(self->flow) && !self->anew &&
+           inst->stored_attempt == 0 && inst->stored != PLAN_CANCELLED &&
+           plan_state_is_final(inst->stored);
+}
+
 /* As the broker must see it now. */
 static void
 go_back(struct story *self, struct inst *inst)
@@ -318,16 +339,25 @@ go_back(struct story *self, struct inst *inst)
     if (inst->begun &&
         (inst->state != inst->stored || inst->attempt != inst->stored_attempt))
         inst->touched = true;
+    if (inst->came > 0 && !plan_state_is_final(inst->stored))
+        inst->touched = true; /* its agent may come back too late with it */
+    inst->came = 0;
     if (story_options(inst)->at_most_once && inst->stored == PLAN_RUNNING)
         inst->touched = true; /* nobody knows whether it began */
     inst->state = inst->stored;
     inst->attempt = inst->stored_attempt;
     inst->kept = inst->stored_attempt > 0 && plan_state_is_final(inst->stored);
-    if (plan_state_is_final(inst->state) &&
+    inst->agreed_attempt = inst->agreed = 0;
+    if (plan_state_is_final(inst->state) && !is_decided(self, inst) &&
         (!inst->kept || (self->anew && !plan_state_is_success(inst->stored))))
         inst->state = PLAN_WAITING;
-    self->nfailed +=
-        inst->kept && !self->anew && story_is_failure(inst->stored);
+    self->nfailed += (inst->kept || is_decided(self, inst)) && !self->anew &&
+                     story_is_failure(inst->stored);
+    inst->stopped = inst->stopped && !self->anew;
+    if (inst->stopped && inst->state == PLAN_CANCELLED) { /* it will be again */
+        inst->kept = false;
+        inst->state = PLAN_WAITING;
+    }
     if (self->again) /* what follows from something new is executed again */
         inst->kept = false;
     if (inst->kept && inst->ticket != 0)
@@ -338,6 +368,7 @@ void
 story_begin(struct story *self, int64_t adopt_until)
 {
     struct sim *s = self->sim;
+    bool anew = self->session > 0 && adopt_until == 0;
     struct history *history = self->session > 0 ? load(self) : NULL;
     struct err err;
     struct broker_run run = {
@@ -347,9 +378,12 @@ story_begin(struct story *self, int64_t adopt_until)
         .seed = self->fate.seed,
         .resume = history,
         .from = PLAN_NONE,
+        .stops = self->stops,
+        .nstop = anew ? 0 : self->nstop,
         .adopt_until = adopt_until,
     };
 
+    self->nstop = run.nstop;
     sim_say(s, "run %llu begins, session %u", (unsigned long long)self->run,
             self->session + 1);
     self->session++;
@@ -357,10 +391,36 @@ story_begin(struct story *self, int64_t adopt_until)
     self->ended = false;
     self->nfailed = 0;
     self->adopt_until = adopt_until;
-    self->anew = history && adopt_until == 0;
+    self->anew = anew;
     self->again |= self->anew;
     story_each(self, go_back);
+    print_taken_up(self, adopt_until != 0);
     if (broker_run_begin(s->hub.core, &run, s->now, &err) < 0)
         sim_fail(s, "run %llu: %s", (unsigned long long)self->run, err.msg);
     history_destroy(&history);
+}
+
+static void
+mark_stopped(struct inst *inst)
+{
+    inst->stopped = inst->touched = true;
+}
+
+void
+story_stop(struct story *self, struct plan_id id)
+{
+    struct sim *s = self->sim;
+    const struct run *run = broker_run_find(s->hub.core, self->run);
+    const struct insts *insts = &self->insts[id.task];
+
+    if (!run)
+        return;
+    sim_say(s, "%s is cancelled by itself", story_shown(story_inst(self, id)));
+    mark_stopped(story_inst(self, id));
+    for (uint32_t k = 0; id.child == PLAN_WHOLE && k < insts->n; k++)
+        mark_stopped(insts->children[k]);
+    self->stops = mem_grow(self->stops, &self->cap_stop, self->nstop + 1,
+                           sizeof *self->stops);
+    self->stops[self->nstop++] = id;
+    broker_run_stop(s->hub.core, self->run, id, sim_chance(s, 30), s->now);
 }

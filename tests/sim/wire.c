@@ -7,6 +7,19 @@
 
 /* ---- messages ---- */
 
+/* What is its own came as text. */
+static void
+read_item(struct work *work, const struct work *from)
+{
+    json_t *item =
+        json_loadb(from->item, from->nitem, JSON_REJECT_DUPLICATES, NULL);
+    struct err err;
+
+    if (!item || work_from_item(work, item, &err) < 0)
+        abort();
+    json_decref(item);
+}
+
 /* As a decoded frame: nothing in it is the sender's. */
 struct parcel *
 parcel_new(const struct work *work)
@@ -42,7 +55,10 @@ parcel_new(const struct work *work)
         .input = json_incref(work->input),
         .cwd = mem_dup(work->cwd),
         .creates = mem_dup(work->creates),
+        .handle = json_incref(work->handle),
     };
+    if (work->item)
+        read_item(&self->work, work);
     return self;
 }
 
