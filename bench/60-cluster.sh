@@ -48,6 +48,11 @@ rss=$(kib VmRSS)
 for _ in 1 2 3 4 5 6 7 8 9 10; do "${noop[@]}" n=100000; done
 printf 'its growth over 10 runs of 100,000\t%s kB\t\t\t\t\tnone\n' \
     $(($(kib VmRSS) - rss))
+says=(--rate)
+row 'no-op C tasks of 100,000 with 24 KB of parameters, beside without' '' 5 \
+    100000 "${noop[@]}" n=100000 -p "ballast=$(printf '%024000d' 0)" \
+    -- "${noop[@]}" n=100000
+says=(--says --rate)
 rival() { # PYTHON SCRIPT N WHAT OURS...
     if [[ $1 ]]; then
         row "$4" '250 times' 1 "$3" "${@:5}" -- "$1" "$RIVALS/$2" noop "$3"

@@ -4,16 +4,20 @@
  * messages pushed to two processes over ZeroMQ, results pulled back, and
  * nothing else.
  *
- *     raw_pipeline N [BATCH]
+ *     raw_pipeline N [BATCH [bare]]
  *
- * Sends N tasks, BATCH (256) in a frame, to two processes on loopback TCP, each
- * of which decodes them and answers with one small message a task. At most
- * WINDOW tasks are on their way to each. Prints tasks a second, and the seconds.
+ * Sends N tasks, BATCH (1024) in a frame, to two processes on loopback TCP, each
+ * of which decodes them and answers with one small message a task. A task has
+ * its arguments with it, {"i":5}, and a result says when it began and ended, as
+ * in the cluster; not if `bare`. At most WINDOW tasks are on their way to each.
+ * Prints tasks a second, and the seconds.
  */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +27,7 @@
 #define WORKERS 2
 #define WINDOW  8192
 #define MOST    1024 /* a frame */
+#define ITEM    24   /* bytes of arguments, at most */
 
 static double
 seconds(void)
@@ -83,11 +88,16 @@ work(int i)
         Wire__Return back = WIRE__RETURN__INIT;
         Wire__Return *tasks = wire__return__unpack(NULL, zmq_msg_size(&frame),
                                                    zmq_msg_data(&frame));
+        int64_t began = (int64_t)(seconds() * 1e6);
 
         for (size_t k = 0; k < tasks->n_results; k++) {
             wire__result__init(&results[k]);
             results[k].ticket = tasks->results[k]->ticket;
             results[k].state = 6;
+            if (tasks->results[k]->value.len > 0) {
+                results[k].started = began;
+                results[k].ended = began + 1;
+            }
             list[k] = &results[k];
         }
         back.n_results = tasks->n_results;
@@ -97,6 +107,21 @@ work(int i)
         wire__return__free_unpacked(tasks, NULL);
     }
     _exit(0);
+}
+
+/* The n-th of all. */
+static void
+make_task(Wire__Result *task, char *item, long n, bool bare)
+{
+    wire__result__init(task);
+    task->ticket = (uint32_t)n;
+    task->state = 2;
+    task->code = 1;
+    if (bare)
+        return;
+    task->value.len =
+        (size_t)snprintf(item, ITEM, "{\"with\":{\"i\":%ld}}", n % 10000000);
+    task->value.data = (uint8_t *)item;
 }
 
 static long
@@ -122,8 +147,10 @@ main(int argc, char **argv)
 {
     static Wire__Result tasks[MOST];
     static Wire__Result *list[MOST];
+    static char items[MOST][ITEM];
     long n = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
-    long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 256;
+    long batch = argc > 2 ? strtol(argv[2], NULL, 10) : 1024;
+    bool bare = argc > 3;
     long sent = 0, done = 0, inflight[WORKERS] = {0};
     void *context, *in, *out[WORKERS];
     pid_t pids[WORKERS];
@@ -154,12 +181,8 @@ main(int argc, char **argv)
                 Wire__Return frame = WIRE__RETURN__INIT;
                 long many = batch < n - sent ? batch : n - sent;
 
-                for (long k = 0; k < many; k++) {
-                    wire__result__init(&tasks[k]);
-                    tasks[k].ticket = (uint32_t)(sent + k);
-                    tasks[k].state = 2;
-                    tasks[k].code = 1;
-                }
+                for (long k = 0; k < many; k++)
+                    make_task(&tasks[k], items[k], sent + k, bare);
                 frame.n_results = (size_t)many;
                 frame.results = list;
                 send_message(out[i], &frame.base);
@@ -171,7 +194,9 @@ main(int argc, char **argv)
     }
     from = seconds() - from;
     (void)printf("%.0f/s %.6f\n", (double)n / from, from);
-    for (int i = 0; i < WORKERS; i++)
+    for (int i = 0; i < WORKERS; i++) {
         (void)kill(pids[i], SIGKILL);
+        (void)waitpid(pids[i], NULL, 0); /* its time counts */
+    }
     return 0;
 }
