@@ -54,7 +54,8 @@ SUPPORT := $(BUILD)/support.a
 BIN    := $(BUILD)/bin/leat $(patsubst %/main.c,$(BUILD)/bin/leat-%,$(filter \
     %/main.c,$(DAEMON)))
 LIB    := $(BUILD)/lib/libleat.a $(if $(SAN),,$(BUILD)/lib/libleat.so.0)
-EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
+FLOWS  := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c \
+    tests/conformance/*.c))
 BENCH  := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -72,7 +73,7 @@ RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples 
 all: programs
 	@for d in bin lib examples; do [ -L build/$$d ] || rm -rf build/$$d; \
 	    ln -sfn $(notdir $(BUILD))/$$d build/$$d; done
-programs: $(BIN) $(LIB) $(EXAMPLES) $(BENCH)
+programs: $(BIN) $(LIB) $(FLOWS) $(BENCH)
 unit: $(UNIT)
 	$(ECHO)$(RUN) $(UNIT)
 test: programs $(UNIT)
@@ -140,7 +141,8 @@ $(BUILD)/%.o: %.c Makefile | $(BUILD)/headers $(WIRE).h
 	@mkdir -p $(@D)
 	@echo "CC   $<"
 	$(ECHO)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/examples/%.o $(BUILD)/bench/%.o: ALL_CFLAGS += -Ilib
+$(BUILD)/examples/%.o $(BUILD)/tests/conformance/%.o $(BUILD)/bench/%.o: \
+    ALL_CFLAGS += -Ilib
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 $(ALL): $(OBJ) $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAIN),$(DAEMON)))
@@ -163,7 +165,7 @@ $(BUILD)/bin/leat: $(BUILD)/cli/main.o $(LATE) $(ALL)
 $(filter-out %/leat,$(BIN)): $(BUILD)/bin/leat-%: $(BUILD)/%/main.o $(ALL)
 $(BIN):
 	$(LINK) -pie $(LIBS)
-$(EXAMPLES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
+$(FLOWS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/lib/libleat.a
 	$(LINK) -pie $(LIBS)
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(ALL)
 	$(LINK) -pie $(LIBS)

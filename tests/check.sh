@@ -41,6 +41,7 @@ stage lint make -k lint
 stage valgrind env SEEDS=300 make valgrind
 stage install tests/install.sh
 stage schema tests/schema.py
+stage covered tests/covered.py
 
 if ((failed > 0)); then
     echo "failed: ${broken[*]} (output in build/check/NAME.log)"

@@ -1,70 +1,85 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
-# Every flow of tests/conformance, by each executor there is: in this process,
-# by a cluster of its own, by a standing broker with two agents. What becomes of
-# each task, its attempts, value and cause, the output on stdout and the exit
-# status are as in NAME.expect; NAME.cluster.expect goes before it where what
-# travels has a limit of its own. UPDATE=1 writes the .expect files anew, of the
-# runs in this process: read the difference.
+# Every flow of tests/conformance, in YAML or C, by each executor there is: in
+# this process, by a cluster of its own, by a standing broker with two agents.
+# What becomes of each task, its attempts, value and cause, what it wrote, the
+# output on stdout and the exit status are as in NAME.expect; where a cluster is
+# free, what holds of what `show --json` says is in NAME.cluster.jq instead. No
+# task begins before all that it depends on has ended. A flow with a
+# NAME.again.expect is run twice. UPDATE=1 writes the .expect files anew, of the
+# runs in this process: read the difference. tests/covered.py -v tells which
+# flow uses what.
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/same.sh
+source "$root/tests/support/same.sh"
+programs=$EXAMPLES/../tests/conformance
+export LEAT_BIN=${LEAT%/*} LEAT_STORE=$work/store LEAT_PARAM_dir=$work/made LEAT_PARAM_log=$work/log
+# what the flows ask for; there is nothing of it really
+has=(--resource gpus=1 --resource licence=2)
 
-# what can't be the same twice is left out: times, the run's number, folders
-listing() {
-    jq -r --arg work "$work" '
-        def brief: if length > 2000 then "\(.[:20])... (\(length))" else . end;
-        def line: "\(.name): \(.state)" +
-            (if .attempts > 0 then " \(.attempts)" else "" end) +
-            (if .value == null then "" else " = \(.value | tojson | brief)" end) +
-            (if .cause then " (\(.cause))" else "" end);
-        (.tasks[] | line, (.children // [] | .[] | "  " + line)),
-        "run: \(.state)"' |
-        sed "s|$work|WORK|g; s/its values have [0-9]* bytes/its values have N bytes/"
+# written: what each task wrote, in its order; but for lines so long that they
+# are told in pieces
+written() {
+    leat logs last | LC_ALL=C awk 'length < 4000' | sed "s|$work|WORK|g" |
+        LC_ALL=C sort -s -t '|' -k 1,1
 }
 
-# one EXECUTOR FLOW: compare, and complain. Where each task depends on what ran
-# before it, and several run at once, only the end is the same.
+# one EXECUTOR FLOW EXPECT ARG...: run it, compare and complain
 one() {
-    local name status=0 expect=${2%.yaml}.expect lines=.
-    name=$(basename "$2" .yaml)
-    [[ $1 != here && " order too-many-failures " == *" $name "* ]] &&
-        lines='^(run|exit): '
-    [[ $1 != here && -e ${2%.yaml}.cluster.expect ]] &&
-        expect=${2%.yaml}.cluster.expect
+    local where=$1 name=${2##*/} expect=$3 free=${2%.*}.cluster.jq status=0
+    local -a run=(leat run -q "$2")
+    [[ $2 == *.c ]] && run=("$programs/${name%.c}" run -q)
+    name=${name%.*}
+    shift 3
 
     rm -rf made log && mkdir made
-    leat run -q "$2" "${options[@]}" >out 2>err || status=$?
-    { leat show --json last | listing && echo "exit: $status" &&
-        sed "s|$work|WORK|g; s|^|out: |" out; } >"$name.seen"
-    [[ ${UPDATE-} && $1 == here ]] && cp "$name.seen" "$expect"
-    diff -u <(grep -E "$lines" "$expect") <(grep -E "$lines" "$name.seen") >&2 ||
-        fail "$1: $name is not as expected: $(tail -n 3 err)"
+    # nothing that another run has cached
+    LEAT_PARAM_salt="$where" "${run[@]}" "$@" >out 2>err || status=$?
+    ((status <= 1)) || fail "$where: $name: exit status $status: $(cat err)"
+    leat show --json last >run.json
+    leat plan --json last >plan.json
+    in_order run.json plan.json || fail "$where: $name: out of order"
+    if [[ $where != here && -e $free ]]; then
+        jq -e "$(<"$free")" run.json >/dev/null ||
+            fail "$where: $name is otherwise: $(listing run.json)"
+        return
+    fi
+    { listing run.json && echo "exit: $status" &&
+        sed "s|$work|WORK|g; s|^|out: |" out && written | sed 's/^/log: /'; } >seen
+    [[ ${UPDATE-} && $where == here ]] && cp seen "$expect"
+    diff -u "$expect" seen >&2 ||
+        fail "$where: $name is not as expected: $(tail -n 3 err)"
 }
 
-export LEAT_PARAM_dir=$work/made LEAT_PARAM_log=$work/log
-options=()
-for flow in "$root"/tests/conformance/*.yaml; do
-    one here "$flow"
-done
+# all EXECUTOR ARG...: every flow there is
+all() {
+    local flow
+
+    for flow in "$root"/tests/conformance/*.{yaml,c}; do
+        one "$1" "$flow" "${flow%.*}.expect" "${@:2}"
+        [[ ! -e ${flow%.*}.again.expect ]] ||
+            one "$1" "$flow" "${flow%.*}.again.expect" "${@:2}"
+    done
+    ((pairs > 50)) || fail "only $pairs pairs were in order"
+    pairs=0
+}
+order='high,first,map 1,map 2,map 3,second,low'
+flow=$root/tests/conformance/order
+all here "${has[@]}"
+one here "$flow.yaml" "$flow.expect"
+expect "$order" <(paste -sd, log)
 [[ -x $(dirname "$LEAT")/leat-broker && -x $(dirname "$LEAT")/leat-agent ]] ||
     exit 0
 # shellcheck source=tests/support/cluster.sh
 source "$root/tests/support/cluster.sh"
-options=(-j 2)
-for flow in "$root"/tests/conformance/*.yaml; do
-    one "-j 2" "$flow"
-done
-start_broker
-start_agent one --slots 2
-start_agent two --slots 2
-exits 0 remote agents --wait 2 --timeout 20s
+all "-j 2" -j 2 "${has[@]}"
 # in order, as far as there is one: one at a time
-options=(-j 1)
-[[ $(leat run -q "${options[@]}" "$root/tests/conformance/order.yaml" \
-    -p "log=$work/order") ]] && fail "order.yaml has an output"
-expect 'high,first,map 1,map 2,map 3,second,low' <(paste -sd, order)
-options=()
+one "-j 1" "$flow.yaml" "$flow.expect" -j 1
+expect "$order" <(paste -sd, log)
+start_broker
+start_agent one --slots 2 "${has[@]}"
+start_agent two --slots 2 "${has[@]}"
+exits 0 remote agents --wait 2 --timeout 20s
 export LEAT_BROKER=$broker
-for flow in "$root"/tests/conformance/*.yaml; do
-    one broker "$flow"
-done
+all broker

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MPL-2.0
 # Random flows of real commands come to the same states, values, attempts and
-# exit status by each executor: here, a cluster of their own, a broker's.
+# exit status by each executor: here, a cluster of their own, a broker's. No task
+# begins before what it depends on has ended.
 # SEEDS=n: so many; SEED=n: that one.
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/same.sh
+source "$root/tests/support/same.sh"
 # shellcheck source=tests/support/cluster.sh
 source "$root/tests/support/cluster.sh"
 
@@ -24,6 +27,7 @@ one() { # WHERE ARG...
         cat err >&4
         fail "seed $seed: no outcome"
     }
+    in_order out plan.json || fail "SEED=$seed: out of order${where:+ $where}"
 }
 start_broker
 start_agent one --slots 2
@@ -32,6 +36,7 @@ exits 0 remote agents --wait 2 --timeout 20s
 first=${SEED-1} last=${SEED-${SEEDS-12}}
 for ((seed = first; seed <= last; seed++)); do
     python3 "$root/tests/support/random_flow.py" "$seed" >flow.json
+    leat plan --json flow.json >plan.json
     one '' leat
     cp seen here
     one -j2 leat
@@ -39,3 +44,4 @@ for ((seed = first; seed <= last; seed++)); do
     one '' remote
     diff -u here seen >&4 || fail "SEED=$seed: otherwise by a broker"
 done
+((pairs > 0)) || fail "nothing was in any order"
