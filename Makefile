@@ -63,8 +63,9 @@ C_FILES := $(SRC) $(DAEMON) $(wildcard examples/*.c tests/*/*.c bench/*.c)
 
 # Whose daemons run sanitized too
 CLUSTER := $(patsubst %,tests/system/%.sh,agent agent_calls bad_broker \
-    broker_daemon cluster_broker cluster_program cluster_run faults faults_calls \
-    hosts protocol)
+    bad_input broker_daemon cluster_api cluster_broker cluster_program \
+    cluster_run conformance examples faults faults_calls faults_output full \
+    hosts many million onlookers output protocol random_flows refusals)
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
     --show-leak-kinds=definite --errors-for-leak-kinds=definite
 RUN     = LEAT=$(CURDIR)/$(BUILD)/bin/leat EXAMPLES=$(CURDIR)/$(BUILD)/examples \

@@ -4,7 +4,8 @@
 #   tests/run.sh TEST...
 # TEST is a cmocka program (each of its tests counts), a script or a whole
 # command line (counts as one); exit status 77 skips. Each has an environment
-# and a temporary directory of its own, and must leave no process behind.
+# and a temporary directory of its own, and must leave no process behind, nor
+# anything in that directory (which is its home, too: hidden ones may stay).
 # From the environment: LEAT, EXAMPLES, SEED and SEEDS are passed on; WRAP is a
 # command to run the programs under; JOBS at a time (2); LIMIT, seconds for
 # each (300).
@@ -66,6 +67,10 @@ one() {
     ((status == 124 || status == 137)) &&
         echo "stopped after ${LIMIT:-300} s, or killed" >>"$dir/log"
     strays "$name" >>"$dir/log" || status=99
+    if [[ $(find "$dir/tmp" -mindepth 1 -maxdepth 1 ! -name '.*') ]]; then
+        { echo "left behind:" && ls "$dir/tmp"; } >>"$dir/log"
+        status=99
+    fi
     chmod -R u+rwX "$dir/tmp" && rm -rf "$dir/tmp"
     return "$status"
 }

@@ -98,12 +98,7 @@ LEAT_FLOW(breaks, flow)
     }
 }
 END
-lib=$bin/../lib/libleat.a
-flags=()
-! grep -q __asan_init "$lib" || flags=("-fsanitize=address,undefined")
-"${CC:-cc}" -D_GNU_SOURCE -I"$root/lib" "${flags[@]}" -o breaks breaks.c \
-    "$lib" -lczmq -lzmq -lprotobuf-c -lxxhash -lyaml -ljansson -lsqlite3 \
-    -lsodium -lm 2>cc.log || skip "no program can be built: $(tail -n1 cc.log)"
+compile breaks 2>cc.log || skip "no program can be built: $(tail -n1 cc.log)"
 
 there() {
     [[ -s $1 ]]
@@ -178,6 +173,8 @@ extra(void)
 END
 cat >lacks.c <<'END'
 #include <leat.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 int extra(void);
 
@@ -190,15 +187,48 @@ four(leat_task *task)
 
 LEAT_FLOW(lacks, flow)
 {
-    leat_call(flow, four);
+    leat_ref one = leat_value(flow, json_integer(1));
+
+    leat_map(flow, four,
+             {"i", leat_range(one, leat_value(flow, json_integer(40)))});
+    if (getenv("GONE"))
+        unlink(getenv("GONE"));
 }
 END
 "${CC:-cc}" -shared -fPIC -o libextra.so lib.c
-"${CC:-cc}" -I"$root/lib" "${flags[@]}" -o lacks lacks.c -L. -lextra "$lib" \
-    -lczmq -lzmq -lprotobuf-c -lxxhash -lyaml -ljansson -lsqlite3 -lsodium -lm
-exits 1 env LEAT_BROKER="$broker" LD_LIBRARY_PATH=. ./lacks run
+# beside an agent's folder is where it looks for the library
+compile lacks -L. -lextra -Wl,-rpath,'$ORIGIN/../lib'
+here=(env LEAT_BROKER="$broker" LD_LIBRARY_PATH=.)
+exits 1 "${here[@]}" ./lacks run
 holds "it ended before it served (exit code 127): error while loading" err
-rm "$work"/cache/leat/programs/"$(b2sum -l 256 lacks | cut -d' ' -f1)"
+
+# --- and left to agents that can, if there are any ---
+
+mkdir -p can/lib
+cp libextra.so can/lib/
+start_agent can --slots 2 --programs "$work/can/programs"
+exits 0 remote agents --wait 2 --timeout 20s
+exits 0 "${here[@]}" ./lacks run
+exits 0 remote show --json last
+jq -e '.tasks[0].children | length == 40 and
+    all(.state == "succeeded" and .attempts == 1 and .value == 4)' out \
+    >/dev/null || fail "not all were called, and once"
+kill "$agent_pid"
+wait "$agent_pid" || fail "it did not leave well"
+
+# --- one for another machine, which the client finds in its own place ---
+
+cp lacks other
+cp lacks 'other (deleted)'
+printf '\4\0' | dd of='other (deleted)' bs=1 seek=18 conv=notrunc 2>/dev/null
+exits 1 "${here[@]}" GONE=other ./other run
+holds 'was built for another kind of machine' err
+exits 0 remote show --json last
+jq -e '.tasks[0].children | length == 40 and all(.state == "failed")' out \
+    >/dev/null || fail "they are not told to be failed"
+for program in lacks 'other (deleted)'; do
+    rm "$work/cache/leat/programs/$(b2sum -l 256 "$program" | cut -d' ' -f1)"
+done
 
 # --- its program is kept, once, and not believed when it is damaged ---
 

@@ -176,6 +176,9 @@ printf 'leat: 1\nname: big\ntasks: { a: { run: "true", resources: { licence: 2 }
 exits 8 leat run big.yaml
 holds 'task `a` asks for 2 licence' err
 exits 8 leat run big.yaml --resource licence=1
+printf 'leat: 1\nname: gpu\ntasks: { a: { run: "true", resources: { gpus: 1 } } }\n' >gpu.yaml
+exits 8 leat run gpu.yaml --resource gpus=0.5
+holds 'task `a` asks for 1 gpu, this machine has 0.5 gpus' err
 exits 0 leat run big.yaml --resource licence=2
 exits 2 leat run big.yaml --resource licence=two
 holds '--resource wants NAME=AMOUNT, the amount a number above 0' err

@@ -5,8 +5,6 @@
 source "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=tests/support/cluster.sh
 source "$root/tests/support/cluster.sh"
-lib=$bin/../lib
-[[ -e $lib/libleat.so.0 ]] || skip "the library is sanitized: not linked here"
 export LEAT_BIN=$bin LEAT_STORE=$work/store
 
 cat >program.c <<'END'
@@ -66,8 +64,7 @@ main(int argc, char **argv)
     }
     if (argc > 2)
         options.executor = leat_cluster(argv[2]);
-    if (strcmp(how, "handler") == 0)
-        leat_on_state(flow, on_state, NULL);
+    leat_on_state(flow, on_state, NULL);
     if (strcmp(how, "apart") == 0) {
         if (leat_flow_submit(flow, &options, &run, &err) < 0)
             fail(&err);
@@ -88,8 +85,7 @@ main(int argc, char **argv)
     return 0;
 }
 END
-gcc -std=c17 -I"$root/lib" -o program program.c "$lib/libleat.so.0" \
-    -Wl,-rpath,"$(realpath "$lib")" -ljansson 2>&4 || fail "it does not compile"
+compile program 2>&4 || fail "it does not compile"
 
 exits 0 ./program local
 expect $'twice 21\nvalue 42 run 0 here' out
@@ -101,8 +97,6 @@ for how in temporary kept; do
 done
 exits 0 leat value last/twice
 expect 42 out
-exits 3 ./program handler ipc://nowhere
-holds 'state handlers' err
 exits 3 ./program standing "$broker"
 holds "$broker" err
 

@@ -10,7 +10,9 @@ set -m # background jobs must not ignore SIGINT
 # short, as the name of a socket must be, or it would not be taken
 runtime=$(mktemp -d /tmp/leat-test.XXXXXX)
 export XDG_RUNTIME_DIR=$runtime
-trap 'rm -rf "$runtime"; end_daemons; cd / && rm -rf "$work"' EXIT
+at_end() {
+    rm -rf "$runtime"
+}
 
 # nothing is left: no folder, no process that has ours in its command line
 left() {
@@ -180,6 +182,24 @@ ends 5
 holds 'leat-agent was ended by signal 9' err
 begin run -j 2 long.yaml
 kill -KILL "$(pgrep -f -- "leat-broker --bind=ipc://$runtime")"
+ends 5
+holds 'leat-broker was ended by signal 9' err
+
+# ... also while it reads the flow: nobody waits for another broker to come
+{
+    printf 'leat: 1\nname: large\ntasks:\n'
+    seq -f '  task%.0f: { run: echo }' 200000
+} >large.yaml
+timeout 20 "$LEAT" run -j 2 large.yaml >out 2>err &
+job=$!
+reads_the_flow() {
+    local pid
+
+    pid=$(pgrep -f -- "leat-broker --bind=ipc://$runtime") &&
+        (($(awk '{ print $14 }' "/proc/$pid/stat") > 5)) &&
+        kill -KILL "$pid"
+}
+wait_for 20 reads_the_flow
 ends 5
 holds 'leat-broker was ended by signal 9' err
 

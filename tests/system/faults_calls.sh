@@ -9,9 +9,6 @@ source "$(dirname "$0")/../support/lib.sh"
 source "$root/tests/support/cluster.sh"
 # shellcheck source=tests/support/oracle.sh
 source "$root/tests/support/oracle.sh"
-lib=$bin/../lib
-[[ -e $lib/libleat.so.0 ]] || lib=$root/build/gcc/lib # not a sanitized one
-[[ -e $lib/libleat.so.0 ]] || skip "there is no library to link to"
 export LEAT_BIN=$bin LEAT_STORE=$work/store
 
 cat >calls.c <<'END'
@@ -74,8 +71,7 @@ LEAT_FLOW(calls, flow)
 }
 END
 
-gcc -std=gnu17 -I"$root/lib" -o calls calls.c "$lib/libleat.so.0" \
-    -Wl,-rpath,"$(realpath "$lib")" -ljansson 2>&4 || fail "it does not compile"
+compile calls 2>&4 || fail "it does not compile"
 
 # worker: for wait_for, $worker is the process of one
 worker() {

@@ -11,7 +11,9 @@ source "$root/tests/support/oracle.sh"
 mkdir broker-store
 mount -t tmpfs -o size=24m leat "$work/broker-store" 2>/dev/null ||
     skip "nothing can be mounted here"
-trap 'end_daemons; umount -l "$work/broker-store"; cd / && rm -rf "$work"' EXIT
+at_end() {
+    umount -l "$work/broker-store"
+}
 
 cat >flow.yaml <<'END'
 leat: 1
