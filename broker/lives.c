@@ -132,6 +132,22 @@ go_on(struct life *self, const struct broker_run *run, int64_t now)
     self->adopting = false;
 }
 
+/* What agents are told of the run. */
+static void
+keep_what_travels(struct life *self, const struct broker_run *run)
+{
+    self->params = json_incref(run->params);
+    if (json_object_size(run->env) > 0) /* else it would only travel */
+        self->env = json_incref(run->env);
+    self->home = mem_dup(run->home);
+    self->source_hash = mem_dup(run->source_hash);
+    if (run->program) {
+        self->program = mem_alloc(run->nprogram + 1, 1);
+        memcpy(self->program, run->program, run->nprogram);
+        self->nprogram = run->nprogram;
+    }
+}
+
 int
 broker_run_begin(struct broker *self, const struct broker_run *run, int64_t now,
                  struct err *err)
@@ -158,16 +174,7 @@ broker_run_begin(struct broker *self, const struct broker_run *run, int64_t now,
         broker_life_destroy(&life);
         return -1;
     }
-    life->params = json_incref(run->params);
-    if (json_object_size(run->env) > 0) /* else it would only travel */
-        life->env = json_incref(run->env);
-    life->home = mem_dup(run->home);
-    life->source_hash = mem_dup(run->source_hash);
-    if (run->program) {
-        life->program = mem_alloc(run->nprogram + 1, 1);
-        memcpy(life->program, run->program, run->nprogram);
-        life->nprogram = run->nprogram;
-    }
+    keep_what_travels(life, run);
     life->deadline = run->timeout > 0 ? now + run->timeout : SPAN_NEVER;
     life->wake = SPAN_NEVER;
     broker_classes_init(life);

@@ -83,7 +83,7 @@ names_of_env(const struct store_run *info)
         return json_incref(names);
     names = json_array();
     json_object_foreach(info->env, name, value)
-        json_array_append_new(names, json_string(name));
+        (void)json_array_append_new(names, json_string(name));
     return names;
 }
 

@@ -55,6 +55,9 @@ wait_for 20 began
 # an agent stands still; its tasks go to another, which comes
 kill -STOP "$lost"
 stopped=$SECONDS
+stopped_for() {
+    ((SECONDS >= stopped + $1))
+}
 start_agent four --slots 2 --label zone=lost
 taken=$agent_pid
 for ((n = 0; n < 5; n++)); do
@@ -62,7 +65,7 @@ for ((n = 0; n < 5; n++)); do
     wait_for 20 more 200
     strike "$broker_pid"
     # nobody takes it, and they do not go on for ever
-    ((n != 2)) || wait_for 5 eval '((SECONDS >= stopped + 4))'
+    ((n != 2)) || wait_for 5 stopped_for 4
     start_broker
     exits 0 remote agents --wait 2 --timeout 20s
 done
@@ -74,7 +77,7 @@ wait_for 30 again
 kill -STOP "$broker_pid"
 wait_for 30 eval '(($(grep -c " warn agent lost " one.log) >= 6))'
 kill -CONT "$broker_pid"
-wait_for 20 eval '((SECONDS >= stopped + 12))'
+wait_for 20 stopped_for 12
 kill -CONT "$lost"
 mark
 wait_for 20 more 400
@@ -104,7 +107,7 @@ for line in open("logs.json"):
     if (line["stream"] == "stdout") != (kind == "line"):
         sys.exit(f"in the wrong stream: {line}")
     got.setdefault((task, i, attempt), {}).setdefault(kind, []).append(int(k))
-done = {tuple(line.split()) for line in open("done")}
+done = {tuple(line.split()) for line in open("succeeded")}
 for key in sorted(got):
     lines, errors = got[key].get("line", []), got[key].get("error", [])
     if lines != list(range(1, len(lines) + 1)):
@@ -118,8 +121,8 @@ if not done or done - set(got):
     sys.exit(f"nothing is there of {done - set(got)}")
 END_OF_PYTHON
 sqlite3 -separator ' ' "$work/broker-store/leat.db" "SELECT task, child + 1,
-    attempt FROM attempts WHERE run = $run AND state = 'succeeded'" >done
-(($(wc -l <done) == 6)) || fail "not all succeeded: $(cat done)"
+    attempt FROM attempts WHERE run = $run AND state = 'succeeded'" >succeeded
+(($(wc -l <succeeded) == 6)) || fail "not all succeeded: $(cat succeeded)"
 python3 check.py >&3 || fail "the output is not what was written"
 recorded_once "$run"
 rss() {
