@@ -45,34 +45,6 @@ plan_enter(struct plan *self, struct plan_id id, enum plan_state state)
     *at = (uint8_t)state;
 }
 
-/* Take part in plan_take, or no more. */
-static void
-offer(struct plan *self, const struct task *t)
-{
-    const struct children *m = t->children;
-    bool can_start = t->state == PLAN_READY;
-
-    if (m)
-        can_start =
-            m->count[PLAN_READY] > 0 &&
-            (t->max_parallel == 0 || m->count[PLAN_RUNNING] < t->max_parallel);
-    if (can_start)
-        bits_add(&self->ready, t->slot);
-    else
-        bits_remove(&self->ready, t->slot);
-}
-
-static void
-make_ready(struct plan *self, struct plan_id id)
-{
-    struct task *t = &self->tasks[id.task];
-
-    plan_enter(self, id, PLAN_READY);
-    if (t->children)
-        bits_add(&t->children->ready, id.child);
-    offer(self, t);
-}
-
 /* ---- what is to be decided ---- */
 
 /* Children in a row with one decision cost as much as one. */
@@ -102,7 +74,7 @@ decide(struct plan *self, struct plan_id id, const struct tally *seen)
     enum plan_decision instead;
 
     if (plan_may_start(&self->tasks[id.task], seen, &instead))
-        make_ready(self, id);
+        plan_make_ready(self, id);
     else
         propose(self, id, 1, instead);
 }
@@ -199,7 +171,7 @@ child_ended(struct plan *self, struct plan_id id)
     uint32_t end = self->out.begin[id.task + 1];
     uint32_t i = t->has_child_edges ? self->out.begin[id.task] : end;
 
-    offer(self, t);
+    plan_offer(self, t);
     for (; i < end && !self->cancelled; i++) {
         uint32_t edge = self->out.edge[i];
 
@@ -389,58 +361,6 @@ plan_recall(struct plan *self, struct plan_id id)
     self->asked = id;
 }
 
-/* Start what is ready in a slot. */
-static struct plan_id
-take_slot(struct plan *self, uint32_t slot)
-{
-    struct plan_id id = whole(self->order[slot]);
-    struct task *t = &self->tasks[id.task];
-
-    if (t->children) {
-        id.child = bits_least(&t->children->ready);
-        bits_remove(&t->children->ready, id.child);
-    }
-    plan_enter(self, id, PLAN_RUNNING);
-    offer(self, t);
-    return id;
-}
-
-bool
-plan_take(struct plan *self, struct plan_id *ret)
-{
-    uint32_t slot;
-
-    assert(self->nclass == 1);
-    slot = bits_least(&self->ready);
-    if (slot == BITS_NONE)
-        return false;
-    *ret = take_slot(self, slot);
-    return true;
-}
-
-bool
-plan_take_of(struct plan *self, uint32_t class, struct plan_id *ret)
-{
-    uint32_t slot = plan_first_slot(self, class);
-
-    if (slot == BITS_NONE)
-        return false;
-    *ret = take_slot(self, slot);
-    return true;
-}
-
-void
-plan_take_id(struct plan *self, struct plan_id id)
-{
-    struct task *t = &self->tasks[id.task];
-
-    assert(*state_of(self, id) == PLAN_READY);
-    if (id.child != PLAN_WHOLE)
-        bits_remove(&t->children->ready, id.child);
-    plan_enter(self, id, PLAN_RUNNING);
-    offer(self, t);
-}
-
 /* All children see the same, so the same becomes of all. */
 static void
 start_alike(struct plan *self, uint32_t task)
@@ -460,7 +380,7 @@ start_alike(struct plan *self, uint32_t task)
     m->count[PLAN_WAITING] = 0;
     self->count[PLAN_READY] += m->nchild;
     self->count[PLAN_WAITING] -= m->nchild;
-    offer(self, t);
+    plan_offer(self, t);
 }
 
 static void
@@ -520,7 +440,7 @@ plan_retry(struct plan *self, struct plan_id id)
         return;
     }
     plan_enter(self, id, PLAN_RETRYING);
-    offer(self, &self->tasks[id.task]);
+    plan_offer(self, &self->tasks[id.task]);
 }
 
 void
@@ -535,7 +455,7 @@ plan_ready(struct plan *self, struct plan_id id)
     if (self->cancelled)
         end_instance(self, id, PLAN_CANCELLED);
     else
-        make_ready(self, id);
+        plan_make_ready(self, id);
 }
 
 void
@@ -570,14 +490,9 @@ has_not_begun(const struct plan *self, struct plan_id id)
 bool
 plan_seize(struct plan *self, struct plan_id id)
 {
-    struct task *t = &self->tasks[id.task];
-
     if (!has_not_begun(self, id))
         return false;
-    if (id.child != PLAN_WHOLE)
-        bits_remove(&t->children->ready, id.child);
-    plan_enter(self, id, PLAN_RUNNING);
-    offer(self, t);
+    plan_begin(self, id);
     return true;
 }
 
@@ -600,6 +515,6 @@ plan_cancel(struct plan *self)
         for (uint32_t k = 0; k < n; k++)
             cancel_instance(self, (struct plan_id){t, k});
         cancel_instance(self, whole(t));
-        offer(self, &self->tasks[t]);
+        plan_offer(self, &self->tasks[t]);
     }
 }

@@ -121,6 +121,12 @@ uint32_t *plan_find_cycle(const struct plan *self);
 /* Put an instance into a state, and count it. */
 void plan_enter(struct plan *self, struct plan_id id, enum plan_state state);
 
+/* Let what is ready of a task be taken, as far as it may start now. */
+void plan_offer(struct plan *self, const struct task *task);
+void plan_make_ready(struct plan *self, struct plan_id id);
+/* It runs: nobody else takes it, if it was ready. */
+void plan_begin(struct plan *self, struct plan_id id);
+
 /* Set the slots and the order. */
 void plan_rank(struct plan *self, const struct plan_task *tasks);
 
