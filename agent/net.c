@@ -4,37 +4,24 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
-
-#include <wire.pb-c.h>
 
 #include "agent/attempts.h"
 #include "agent/core.h"
+#include "agent/fetch.h"
 #include "agent/session.h"
+#include "agent/telling.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/ready.h"
 #include "base/span.h"
 #include "proto/limits.h"
 #include "proto/link.h"
 
-#define BEAT       (LIMIT_BEAT_MS * SPAN_MS)
 #define FENCE      (LIMIT_FENCE_MS * SPAN_MS)
 #define LEAVE_TIME (2 * SPAN_SECOND) /* for the last words to go */
 #define FEW_BYTES  (LIMIT_OUTBOX_BYTES / 2)
-/* What is told while there is enough to do waits for more of it: each frame
- * wakes four threads. */
-#define TELL_PACE  (8 * SPAN_MS)
-#define TELL_BYTES (64u << 10)
-/* Results before that: an agent that was lost under one of its first tasks has
- * told that it began. */
-#define TELL_WARM 16
 
 struct agent_net {
     const struct agent_net_config *config;
@@ -43,21 +30,17 @@ struct agent_net {
     struct agent_programs *programs;
     struct session *session;
     struct lane_in *lane;
-    uint32_t *begun; /* tickets, not told yet */
-    size_t nbegun, cap_begun;
+    struct telling *telling;
+    struct fetch fetch;
     int epoll, signals;
     int fds[SESSION_FDS]; /* in the epoll */
     unsigned change;
     int ready_fd;
-    uint64_t beat;
-    int64_t beat_at;
     int64_t now;
-    int64_t told;  /* when all that there was to tell was last sent */
-    uint32_t warm; /* results in this session, TELL_WARM at most */
-    bool early;    /* there is no broker yet */
-    bool held;     /* commands' output is not read */
-    bool leaving;  /* was told to */
-    bool forced;   /* ... and what ran is being ended */
+    bool early;   /* there is no broker yet */
+    bool held;    /* commands' output is not read */
+    bool leaving; /* was told to */
+    bool forced;  /* ... and what ran is being ended */
     int64_t force_at, gone_at;
     unsigned terms;
     bool over; /* left, or ended at once */
@@ -67,18 +50,14 @@ struct agent_net {
     struct err err;
 };
 
-/* ---- telling ---- */
-
 /* While every slot has another task in wait, nobody needs to know at once. */
 static bool
-may_wait(const struct agent_net *self)
+has_enough(const struct agent_net *self)
 {
     struct agent_state state = agent_state(self->core);
 
-    return self->warm == TELL_WARM && !self->leaving && !state.draining &&
-           state.queued >= self->config->info.slots &&
-           return_out_bytes(session_out(self->session)) < TELL_BYTES &&
-           self->now < self->told + TELL_PACE;
+    return !self->leaving && !state.draining &&
+           state.queued >= self->config->info.slots;
 }
 
 /* ---- from the core ---- */
@@ -113,23 +92,7 @@ tell_started(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
-    self->begun = mem_grow(self->begun, &self->cap_begun, self->nbegun + 1,
-                           sizeof *self->begun);
-    self->begun[self->nbegun++] = ticket;
-}
-
-/* What its end says as well. There are no more of these than slots. True: it
- * was not told. */
-static bool
-forget_begun(struct agent_net *self, uint32_t ticket)
-{
-    for (size_t i = 0; i < self->nbegun; i++) {
-        if (self->begun[i] != ticket)
-            continue;
-        self->begun[i] = self->begun[--self->nbegun];
-        return true;
-    }
-    return false;
+    telling_started(self->telling, ticket);
 }
 
 static void
@@ -137,11 +100,7 @@ tell_result(void *ctx, uint64_t number, const struct result *result)
 {
     struct agent_net *self = ctx;
 
-    /* One that ends in the turn that starts it is seen to run all the same. */
-    if (forget_begun(self, result->ticket) && !may_wait(self))
-        return_out_started(session_out(self->session), result->ticket);
-    self->warm += self->warm < TELL_WARM;
-    return_out_result(session_out(self->session), number, result);
+    telling_result(self->telling, number, result, has_enough(self), self->now);
 }
 
 static void
@@ -157,8 +116,7 @@ tell_given_back(void *ctx, uint32_t ticket)
 {
     struct agent_net *self = ctx;
 
-    (void)forget_begun(self, ticket);
-    return_out_given_back(session_out(self->session), ticket);
+    telling_given_back(self->telling, ticket);
 }
 
 /* ---- from what runs ---- */
@@ -299,21 +257,22 @@ on_held(void *ctx, size_t *n)
     return agent_held(self->core, n);
 }
 
-static void
-tell_beat(struct agent_net *self)
+static int64_t
+see_to_beat(struct agent_net *self)
 {
     struct agent_state state = agent_state(self->core);
-    struct beat beat = {.number = ++self->beat,
-                        .queued = state.queued,
-                        .running = state.running};
-    struct sysinfo info;
 
-    if (sysinfo(&info) == 0) {
-        beat.load = (double)info.loads[0] / (1 << SI_LOAD_SHIFT);
-        beat.memory = (info.freeram + info.bufferram) * info.mem_unit;
-    }
-    return_out_beat(session_out(self->session), &beat);
-    self->beat_at = self->now + BEAT;
+    return session_is_joined(self->session)
+               ? telling_beat(self->telling, &state, self->now)
+               : SPAN_NEVER;
+}
+
+static void
+on_control(void *ctx, const struct wire *wire)
+{
+    struct agent_net *self = ctx;
+
+    fetch_control(&self->fetch, wire);
 }
 
 static void
@@ -322,12 +281,11 @@ on_joined(void *ctx, uint64_t number, uint32_t epoch, const uint32_t *tickets,
 {
     struct agent_net *self = ctx;
 
-    self->warm = 0;
-    self->nbegun = 0;
+    telling_begin(self->telling);
     lane_in_clear(self->lane);
     agent_welcome(self->core, epoch, tickets, n, self->now);
     agent_programs_again(self->programs);
-    tell_beat(self);
+    (void)see_to_beat(self);
     log_info("joined", "broker=%s session=%llu epoch=%u held=%zu",
              self->config->address,
              (unsigned long long)number & LINK_SECRET_SHOWN, epoch, n);
@@ -353,65 +311,6 @@ on_refused(void *ctx, const struct err *err)
 
     self->err = *err;
     self->refused = self->over = true;
-}
-
-/* ---- programs ---- */
-
-static void
-settle_program(struct agent_net *self, enum agent_programs_step step,
-               const unsigned char *hash, const struct err *err)
-{
-    char quoted[LOG_QUOTED];
-    char *why;
-
-    if (step == PROGRAMS_HERE)
-        attempts_program(self->attempts, hash, NULL);
-    if (step != PROGRAMS_FAILED)
-        return;
-    log_warn("program_failed", "why=%s", log_quote(err->msg, quoted));
-    why = mem_printf("can't get the flow's program: %s", err->msg);
-    attempts_program(self->attempts, hash, why);
-    free(why);
-}
-
-static void
-on_control(void *ctx, const struct wire *wire)
-{
-    struct agent_net *self = ctx;
-    unsigned char hash[PROGRAM_HASH];
-    enum agent_programs_step step;
-    struct err err;
-
-    if (wire->type == WIRE_CHUNK) {
-        const Wire__Chunk *chunk = wire->as.chunk;
-
-        step =
-            agent_programs_chunk(self->programs, chunk->tag, chunk->offset,
-                                 chunk->data.data, chunk->data.len, hash, &err);
-    } else {
-        const Wire__Answer *answer = wire->as.answer;
-
-        step = agent_programs_answer(self->programs, answer->tag,
-                                     (enum err_code)answer->code, answer->text,
-                                     hash, &err);
-    }
-    settle_program(self, step, hash, &err);
-}
-
-static void
-ask_for_programs(struct agent_net *self)
-{
-    struct agent_programs_ask ask;
-    Wire__Blob blob = WIRE__BLOB__INIT;
-
-    if (!session_is_joined(self->session) ||
-        !agent_programs_next(self->programs, self->now, &ask))
-        return;
-    blob.tag = ask.tag;
-    blob.hash.data = ask.hash;
-    blob.hash.len = sizeof ask.hash;
-    blob.offset = ask.offset;
-    (void)session_send(self->session, WIRE_BLOB, &blob.base);
 }
 
 /* ---- leaving ---- */
@@ -526,35 +425,6 @@ sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t
-see_to_beat(struct agent_net *self)
-{
-    if (!session_is_joined(self->session))
-        return SPAN_NEVER;
-    if (self->now >= self->beat_at)
-        tell_beat(self);
-    return self->beat_at;
-}
-
-/* When to do so again. */
-static int64_t
-tell(struct agent_net *self)
-{
-    struct return_out *out = session_out(self->session);
-    bool is_news = self->nbegun > 0 || return_out_bytes(out) > 0;
-
-    if (is_news && may_wait(self))
-        return self->told + TELL_PACE;
-    for (size_t i = 0; i < self->nbegun; i++)
-        return_out_started(out, self->begun[i]);
-    self->nbegun = 0;
-    if (!session_flush(self->session))
-        return self->now + SPAN_SECOND;
-    if (is_news)
-        self->told = self->now;
-    return SPAN_NEVER;
-}
-
 /* Everything that is to be done now; when there is more to do. */
 static int64_t
 turn(struct agent_net *self)
@@ -573,10 +443,11 @@ turn(struct agent_net *self)
     if (self->ended)
         next = sooner(next, agent_tick(self->core, self->now));
     next = sooner(next, until);
-    ask_for_programs(self);
+    fetch_ask(&self->fetch, self->now);
     next = sooner(next, see_to_beat(self));
     next = sooner(next, see_to_leaving(self));
-    next = sooner(next, tell(self));
+    next =
+        sooner(next, telling_send(self->telling, has_enough(self), self->now));
     see_to_room(self);
     watch_session(self);
     busy = busy || session_waits(self->session);
@@ -661,6 +532,8 @@ open_core(struct agent_net *self)
     self->core = agent_new(&rules, &effects, self->now);
     self->session =
         session_new(config->address, &config->info, &calls, self->now);
+    self->telling = telling_new(self->session);
+    self->fetch = (struct fetch){self->programs, self->attempts, self->session};
 }
 
 static void
@@ -669,9 +542,9 @@ close_net(struct agent_net *self)
     attempts_destroy(&self->attempts);
     agent_destroy(&self->core);
     agent_programs_destroy(&self->programs);
+    telling_destroy(&self->telling);
     session_destroy(&self->session);
     lane_in_destroy(&self->lane);
-    free(self->begun);
     if (self->epoll >= 0)
         (void)close(self->epoll);
     if (self->signals >= 0)
