@@ -44,8 +44,8 @@ attempt_key(const struct held *held)
 static bool
 is_same_attempt(const struct held *a, const struct held *b)
 {
-    return a->run == b->run && a->id.task == b->id.task &&
-           a->id.child == b->id.child && a->attempt == b->attempt;
+    return a->run == b->run && plan_id_is(a->id, b->id) &&
+           a->attempt == b->attempt;
 }
 
 static bool

@@ -19,12 +19,6 @@ send_record(struct life *self, struct store_record *record)
     broker->effects.record(broker->effects.ctx, self->id, record);
 }
 
-static bool
-is_same(struct plan_id a, struct plan_id b)
-{
-    return a.task == b.task && a.child == b.child;
-}
-
 /* That it runs is worth a record only if nobody could tell it from its end. */
 static bool
 is_start_recorded(const struct flow_task *task)
@@ -55,7 +49,7 @@ broker_life_changed(void *ctx, const struct run_change *change)
         return; /* not before the agent says so */
     if (run_is_cancelled(self->run) && !self->cancelled)
         self->fell = true;
-    if (result && is_same(change->id, self->reported)) {
+    if (result && plan_id_is(change->id, self->reported)) {
         r.code = result->code;
         r.started = result->started;
         r.ended = result->ended;
@@ -129,7 +123,7 @@ static uint32_t
 count_crash(struct life *self, struct plan_id id)
 {
     for (size_t i = 0; i < self->ncrash; i++) {
-        if (is_same(self->crashes[i].id, id))
+        if (plan_id_is(self->crashes[i].id, id))
             return ++self->crashes[i].n;
     }
     self->crashes = mem_grow(self->crashes, &self->cap_crash, self->ncrash + 1,

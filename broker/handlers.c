@@ -17,12 +17,6 @@
 #include "base/mem.h"
 #include "broker/core_impl.h"
 
-static bool
-is_same(struct plan_id a, struct plan_id b)
-{
-    return a.task == b.task && a.child == b.child;
-}
-
 void
 broker_ask_destroy(struct life *life, struct ask **ask_p)
 {
@@ -59,7 +53,7 @@ broker_ask_is_pending(const struct life *life, const struct ask *ask)
 static void
 take_result(struct life *life, struct ask *ask)
 {
-    if (!life->result || !is_same(life->reported, ask->id))
+    if (!life->result || !plan_id_is(life->reported, ask->id))
         return;
     ask->has_result = true;
     ask->result = *life->result;

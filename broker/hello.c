@@ -106,8 +106,7 @@ new_peer(struct broker *self, uint32_t place, const struct agent_info *info,
 static bool
 is_held(const struct held *h, uint64_t run, struct plan_id id, uint32_t attempt)
 {
-    return h->run == run && h->id.task == id.task && h->id.child == id.child &&
-           h->attempt == attempt;
+    return h->run == run && plan_id_is(h->id, id) && h->attempt == attempt;
 }
 
 /* An attempt goes on under a new name. `known`: that it runs is recorded. */

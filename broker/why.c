@@ -157,7 +157,7 @@ find_at(const struct peer *peer, const struct life *life, struct plan_id id)
     for (uint32_t i = peer->first; i != NO_TICKET; i = peer->tickets[i].after) {
         const struct ticket *t = &peer->tickets[i];
 
-        if (t->life == life && t->id.task == id.task && t->id.child == id.child)
+        if (t->life == life && plan_id_is(t->id, id))
             return t;
     }
     return NULL;
@@ -188,8 +188,7 @@ say_running(const struct broker *self, const struct life *life,
         for (size_t i = 0; i < self->nlease; i++) {
             const struct lease *lease = &self->leases[i];
 
-            if (lease->life == life && lease->id.task == id.task &&
-                lease->id.child == id.child)
+            if (lease->life == life && plan_id_is(lease->id, id))
                 buf_printf(out,
                            "agent %s, which had it, was lost; it is exclusive "
                            "and may still run there\n",

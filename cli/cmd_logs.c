@@ -60,7 +60,7 @@ look_again(struct logs *self)
 static const char *
 name_of(struct logs *self, struct plan_id id)
 {
-    if (self->named.task == id.task && self->named.child == id.child)
+    if (plan_id_is(self->named, id))
         return buf_str(&self->name);
     buf_clear(&self->name);
     if (id.child == PLAN_WHOLE ||

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "base/utf8.h"
+#include "flow/value.h"
 
 json_t *
 json_of_text(const char *text, size_t n)
@@ -51,8 +52,9 @@ json_of_moment(int64_t wall)
     return json_string(text);
 }
 
-json_t *
-json_of_seconds(int64_t from, int64_t to)
+/* null if one is unknown */
+static json_t *
+seconds_from(int64_t from, int64_t to)
 {
     if (from <= 0 || to <= 0)
         return json_null();
@@ -76,15 +78,8 @@ static json_t *
 names_of_env(const struct store_run *info)
 {
     json_t *names = json_object_get(info->options, "env");
-    const char *name;
-    json_t *value;
 
-    if (json_is_array(names))
-        return json_incref(names);
-    names = json_array();
-    json_object_foreach(info->env, name, value)
-        (void)json_array_append_new(names, json_string(name));
-    return names;
+    return json_is_array(names) ? json_incref(names) : value_names(info->env);
 }
 
 json_t *
@@ -103,7 +98,7 @@ json_of_info(const struct store_run *info)
     json_object_set_new(out, "started", json_of_moment(info->started));
     json_object_set_new(out, "ended", json_of_moment(info->ended));
     json_object_set_new(out, "seconds",
-                        json_of_seconds(info->started, info->ended));
+                        seconds_from(info->started, info->ended));
     json_object_set_new(out, "sessions", json_integer(info->sessions));
     json_object_set_new(out, "params", value_or_null(info->params));
     json_object_set_new(out, "env", names_of_env(info));
@@ -137,7 +132,7 @@ json_of_item(const struct history_item *item, const struct buf *name)
     json_object_set_new(out, "started", json_of_moment(item->started));
     json_object_set_new(out, "ended", json_of_moment(item->ended));
     json_object_set_new(out, "seconds",
-                        json_of_seconds(item->started, item->ended));
+                        seconds_from(item->started, item->ended));
     json_object_set_new(
         out, "code", item->code < 0 ? json_null() : json_integer(item->code));
     json_object_set_new(out, "cause", text_or_null(item->cause));

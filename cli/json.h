@@ -17,8 +17,6 @@ json_t *json_of_text(const char *text, size_t n);
 
 /* "2026-11-23T14:05:09.123456Z"; null for 0. */
 json_t *json_of_moment(int64_t wall);
-/* Seconds from one moment to another; null if one is unknown. */
-json_t *json_of_seconds(int64_t from, int64_t to);
 
 /* What ls says of a run and show begins with. */
 json_t *json_of_info(const struct store_run *info);

@@ -7,8 +7,8 @@
 static bool
 is_same(const struct lines_source *a, const struct lines_source *b)
 {
-    return a->id.task == b->id.task && a->id.child == b->id.child &&
-           a->attempt == b->attempt && a->stream == b->stream;
+    return plan_id_is(a->id, b->id) && a->attempt == b->attempt &&
+           a->stream == b->stream;
 }
 
 static struct lines_partial *

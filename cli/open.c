@@ -17,7 +17,7 @@ open_find(const struct open *self, struct plan_id id)
 {
     struct open_one *one = self->buckets[bucket_of(id)];
 
-    while (one && (one->id.task != id.task || one->id.child != id.child))
+    while (one && !plan_id_is(one->id, id))
         one = one->next;
     return one;
 }
@@ -53,7 +53,7 @@ open_remove(struct open *self, struct plan_id id)
     while (*at) {
         struct open_one *one = *at;
 
-        if (one->id.task == id.task && one->id.child == id.child) {
+        if (plan_id_is(one->id, id)) {
             *at = one->next;
             destroy(one);
             self->n--;

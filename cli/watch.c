@@ -63,17 +63,10 @@ is_any(enum plan_state state)
     return true;
 }
 
-static bool
-is_failure(enum plan_state state)
-{
-    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
-           state == PLAN_CRASHED;
-}
-
 static const char *
 name_of(struct watch *self, const struct run *run, struct plan_id id)
 {
-    if (self->named.task != id.task || self->named.child != id.child) {
+    if (!plan_id_is(self->named, id)) {
         buf_clear(&self->name);
         run_name(run, id, &self->name);
         self->named = id;
@@ -97,7 +90,7 @@ draw(struct watch *self, const struct run *run)
     bar.done = count_of(plan, plan_state_is_final);
     bar.total = count_of(plan, is_any);
     bar.kept = self->kept;
-    bar.failed = count_of(plan, is_failure);
+    bar.failed = count_of(plan, plan_state_is_failure);
     if (self->running.task != PLAN_NONE)
         bar.running = name_of(self, run, self->running);
     buf_clear(&self->bar);
@@ -279,7 +272,8 @@ is_told(const struct watch *self, const struct run_change *change)
     if (self->results && plan_state_is_success(change->state))
         return false;
     return change->id.child == PLAN_WHOLE || map->n <= WATCH_CHILDREN ||
-           (is_failure(change->state) && self->nfailure < WATCH_FAILURES);
+           (plan_state_is_failure(change->state) &&
+            self->nfailure < WATCH_FAILURES);
 }
 
 static void
@@ -437,7 +431,7 @@ on_changed(void *ctx, const struct run *run, const struct run_change *change)
         forget_failure(self, change->id);
     if (is_told(self, change))
         put_outcome(self, run, change);
-    if (is_failure(change->state))
+    if (plan_state_is_failure(change->state))
         remember_failure(self, change);
     if (change->id.child != PLAN_WHOLE)
         count_child(self, run, change);

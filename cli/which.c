@@ -79,13 +79,6 @@ which_run(struct which *self, const struct cli *cli, const char *name)
     return code == EXIT_OK ? load(self, cli, name) : code;
 }
 
-static bool
-is_failure(enum plan_state state)
-{
-    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
-           state == PLAN_CRASHED;
-}
-
 static void
 add(struct which *self, struct plan_id id, size_t *cap)
 {
@@ -102,10 +95,10 @@ add_failed(struct which *self, size_t *cap)
         const struct history_task *task = &history->tasks[t];
         struct plan_id id = {(uint32_t)t, PLAN_WHOLE};
 
-        if (is_failure(task->item.state))
+        if (plan_state_is_failure(task->item.state))
             add(self, id, cap);
         for (id.child = 0; id.child < task->nchild; id.child++) {
-            if (is_failure(task->children[id.child].state))
+            if (plan_state_is_failure(task->children[id.child].state))
                 add(self, id, cap);
         }
     }

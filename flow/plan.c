@@ -316,7 +316,7 @@ plan_destroy(struct plan **self_p)
 static bool
 is_answer(struct plan *self, struct plan_id id)
 {
-    if (self->asked.task != id.task || self->asked.child != id.child)
+    if (!plan_id_is(self->asked, id))
         return false;
     self->asked = nothing;
     return true;
@@ -474,8 +474,7 @@ plan_pause(struct plan *self, struct plan_id id)
 static bool
 is_to_be_reported(const struct plan *self, struct plan_id id)
 {
-    return *state_of(self, id) == PLAN_RUNNING ||
-           (self->asked.task == id.task && self->asked.child == id.child);
+    return *state_of(self, id) == PLAN_RUNNING || plan_id_is(self->asked, id);
 }
 
 static bool

@@ -62,6 +62,8 @@ extern const char *const plan_state_names[PLAN_STATE_COUNT];
 bool plan_state_is_final(enum plan_state state); /* SUCCEEDED and on */
 bool
 plan_state_is_success(enum plan_state state); /* succeeded cached skipped */
+/* failed timed-out crashed: an attempt's own, as retries and max-fails see it */
+bool plan_state_is_failure(enum plan_state state);
 
 enum plan_trigger {
     TRIGGER_ALL_SUCCESSFUL,
@@ -109,6 +111,12 @@ struct plan_id {
     uint32_t task;
     uint32_t child;
 };
+
+static inline bool
+plan_id_is(struct plan_id a, struct plan_id b)
+{
+    return a.task == b.task && a.child == b.child;
+}
 
 struct plan;
 

@@ -42,6 +42,13 @@ plan_state_is_success(enum plan_state state)
     return state >= PLAN_SUCCEEDED && state <= PLAN_SKIPPED;
 }
 
+bool
+plan_state_is_failure(enum plan_state state)
+{
+    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
+           state == PLAN_CRASHED;
+}
+
 void
 plan_tally_children(struct tally *self, const struct children *children)
 {

@@ -171,20 +171,13 @@ run_cancel_for(struct run *self, const char *cause)
 
 /* ---- making them ---- */
 
-static bool
-is_failure(enum plan_state state)
-{
-    return state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
-           state == PLAN_CRASHED;
-}
-
 void
 run_count_failure(struct run *self, enum plan_state state)
 {
     uint32_t most = self->flow->max_fails;
     char cause[80];
 
-    if (!is_failure(state))
+    if (!plan_state_is_failure(state))
         return;
     self->failures++;
     if (!self->flow->has_max_fails || self->failures <= most)

@@ -90,8 +90,7 @@ static bool
 is_kept_state(const struct run *self, enum plan_state state)
 {
     return plan_state_is_success(state) ||
-           (self->goes_on && (state == PLAN_FAILED || state == PLAN_TIMED_OUT ||
-                              state == PLAN_CRASHED));
+           (self->goes_on && plan_state_is_failure(state));
 }
 
 const struct run_kept *

@@ -12,12 +12,6 @@
 #include "flow/run_impl.h"
 
 static bool
-is_same(struct plan_id a, struct plan_id b)
-{
-    return a.task == b.task && a.child == b.child;
-}
-
-static bool
 is_there(const struct run *self, struct plan_id id)
 {
     return id.child == PLAN_WHOLE ||
@@ -107,10 +101,10 @@ run_see_to_stops(struct run *self)
 bool
 run_is_stopping(const struct run *self, struct plan_id id)
 {
-    if (self->stopping && is_same(*self->stopping, id))
+    if (self->stopping && plan_id_is(*self->stopping, id))
         return true;
     for (size_t i = 0; i < self->nstop; i++) {
-        if (is_same(self->stops[i], id))
+        if (plan_id_is(self->stops[i], id))
             return true;
     }
     return false;

@@ -142,6 +142,18 @@ value_from_word(const char *text, size_t len)
     return number ? number : json_stringn(text, len);
 }
 
+json_t *
+value_names(const json_t *object)
+{
+    json_t *names = json_array();
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+        (void)json_array_append_new(names, json_string(name));
+    return names;
+}
+
 /* ---- from text ---- */
 
 static int

@@ -79,4 +79,7 @@ int value_read_float(const char *text, double *ret);
  */
 json_t *value_from_word(const char *text, size_t len);
 
+/* The names of an object's members (NULL: none), as a new list. */
+json_t *value_names(const json_t *object);
+
 #endif

@@ -229,8 +229,7 @@ is_before(const struct mirror *self, const struct store_piece *piece)
     if (self->first == self->n)
         return false;
     first = &self->queue[self->first];
-    same = first->record.id.task == piece->id.task &&
-           first->record.id.child == piece->id.child;
+    same = plan_id_is(first->record.id, piece->id);
     if (same && first->record.attempt >= piece->attempt)
         return first->record.state == PLAN_RUNNING ||
                first->record.state == PLAN_MAPPED;

@@ -62,7 +62,7 @@ record(struct local *self, const struct run_change *change)
     };
     struct err err;
 
-    if (a && a->id.task == r.id.task && a->id.child == r.id.child) {
+    if (a && plan_id_is(a->id, r.id)) {
         r.code = a->code;
         r.started = a->started;
         r.ended = a->ended;

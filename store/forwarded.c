@@ -8,19 +8,8 @@
  * of a run goes with the run.
  */
 #include "base/mem.h"
+#include "flow/value.h"
 #include "store/inside.h"
-
-static json_t *
-names_of(const json_t *env)
-{
-    json_t *names = json_array();
-    const char *name;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)env, name, value)
-        (void)json_array_append_new(names, json_string(name));
-    return names;
-}
 
 json_t *
 store_forwarded_options(const json_t *options, const json_t *env)
@@ -29,7 +18,7 @@ store_forwarded_options(const json_t *options, const json_t *env)
         options ? json_copy((json_t *)(uintptr_t)options) : json_object();
 
     if (json_object_size(env) > 0)
-        (void)json_object_set_new(made, "env", names_of(env));
+        (void)json_object_set_new(made, "env", value_names(env));
     return made;
 }
 
