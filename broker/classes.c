@@ -33,8 +33,8 @@ broker_resource(struct broker *self, const char *name)
     return i;
 }
 
-int64_t
-broker_amount(uint32_t resource, double amount)
+static int64_t
+units_of(uint32_t resource, double amount)
 {
     double units = resource == RESOURCE_MEMORY ? amount : amount * 1e6;
 
@@ -54,10 +54,10 @@ broker_rooms_init(struct broker *self, struct peer *peer)
         const struct flow_resource *from = &peer->info.resources[i];
         uint32_t r = broker_resource(self, from->name);
 
-        peer->rooms[r].has = broker_amount(r, from->amount);
+        peer->rooms[r].has = units_of(r, from->amount);
     }
     peer->rooms[RESOURCE_CPUS].has =
-        broker_amount(RESOURCE_CPUS, (double)peer->info.slots);
+        units_of(RESOURCE_CPUS, (double)peer->info.slots);
 }
 
 const char *
@@ -144,7 +144,7 @@ init_class(struct life *life, struct class *class, const struct flow_task *task)
 
         if (r != RESOURCE_CPUS)
             need = &class->needs[class->nneed++];
-        *need = (struct need){r, broker_amount(r, o->resources[i].amount)};
+        *need = (struct need){r, units_of(r, o->resources[i].amount)};
     }
     add_limits(life->flow, class);
     class->plain = class->nneed == 1 && class->needs[0].amount == 1000000 &&
@@ -251,8 +251,8 @@ broker_is_refused(const struct life *life, const struct peer *peer)
     return false;
 }
 
-bool
-broker_class_could_run(const struct class *class, const struct peer *peer)
+static bool
+could_run(const struct class *class, const struct peer *peer)
 {
     const struct flow_options *o = class->options;
 
@@ -283,7 +283,7 @@ refresh_fit(struct life *life, struct class *class)
     for (uint32_t p = 0; p < self->npeer; p++) {
         const struct peer *peer = self->peers[p];
 
-        if (peer && broker_class_could_run(class, peer) &&
+        if (peer && could_run(class, peer) &&
             !(class->program && broker_is_refused(life, peer)))
             class->fit[p / 64] |= UINT64_C(1) << p % 64;
     }
@@ -317,7 +317,7 @@ broker_class_is_refused(const struct life *life, const struct class *class)
     for (uint32_t p = 0; class->program && p < self->npeer; p++) {
         const struct peer *peer = self->peers[p];
 
-        if (!peer || !broker_class_could_run(class, peer))
+        if (!peer || !could_run(class, peer))
             continue;
         if (!broker_is_refused(life, peer))
             return false;

@@ -304,7 +304,6 @@ struct ticket *broker_ticket_find(const struct peer *peer, uint32_t number);
 uint32_t broker_ticket_number(const struct peer *peer, const struct ticket *t);
 void broker_ticket_remove(struct broker *self, struct peer *peer,
                           struct ticket *t);
-void broker_ticket_began(struct peer *peer, struct ticket *t);
 void broker_ticket_send(struct broker *self, struct peer *peer,
                         struct ticket *t, int64_t now);
 void broker_ticket_recall(struct broker *self, struct peer *peer,
@@ -374,11 +373,9 @@ void broker_leases_drop(struct broker *self, const struct life *life,
 /* ---- classes.c ---- */
 
 uint32_t broker_resource(struct broker *self, const char *name);
-int64_t broker_amount(uint32_t resource, double amount);
 void broker_rooms_init(struct broker *self, struct peer *peer);
 const char *broker_label(const struct agent_info *info, const char *name);
 bool broker_is_refused(const struct life *life, const struct peer *peer);
-bool broker_class_could_run(const struct class *class, const struct peer *peer);
 void broker_classes_init(struct life *life);
 void broker_classes_release(struct life *life);
 /* Count the room of an attempt in (+1) or out (-1), at an agent or (NULL) only

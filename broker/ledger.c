@@ -151,8 +151,8 @@ broker_ticket_remove(struct broker *self, struct peer *peer, struct ticket *t)
     peer->free = place;
 }
 
-void
-broker_ticket_began(struct peer *peer, struct ticket *t)
+static void
+set_running(struct peer *peer, struct ticket *t)
 {
     if (t->phase == PHASE_RUNNING)
         return;
@@ -265,7 +265,7 @@ broker_started(struct broker *self, broker_session agent, uint32_t ticket,
     if (!t)
         return false;
     if (t->phase != PHASE_RUNNING) {
-        broker_ticket_began(peer, t);
+        set_running(peer, t);
         t->given = now;
         if (!t->ask)
             broker_life_started(t->life, t->id, t->attempt);

@@ -69,9 +69,6 @@ struct cli {
 /* The command of that name, if this program has it; or NULL. */
 const struct command *cli_find(const struct cli *self, const char *name);
 
-/* The exit code for an error. */
-int cli_exit(enum err_code code);
-
 /* Print "NAME: text" on stderr and return `code`. */
 int cli_fail(const struct cli *self, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -16,8 +16,8 @@
 #include "lib/worker.h"
 #include "proto/link.h"
 
-int
-cli_exit(enum err_code code)
+static int
+exit_of(enum err_code code)
 {
     static const int exits[ERR_CODE_COUNT] = {
         [ERR_INVALID] = EXIT_INVALID,     [ERR_LIMIT] = EXIT_INVALID,
@@ -73,7 +73,7 @@ int
 cli_error(const struct cli *self, const struct err *err)
 {
     say(self, self->name, err->msg);
-    return cli_exit(err->code);
+    return exit_of(err->code);
 }
 
 int

@@ -216,11 +216,8 @@ int run_lookup(struct run *self, struct plan_id id, const char *name,
 /* Would all with bindings be found? For those who look up one by one. */
 int run_check_bindings(struct run *self, struct plan_id id, struct err *err);
 
-/* All that are bound: an object of parameters, each keys, with bindings. */
-int run_bindings(struct run *self, struct plan_id id, json_t **ret,
-                 struct err *err);
-
-/* The same without the parameters: what is its own; NULL if it has nothing. */
+/* All that are bound over the parameters: an object of each keys and with
+ * bindings; NULL if it has nothing. */
 int run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err);
 /* The same added as JSON text: nothing if it has nothing. */
 int run_own_text(struct run *self, struct plan_id id, struct buf *out,

@@ -186,19 +186,6 @@ add_own(struct run *self, struct plan_id id, json_t *all, struct err *err)
 }
 
 int
-run_bindings(struct run *self, struct plan_id id, json_t **ret, struct err *err)
-{
-    json_t *all = json_copy(self->params);
-
-    if (add_own(self, id, all, err) < 0) {
-        json_decref(all);
-        return -1;
-    }
-    *ret = all;
-    return 0;
-}
-
-int
 run_own(struct run *self, struct plan_id id, json_t **ret, struct err *err)
 {
     const struct flow_task *task = &self->flow->tasks[id.task];

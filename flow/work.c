@@ -178,36 +178,6 @@ work_bindings(const struct work *self)
 
 /* ---- as a document ---- */
 
-static void
-add(json_t **item, const char *key, json_t *value)
-{
-    if (!*item)
-        *item = json_object();
-    (void)json_object_set_new(*item, key, value);
-}
-
-json_t *
-work_item(const struct work *self)
-{
-    json_t *item = NULL;
-
-    if (self->own)
-        add(&item, "with", json_incref(self->own));
-    if (self->env)
-        add(&item, "env", json_incref(self->env));
-    if (self->argv)
-        add(&item, "argv", json_incref(self->argv));
-    if (self->input)
-        add(&item, "stdin", json_incref(self->input));
-    if (self->cwd)
-        add(&item, "cwd", json_string(self->cwd));
-    if (self->creates)
-        add(&item, "creates", json_string(self->creates));
-    if (self->handle)
-        add(&item, "handle", json_incref(self->handle));
-    return item;
-}
-
 /* Names that can be those of environment variables. */
 static int
 take_object(json_t *value, const char *key, json_t **ret, struct err *err)

@@ -24,13 +24,6 @@ answers_init(struct answers *self, int fd, struct page *page)
     self->flushed = span_wall();
 }
 
-void
-answers_release(struct answers *self)
-{
-    return_out_destroy(&self->out);
-    return_out_destroy(&self->plain);
-}
-
 /* ---- sending ---- */
 
 static void

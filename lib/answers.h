@@ -27,7 +27,6 @@ struct answers {
 };
 
 void answers_init(struct answers *self, int fd, struct page *page);
-void answers_release(struct answers *self);
 
 /* A call is about to be made. Ends the process if the agent wants that. */
 void answers_begin(struct answers *self, uint32_t ticket, int64_t now);

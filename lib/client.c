@@ -109,8 +109,9 @@ greet(struct client *self, int64_t timeout, struct err *err)
     return no_broker(self, err);
 }
 
-int
-client_connect(struct client *self, int64_t timeout, struct err *err)
+/* Connect, or connect anew. */
+static int
+connect_to(struct client *self, int64_t timeout, struct err *err)
 {
     link_close(&self->socket);
     if (link_socket(&self->socket, LINK_CLIENT, err) < 0 ||
@@ -370,7 +371,7 @@ client_ask(struct client *self, enum ask_what what, uint64_t run,
 int
 client_connect_again(struct client *self, struct err *err)
 {
-    if (client_connect(self, CLIENT_PROBE, err) < 0)
+    if (connect_to(self, CLIENT_PROBE, err) < 0)
         return -1;
     return client_ask(self, ASK_VERSION, 0, NULL, 0, NULL, NULL, err);
 }
@@ -384,7 +385,7 @@ client_open(struct client **ret, const char *address, struct err *err)
 
     self->interrupt_fd = -1;
     if (link_address(&self->address, address, err) < 0 ||
-        client_connect(self, CLIENT_PROBE, err) < 0) {
+        connect_to(self, CLIENT_PROBE, err) < 0) {
         client_close(&self);
         return -1;
     }
@@ -403,12 +404,6 @@ client_close(struct client **self_p)
     free(self->address);
     free(self);
     *self_p = NULL;
-}
-
-const char *
-client_address(const struct client *self)
-{
-    return self->address;
 }
 
 void

@@ -26,7 +26,6 @@ struct client;
  * version of the protocol. */
 int client_open(struct client **ret, const char *address, struct err *err);
 void client_close(struct client **self_p);
-const char *client_address(const struct client *self);
 
 /* Readable during waits: every byte is an interrupt, given to the callback of
  * whoever waits; -1: none. */

@@ -28,9 +28,8 @@ struct client {
     bool lost;        /* the last answer did not come: it may be asked again */
 };
 
-/* Connect, or connect anew; nothing of an earlier connection comes any more. */
-int client_connect(struct client *self, int64_t timeout, struct err *err);
-/* ... and see that a broker answers that speaks as we do. */
+/* Connect anew, and see that a broker answers that speaks as we do; nothing of
+ * an earlier connection comes any more. */
 int client_connect_again(struct client *self, struct err *err);
 
 /* A moment between two tries, or until an interrupt, which is counted. */

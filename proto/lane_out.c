@@ -393,7 +393,7 @@ add_path(struct buf *out, const char *key, const char *path, struct err *err)
     return 0;
 }
 
-/* What work_item gives, as text. */
+/* What work_from_item takes, as text; nothing if it has nothing. */
 static int
 write_item(struct lane_out *self, const struct work *work, struct err *err)
 {

@@ -18,9 +18,6 @@
 #include "base/err.h"
 
 #define LINK_CONTROL_PORT 7100 /* ROUTER */
-#define LINK_RETURN_PORT  7101 /* PULL */
-#define LINK_LANE_PORT    7200 /* and up: PUSH, one an agent */
-#define LINK_LANE_PORTS   256
 
 enum link_kind {
     LINK_ROUTER,      /* broker, control */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "flow/value.h"
+#include "tests/support/bindings.h"
 #include "tests/support/random_flow.h"
 
 void
@@ -191,7 +192,7 @@ gather(const struct world *w, struct plan_id id)
     json_t *env = json_object();
     json_t *value = NULL;
     struct err err = {0};
-    int rc = run_bindings(w->run, id, &value, &err);
+    int rc = bindings_get(w->run, w->params, id, &value, &err);
     bool ok = take_in(all, "bindings", rc, value);
 
     if (ok && task->input) {

@@ -20,6 +20,7 @@
 #include "flow/params.h"
 #include "flow/run.h"
 #include "flow/value.h"
+#include "tests/support/bindings.h"
 #include "tests/support/fate.h"
 #include "tests/support/random_file.h"
 #include "tests/support/random_flow.h"
@@ -152,7 +153,7 @@ report(struct driver *d)
     struct run_outcome outcome;
     struct err err;
 
-    if (run_bindings(d->run, id, &bindings, &err) == 0)
+    if (bindings_get(d->run, d->params, id, &bindings, &err) == 0)
         given = json_pack("{s:o}", "bindings", bindings);
     outcome = fate_try(&d->fate, id, run_attempts(d->run, id), given);
     json_decref(given);

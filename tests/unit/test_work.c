@@ -32,12 +32,43 @@ expect_json(const json_t *value, const char *wanted)
     buf_release(&text);
 }
 
-/* What an attempt has of its own travels as this document, and comes back. */
+static void
+add(json_t **item, const char *key, json_t *value)
+{
+    if (!*item)
+        *item = json_object();
+    (void)json_object_set_new(*item, key, value);
+}
+
+/* What it has of its own, as the document that says so. */
+static json_t *
+item_of(const struct work *self)
+{
+    json_t *item = NULL;
+
+    if (self->own)
+        add(&item, "with", json_incref(self->own));
+    if (self->env)
+        add(&item, "env", json_incref(self->env));
+    if (self->argv)
+        add(&item, "argv", json_incref(self->argv));
+    if (self->input)
+        add(&item, "stdin", json_incref(self->input));
+    if (self->cwd)
+        add(&item, "cwd", json_string(self->cwd));
+    if (self->creates)
+        add(&item, "creates", json_string(self->creates));
+    if (self->handle)
+        add(&item, "handle", json_incref(self->handle));
+    return item;
+}
+
+/* What an attempt has of its own is this document, which makes it again. */
 static void
 expect_item(const struct work *work, const char *wanted)
 {
     struct work back = {.spec = work->spec, .attempt = 7};
-    json_t *item = work_item(work);
+    json_t *item = item_of(work);
     json_t *again = NULL;
     struct err err;
 
@@ -45,7 +76,7 @@ expect_item(const struct work *work, const char *wanted)
     assert_int_equal(work_from_item(&back, item, &err), 0);
     assert_ptr_equal(back.spec, work->spec);
     assert_int_equal(back.attempt, 7);
-    again = work_item(&back);
+    again = item_of(&back);
     expect_json(again, wanted);
     json_decref(item);
     json_decref(again);
@@ -326,7 +357,7 @@ a_change_of_state_can_travel(void **state)
         .cause = "it is late",
     };
     struct work work = {.handle = work_handle(&change)};
-    json_t *item = work_item(&work);
+    json_t *item = item_of(&work);
     struct run_change got = {0};
     struct work back = {0};
     struct err err;
@@ -359,7 +390,7 @@ no_item_is_nothing_of_its_own(void **state)
 
     (void)state;
     assert_int_equal(work_from_item(&work, NULL, &err), 0);
-    item = work_item(&work);
+    item = item_of(&work);
     assert_null(item);
     work_release(&work);
 }
