@@ -500,13 +500,12 @@ lane_read(struct lane_in *in, const struct wire *wire,
           const struct lane_calls *calls, void *ctx, struct err *err)
 {
     const Wire__Lane *lane = wire->as.lane;
-    struct reader self = {.in = in,
-                          .lane = lane,
-                          .calls = calls,
-                          .ctx = ctx,
-                          .item = lane->items.len > 0
-                                      ? (const char *)lane->items.data
-                                      : ""};
+    struct reader self = {
+        .in = in,
+        .lane = lane,
+        .calls = calls,
+        .ctx = ctx,
+        .item = lane->items.len > 0 ? (const char *)lane->items.data : ""};
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < lane->n_runs; i++)
