@@ -186,14 +186,14 @@ broker_reader_next(struct broker_reader *self)
 }
 
 int
-broker_reader_new(struct broker_reader **ret, const char *folder, bool standing,
-                  struct err *err)
+broker_reader_new(struct broker_reader **ret, const char *folder,
+                  const char *cluster, struct err *err)
 {
     struct broker_reader *self = mem_alloc(1, sizeof *self);
     int rc;
 
     STAILQ_INIT(&self->back);
-    self->standing = standing;
+    self->cluster = cluster;
     self->programs = broker_programs_new(folder);
     if (store_open(&self->store, folder, STORE_READ, err) < 0 ||
         broker_queue_new(&self->in, err) < 0 ||

@@ -111,9 +111,13 @@ int broker_submission_of_history(struct broker_submission *ret,
                                  struct store *store,
                                  struct history **history_p, struct err *err);
 
-/* `standing`: runs are marked as a broker's own. */
+/*
+ * Runs are marked as a standing broker's own; or, of a temporary cluster, with
+ * its address, so that others who see its store can ask it. `cluster` is
+ * borrowed; NULL: standing.
+ */
 int broker_reader_new(struct broker_reader **ret, const char *folder,
-                      bool standing, struct err *err);
+                      const char *cluster, struct err *err);
 /* Questions under way are dropped. */
 void broker_reader_stop(struct broker_reader **self_p);
 

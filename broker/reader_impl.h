@@ -23,7 +23,7 @@ struct broker_reader {
     pthread_t thread;
     struct store *store; /* the reader's */
     struct broker_programs *programs;
-    bool standing;
+    const char *cluster; /* borrowed; its address, NULL: a standing broker */
     struct broker_queue *in, *out;
 };
 

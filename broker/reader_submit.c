@@ -123,6 +123,17 @@ set_until(json_t *options, int64_t timeout)
                                           : json_null());
 }
 
+/* Who carries it out: this broker's word. */
+static void
+set_carrier(const struct broker_reader *self, json_t *options)
+{
+    if (self->cluster)
+        (void)json_object_set_new(options, "cluster",
+                                  json_string(self->cluster));
+    else
+        (void)json_object_set_new(options, "broker", json_true());
+}
+
 /* What is stored of the options: without the values of forwarded variables. */
 static void
 set_options(const struct broker_reader *self, struct broker_submission *in)
@@ -131,8 +142,9 @@ set_options(const struct broker_reader *self, struct broker_submission *in)
     char hex[2 * PROGRAM_HASH + 1];
 
     (void)json_object_del(made, "env");
-    if (self->standing)
-        (void)json_object_set_new(made, "broker", json_true());
+    (void)json_object_del(made, "broker");
+    (void)json_object_del(made, "cluster");
+    set_carrier(self, made);
     in->row.env = json_incref(in->env);
     if (in->timeout > 0)
         set_until(made, in->timeout);
@@ -256,7 +268,9 @@ read_history(struct broker_reader *self, struct broker_question *question,
     out->from = from.task;
     if (broker_submission_of_history(out, self->store, &history, err) < 0)
         goto out;
-    out->row.options = json_object();
+    out->row.options =
+        json_pack("{s:n, s:n}", "broker", "cluster"); /* as it was: gone */
+    set_carrier(self, out->row.options);
     set_until(out->row.options, out->timeout);
     rc = check_program(self, out, err);
 out:

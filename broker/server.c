@@ -401,6 +401,7 @@ static int
 open_rest(struct broker_server *self, struct store **store_p, struct err *err)
 {
     const struct broker_server_options *options = &self->options;
+    const char *cluster = options->temporary ? options->address : NULL;
     struct broker_net_options net = {.address = options->address,
                                      .first = options->first,
                                      .last = options->last,
@@ -408,11 +409,10 @@ open_rest(struct broker_server *self, struct store **store_p, struct err *err)
 
     if (store_open(&self->cache, options->store, STORE_READ, err) < 0 ||
         broker_writer_new(&self->writer, store_p, err) < 0 ||
-        broker_reader_new(&self->reader, options->store, !options->temporary,
-                          err) < 0 ||
+        broker_reader_new(&self->reader, options->store, cluster, err) < 0 ||
         /* Of a temporary cluster nobody looks before its one run has begun. */
         (!options->temporary &&
-         broker_reader_new(&self->parser, options->store, true, err) < 0))
+         broker_reader_new(&self->parser, options->store, NULL, err) < 0))
         return -1;
     broker_server_begin_taken(self);
     if (broker_net_new(&self->net, &net, err) < 0 ||

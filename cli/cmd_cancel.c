@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "cli/which.h"
+
+struct cancel {
+    const struct cli *cli;
+    struct runs *runs;
+    uint64_t run;
+    const char *task; /* NULL: the whole run */
+    bool now;
+};
 
 /* What has ended already is no wrong flow. */
 static int
@@ -26,39 +36,95 @@ run_of(const char *word, const char **task)
 }
 
 static int
-ask(const struct cli *cli, struct client *client, const char *name,
-    const char *task, bool now, uint64_t *run)
+ask(const struct cancel *self, struct client *client)
 {
     struct err err;
 
-    if (client_ask(client, ASK_FIND, 0, name, 0, NULL, run, &err) < 0 ||
-        client_ask(client, ASK_CANCEL, *run, task, now, NULL, NULL, &err) < 0)
-        return refused(cli, &err);
+    if (client_ask(client, ASK_CANCEL, self->run, self->task, self->now, NULL,
+                   NULL, &err) < 0)
+        return refused(self->cli, &err);
+    return EXIT_OK;
+}
+
+/* The cluster that was made for it. */
+static int
+ask_cluster(const struct cancel *self, const char *address)
+{
+    struct client *client = NULL;
+    struct err err;
+    int code;
+
+    if (client_open(&client, address, &err) < 0)
+        return cli_error(self->cli, &err);
+    code = ask(self, client);
+    client_close(&client);
+    return code;
+}
+
+/* As Ctrl-C there does; see signals.h. */
+static int
+interrupt(const struct cancel *self, pid_t process)
+{
+    if (self->task)
+        return cli_usage(self->cli,
+                         "run %" PRIu64 " is carried out by process %ld, "
+                         "which ends all of it or nothing: cancel the run",
+                         self->run, (long)process);
+    if (kill(process, self->now ? SIGUSR1 : SIGTERM) < 0)
+        return cli_fail(self->cli, errno == EPERM ? EXIT_DENIED : EXIT_FAILED,
+                        "can't end process %ld, which carries out run %" PRIu64
+                        ": %s",
+                        (long)process, self->run, strerror(errno));
     return EXIT_OK;
 }
 
 static int
-cancel(const struct cli *cli, const struct args *args, struct client *client,
-       const char *word)
+end_here(const struct cancel *self)
 {
-    bool now = args_has(args, OPT_NOW);
-    const char *task = NULL;
-    uint64_t run = 0;
-    char *name;
+    pid_t process = store_run_process(runs_store(self->runs), self->run);
+    struct store_run info = {0};
+    const char *cluster;
+    struct err err;
     int code;
 
-    name = run_of(word, &task);
+    if (runs_get(self->runs, self->run, false, &info, &err) < 0)
+        return cli_error(self->cli, &err);
+    cluster = store_run_cluster(&info);
+    if (info.state != STORE_RUNNING)
+        code = cli_fail(self->cli, EXIT_FAILED,
+                        "run %" PRIu64 " has ended already: %s", self->run,
+                        store_run_state_names[info.state]);
+    else if (process > 0)
+        code = interrupt(self, process);
+    else if (cluster)
+        code = ask_cluster(self, cluster);
+    else
+        code = cli_fail(self->cli, EXIT_FAILED,
+                        "run %" PRIu64 " is a broker's: name it with --broker "
+                        "ADDRESS",
+                        self->run);
+    store_run_release(&info);
+    return code;
+}
+
+static int
+cancel(struct cancel *self, const char *word)
+{
+    struct client *client = runs_client(self->runs);
+    char *name = run_of(word, &self->task);
+    const char *task = self->task;
+    struct err err;
+    int code;
+
     if (task && (task[0] == '\0' || task[0] == ':'))
-        code = cli_usage(cli,
+        code = cli_usage(self->cli,
                          "%s: what can be cancelled is RUN, RUN/TASK or "
                          "RUN/TASK[KEY]",
                          word);
+    else if (runs_find(self->runs, name, &self->run, &err) < 0)
+        code = cli_error(self->cli, &err);
     else
-        code = ask(cli, client, name, task, now, &run);
-    if (code == EXIT_OK && !args_has(args, OPT_QUIET))
-        (void)cli_fail(cli, 0, "%s%s%srun %" PRIu64 " is being %s",
-                       task ? "`" : "", task ? task : "", task ? "` of " : "",
-                       run, now ? "killed" : "cancelled");
+        code = client ? ask(self, client) : end_here(self);
     free(name);
     return code;
 }
@@ -66,16 +132,21 @@ cancel(const struct cli *cli, const struct args *args, struct client *client,
 int
 cmd_cancel(struct cli *cli, const struct args *args)
 {
-    struct client *client = NULL;
-    int code = which_broker(cli, &client);
+    struct cancel self = {.cli = cli, .now = args_has(args, OPT_NOW)};
+    int code = which_open(cli, STORE_READ, &self.runs);
 
     if (code != EXIT_OK)
         return code;
     for (size_t i = 0; i < args->nword; i++) {
-        int one = cancel(cli, args, client, args->words[i]);
+        int one = cancel(&self, args->words[i]);
 
         code = code == EXIT_OK ? one : code;
+        if (one == EXIT_OK && !args_has(args, OPT_QUIET))
+            (void)cli_fail(cli, 0, "%s%s%srun %" PRIu64 " is being %s",
+                           self.task ? "`" : "", self.task ? self.task : "",
+                           self.task ? "` of " : "", self.run,
+                           self.now ? "killed" : "cancelled");
     }
-    client_close(&client);
+    runs_close(&self.runs);
     return code;
 }

@@ -9,7 +9,7 @@
 
 #include "lib/local.h"
 
-static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
 #define NWATCHED (sizeof watched / sizeof watched[0])
 
@@ -48,6 +48,15 @@ on_signal(int signal)
     errno = saved;
 }
 
+/* As many as it takes to kill; no more, which would leave a mess. */
+static void
+on_kill(int signal)
+{
+    (void)signal;
+    while (state.count < 2)
+        on_signal(SIGTERM);
+}
+
 int
 signals_begin(const struct term *term, int *fd, struct err *err)
 {
@@ -63,6 +72,8 @@ signals_begin(const struct term *term, int *fd, struct err *err)
         (void)sigaddset(&action.sa_mask, watched[i]);
     for (size_t i = 0; i < NWATCHED; i++) {
         (void)sigaction(watched[i], NULL, &state.before[i]);
+        if (watched[i] == SIGUSR1)
+            action.sa_handler = on_kill;
         /* nohup and a shell's background jobs want them ignored. */
         if (state.before[i].sa_handler != SIG_IGN)
             (void)sigaction(watched[i], &action, NULL);

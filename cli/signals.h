@@ -7,6 +7,8 @@
  * ended from outside: the second then ends the program at once, and the store
  * shows the run as interrupted.
  *
+ * SIGUSR1, which `leat cancel --now` sends, is both at once.
+ *
  * Who only looks on is left by the first, and ended by the second.
  */
 #ifndef CLI_SIGNALS_H

@@ -179,13 +179,13 @@ const struct command cli_commands[] = {
     },
     {
         .name = "cancel",
-        .summary = "end runs, or tasks of them, that a broker has in hand",
+        .summary = "end runs, or tasks of them",
         .usage = "RUN|TASK...",
         .more = "Starts nothing more and ends what runs: with TERM, and with\n"
-                "KILL when its time to end is over. Returns when the broker\n"
-                "knows; wait waits for the end. With RUN/TASK or\n"
-                "RUN/TASK[KEY] only that is cancelled, and the run goes on:\n"
-                "for what depends on it, it has failed.",
+                "KILL when its time to end is over. Does not wait for the\n"
+                "end; wait does. With RUN/TASK or RUN/TASK[KEY] only that\n"
+                "is cancelled, and the run goes on: for what depends on it,\n"
+                "it has failed. That is for runs on clusters.",
         .examples = "@ cancel 12 && @ wait 12\n"
                     "@ cancel '12/train[8,3]'\n",
         .options = OPTIONS(OPT_NOW, OPT_QUIET, OPT_BROKER),

@@ -57,6 +57,12 @@ runs_close(struct runs **self_p)
     *self_p = NULL;
 }
 
+struct store *
+runs_store(struct runs *self)
+{
+    return self->store;
+}
+
 struct client *
 runs_client(struct runs *self)
 {

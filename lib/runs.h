@@ -21,6 +21,8 @@ int runs_of_store(struct runs **ret, const char *folder, enum store_mode mode,
 struct runs *runs_of_broker(struct client **client_p);
 void runs_close(struct runs **self_p);
 
+/* NULL if they are a broker's. */
+struct store *runs_store(struct runs *self);
 /* NULL if they are a store's. */
 struct client *runs_client(struct runs *self);
 

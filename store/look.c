@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "store/inside.h"
@@ -28,21 +29,27 @@ store_has_table(struct store *self, const char *name, bool *ret,
     return rc;
 }
 
-bool
-store_is_held(struct store *self, uint64_t run)
+pid_t
+store_run_process(struct store *self, uint64_t run)
 {
+    pid_t holder;
     char *path;
-    bool held;
     int fd;
 
     if (store_live(self, run))
-        return true;
+        return getpid();
     path = store_output_path(self, run);
     fd = outfile_look(path);
-    held = fd >= 0 && outfile_holder(fd) != 0;
+    holder = fd >= 0 ? outfile_holder(fd) : 0;
     outfile_let_go(fd);
     free(path);
-    return held;
+    return holder;
+}
+
+bool
+store_is_held(struct store *self, uint64_t run)
+{
+    return store_run_process(self, run) != 0;
 }
 
 /* The id that a statement gives, 0 for none. */

@@ -14,6 +14,12 @@ store_run_problem(const struct store_run *self)
     return json_string_value(json_object_get(self->options, "problem"));
 }
 
+const char *
+store_run_cluster(const struct store_run *self)
+{
+    return json_string_value(json_object_get(self->options, "cluster"));
+}
+
 bool
 store_run_timed_out(const struct store_run *self)
 {

@@ -37,6 +37,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -115,6 +116,9 @@ void store_run_release(struct store_run *self);
  * for it, as a sentence; or NULL.
  */
 const char *store_run_problem(const struct store_run *self);
+/* The address of the temporary cluster that carries it out, if one does; NULL.
+ * Means nothing any more when the run is not running. */
+const char *store_run_cluster(const struct store_run *self);
 /* It was cancelled for its time: its problem is STORE_TIMED_OUT. */
 bool store_run_timed_out(const struct store_run *self);
 #define STORE_TIMED_OUT "the run took longer than its time-out"
@@ -145,6 +149,9 @@ int store_run_let_go(struct store *self, uint64_t run, struct err *err);
  */
 int store_run_end(struct store *self, uint64_t run, enum store_run_state state,
                   const json_t *output, const char *problem, struct err *err);
+
+/* The process that carries a run out; -1: one that can't be seen, 0: none. */
+pid_t store_run_process(struct store *self, uint64_t run);
 
 /* A change of one instance, or the end of an attempt. All borrowed. */
 struct store_record {

@@ -195,6 +195,55 @@ is alarm succeeded || fail "alarm is $(state alarm)"
 [[ ! -e wrong ]] || fail "what was cancelled ran"
 expect again agains
 
-# what no broker has in hand is cancelled where it runs
-exits 2 leat cancel last/runs
-holds 'needs a broker' err
+# without an address the store tells who carries it out: a cluster of its own
+rm there
+# begin ARG...: run go.yaml in the background, as job $job
+begin() {
+    LEAT_STORE=store "$LEAT" run "$@" >out.run 2>err.run &
+    job=$!
+    read -r task <ready
+}
+# ends STATUS: the job
+ends() {
+    local status=0
+
+    wait $job || status=$?
+    ((status == $1)) || fail "exit status $status, not $1: $(cat err.run)"
+    wait_for 10 gone "$task"
+}
+export LEAT_STORE=store
+begin -j 2 go.yaml
+cancelled_run=$(leat ls -q -n 1)
+exits 0 leat cancel last/a
+holds "\`a\` of run $cancelled_run is being cancelled" err
+ends 1
+is b trigger-failed || fail "b is $(state b)"
+begin -j 2 go.yaml
+exits 0 leat cancel last
+ends 7
+exits 7 leat wait last
+exits 1 leat cancel last
+holds 'has ended already: cancelled' err
+
+# a process, which ends it as for Ctrl-C
+begin go.yaml
+exits 2 leat cancel last/a
+holds "is carried out by process $job, which ends all of it or nothing" err
+exits 0 leat cancel last
+ends 143
+is a cancelled || fail "a is $(state a)"
+begin deaf.yaml
+exits 0 leat cancel last
+kill -0 "$task" || fail "it has heard"
+exits 0 leat cancel --now last
+ends 143
+is deaf cancelled || fail "deaf is $(state deaf)"
+exits 4 leat cancel 99
+
+# a standing broker, which is to be asked
+exits 0 leat run --broker "$broker" -d go.yaml
+read -r task <ready
+LEAT_STORE=$work/broker-store exits 1 leat cancel last
+holds 'name it with --broker ADDRESS' err
+exits 0 leat cancel --broker "$broker" last
+exits 7 leat wait --broker "$broker" last

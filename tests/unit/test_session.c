@@ -293,7 +293,7 @@ a_broker_that_is_there_again_at_once_is_a_new_one(void **state)
     bind_again(p, &p->lane, LINK_LANE_PUSH, p->lane_at);
     bind_again(p, &p->back, LINK_RETURN_PULL, p->back_at);
     welcome(p);
-    assert_string_equal(p->lost, "connection gone");
+    assert_non_null(p->lost); /* by whichever of them was missed first */
     go_on(p, NULL, NULL, &p->joined, 2);
 }
 
