@@ -94,6 +94,19 @@ attempts_shell(struct attempts *self, const char *script)
 }
 
 void
+attempts_expect(struct attempts *self, struct exec_spec spec, const char *out)
+{
+    struct exec_done done;
+
+    spec.keep_stdout = true;
+    done = attempts_run(self, spec);
+    assert_string_equal(buf_str(&done.errors), "");
+    assert_string_equal(buf_str(&done.out), out);
+    assert_string_equal(done.text, "exit code 0");
+    exec_done_release(&done);
+}
+
+void
 attempts_wait_for(struct attempts *self, const char *text)
 {
     int64_t until = span_mono() + PATIENCE;

@@ -36,6 +36,9 @@ void attempts_start(struct attempts *self, struct exec_spec spec);
 struct exec_done attempts_wait(struct attempts *self);
 struct exec_done attempts_run(struct attempts *self, struct exec_spec spec);
 struct exec_done attempts_shell(struct attempts *self, const char *script);
+/* It succeeds, and writes just this on its stdout. */
+void attempts_expect(struct attempts *self, struct exec_spec spec,
+                     const char *out);
 
 /* Wait until the output holds a text. */
 void attempts_wait_for(struct attempts *self, const char *text);

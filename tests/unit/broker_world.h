@@ -495,4 +495,20 @@ check_why(struct broker_world *w, uint64_t run, struct plan_id id,
     buf_release(&out);
 }
 
+/* Silence of a length, with everybody else's beats. */
+static inline void
+silence(struct broker_world *w, const char *of, int64_t span)
+{
+    for (int64_t left = span; left > 0; left -= SPAN_SECOND) {
+        w->now += left < SPAN_SECOND ? left : SPAN_SECOND;
+        for (size_t i = 0; i < w->nmember; i++) {
+            struct beat b = {0};
+
+            if (strcmp(w->members[i].name, of) != 0)
+                (void)broker_beat(w->broker, w->members[i].session, &b, w->now);
+        }
+        tick(w);
+    }
+}
+
 #endif
