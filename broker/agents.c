@@ -129,10 +129,10 @@ come_up(struct broker *self, struct peer *peer)
         self->effects.tell(self->effects.ctx, peer->session, TELL_DRAIN, 0);
     for (uint32_t i = peer->first; i != NO_TICKET; i = peer->tickets[i].after) {
         struct ticket *t = &peer->tickets[i];
+        enum broker_tell how;
 
-        if (t->life->cancelled || run_is_stopping(t->life->run, t->id))
-            self->effects.tell(self->effects.ctx, peer->session,
-                               t->life->killed ? TELL_KILL : TELL_CANCEL,
+        if (broker_life_is_ending(t->life, t->id, &how))
+            self->effects.tell(self->effects.ctx, peer->session, how,
                                broker_ticket_number(peer, t));
         else if (peer->draining || t->life->fell)
             broker_ticket_recall(self, peer, t);

@@ -113,6 +113,8 @@ struct life {
     enum run_step step;
     bool unsettled; /* something happened since run_settle */
     bool cancelled, killed, timed_out;
+    struct plan_id *kills; /* of run_stop: to be ended at once */
+    size_t nkill, cap_kill;
     bool fell;     /* it ended itself: max-fails */
     bool recalled; /* ... and what it needs no more was asked back */
     bool adopting; /* what is handed out stays here */
@@ -239,6 +241,9 @@ struct life *broker_life_find(const struct broker *self, uint64_t run);
 void broker_life_destroy(struct life **self_p);
 void broker_life_settle(struct life *self, int64_t now);
 void broker_life_cancel(struct life *self, bool at_once, int64_t now);
+/* It is to be ended, all of the run or it by itself; and so. */
+bool broker_life_is_ending(const struct life *self, struct plan_id id,
+                           enum broker_tell *how);
 /* Its end, if it has come: then the life is gone. */
 bool broker_life_end(struct life *self);
 /* Recall what has not started: the run needs it no more. */
