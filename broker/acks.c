@@ -59,6 +59,14 @@ come_of(const struct peer *peer)
 
 /* ---- acknowledgements ---- */
 
+bool
+broker_misses(const struct broker *self, broker_session agent, uint64_t number)
+{
+    const struct peer *peer = broker_peer_find(self, agent);
+
+    return peer && number > peer->got.number + 1;
+}
+
 /* What has come so far is safe when that group is. */
 void
 broker_acks_note(struct broker *self, uint64_t group)

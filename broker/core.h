@@ -171,6 +171,9 @@ bool broker_started(struct broker *self, broker_session agent, uint32_t ticket,
  * (too large to travel, cached). result->value is borrowed. */
 bool broker_result(struct broker *self, broker_session agent, uint64_t number,
                    const struct result *result, int64_t now);
+/* Results before this number have not come. */
+bool broker_misses(const struct broker *self, broker_session agent,
+                   uint64_t number);
 /* Not all that came back has been read: who was not heard may have spoken. */
 void broker_unheard(struct broker *self, int64_t now);
 /* One that was not asked to do so is leaving: it is given nothing more. */

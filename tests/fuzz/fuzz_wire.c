@@ -222,6 +222,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct buf frame = {0};
     struct wire wire;
+    uint64_t session;
     struct err err;
 
     if (n == 0 || n - 1 > LIMIT_FRAME_BYTES - WIRE_ENVELOPE)
@@ -233,7 +234,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     } else {
         buf_add(&frame, data + 1, n - 1);
     }
+    session = wire_session(buf_str(&frame), frame.len);
     if (wire_decode(&wire, buf_str(&frame), frame.len, &err) == 0) {
+        assert(session == 0 || session == wire.as.back->session);
         check_message(&wire);
         wire_release(&wire);
     } else {
