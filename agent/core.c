@@ -352,6 +352,7 @@ agent_new(const struct agent_config *config,
     self->idle_since = self->alone_since = SPAN_NEVER;
     self->empty.first = self->empty.last = NONE;
     self->spool.first = self->spool.last = NONE;
+    self->kept.first = self->kept.last = NONE;
     self->measures = mem_alloc(MEASURES, sizeof *self->measures);
     TAILQ_INIT(&self->requests);
     return self;

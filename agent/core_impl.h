@@ -55,6 +55,7 @@ struct entry {
     bool fenced;
     bool exclusive;
     bool handlers;         /* not an attempt; of this session only */
+    bool kept;             /* SPOOLED: acknowledgements are not for it */
     uint32_t next, before; /* in its chain */
     uint64_t order;        /* of arrival */
     struct request *request;
@@ -114,6 +115,7 @@ struct agent {
     TAILQ_HEAD(, request) requests;
     struct request *small; /* the one of ROOM_SHORT, which stays; or NULL */
     struct chain spool;    /* in the order of numbers */
+    struct chain kept;     /* results of this session, out of their order */
     struct outbox outbox;
     struct measure *measures;
 

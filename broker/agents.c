@@ -40,7 +40,8 @@ broker_peer_has_places(const struct peer *self)
     uint64_t has = (uint64_t)self->nsent + self->nrunning;
 
     return has < LIMIT_WINDOW &&
-           has + self->got.number - self->acked.number < LIMIT_HELD;
+           has + self->nkept + self->got.number - self->acked.number <
+               LIMIT_HELD;
 }
 
 enum broker_agent_state

@@ -44,6 +44,8 @@ enum broker_tell {
     TELL_CANCEL, /* number: a ticket; TERM, then KILL */
     TELL_KILL,   /* a ticket */
     TELL_RECALL, /* a ticket: give it back if it has not started */
+    TELL_KEEP,   /* a ticket: no TELL_ACK is for its result */
+    TELL_DONE,   /* a ticket: ... which is safe now */
     TELL_SAVED,  /* number: so many bytes of output are safe; before TELL_ACK */
     TELL_ACK,    /* results up to this number are safe */
     TELL_DRAIN,

@@ -75,11 +75,9 @@ struct ask {
     struct plan_id id;
     uint32_t attempt;
     enum plan_state state; /* that is proposed */
-    /* The result that it comes from, which is not acknowledged before. */
+    /* The result that it comes from. */
     bool has_result;
-    struct result result;   /* without value and cause; its cwd is owned */
-    broker_session session; /* ... that told it; 0: none */
-    uint64_t number;
+    struct result result; /* without value and cause; its cwd is owned */
 };
 TAILQ_HEAD(asks, ask);
 
@@ -121,8 +119,6 @@ struct life {
     /* What the result of an instance that is being reported adds to it. */
     struct plan_id reported;
     const struct result *result;
-    broker_session teller; /* who told it, with which number; 0: nobody */
-    uint64_t told;
 };
 TAILQ_HEAD(lives, life);
 
@@ -146,6 +142,20 @@ struct ticket {
     int64_t given;
 };
 
+/*
+ * A result that is recorded nowhere yet, for its change of state is pending: the
+ * handlers are asked. Its agent keeps it until that is on disk.
+ */
+struct kept {
+    uint32_t ticket;
+    uint64_t number;
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+    uint64_t group; /* with which it is safe; 0: it is pending still */
+    bool told;      /* acknowledgements up to its number are not for it */
+};
+
 /* What is safe with a group: results by number, output in bytes. */
 struct ack {
     uint64_t group, number, output;
@@ -166,8 +176,11 @@ struct peer {
     struct ack got, noted; /* so far; the last with a group */
     struct ack *acks;
     size_t nack, cap_ack;
-    uint64_t *open; /* results whose changes are pending, ascending */
-    size_t nopen, cap_open;
+    struct kept *kept;
+    size_t nkept, cap_kept;
+    uint64_t nsettled; /* see struct broker: when it was last looked at them */
+    uint64_t due; /* with this group some of those told are safe; 0: none is */
+    uint64_t pending; /* number of the first that is, and untold; 0: none is */
     struct ack acked; /* so far */
     int64_t acked_at; /* when it was */
     struct ticket *tickets;
@@ -227,6 +240,7 @@ struct broker {
     uint64_t group;       /* being filled */
     uint64_t committed;
     bool recorded;       /* something is in it */
+    uint64_t nsettled;   /* asks that are settled, so far */
     struct life **ready; /* that have something to hand out */
     size_t nready, cap_ready;
     struct peer *roomy[LIMIT_AGENTS]; /* with a free cpu, or part of one */
@@ -289,6 +303,9 @@ void broker_asks_refuse(struct life *life, const char *cause);
 /* The run was cancelled: what waits is as it was proposed. */
 void broker_asks_cancel(struct life *life);
 bool broker_ask_is_pending(const struct life *life, const struct ask *ask);
+/* What this attempt has come to waits for handlers. */
+bool broker_life_is_asking(const struct life *life, struct plan_id id,
+                           uint32_t attempt);
 /* To the agent that it has a ticket of. */
 void broker_ask_send(struct broker *self, struct peer *peer,
                      const struct ticket *t);
@@ -335,11 +352,9 @@ enum broker_agent_state broker_peer_state(const struct peer *self);
 
 /* ---- acks.c ---- */
 
-/* The result must not be acknowledged yet; now it may be. */
-void broker_acks_hold(struct broker *self, broker_session session,
-                      uint64_t number);
-void broker_acks_let_go(struct broker *self, broker_session session,
-                        uint64_t number);
+/* A result that has come is safe only when its change is. */
+void broker_acks_keep(struct peer *peer, const struct ticket *t,
+                      uint32_t ticket, uint64_t number);
 void broker_acks_note(struct broker *self, uint64_t group);
 /* Returns when to ask again. */
 int64_t broker_acks_send(struct broker *self, int64_t now);

@@ -59,7 +59,7 @@ broker_peer_destroy(struct peer **self_p)
     free(self->rooms);
     free(self->tickets);
     free(self->acks);
-    free(self->open);
+    free(self->kept);
     free(self->aside);
     free(self);
     *self_p = NULL;

@@ -338,7 +338,7 @@ measure(struct peer *peer, const struct ticket *t, const struct result *result)
 
 /* What its ticket was of has come to an end. */
 static void
-report(const struct peer *peer, const struct ticket *was, uint64_t number,
+report(const struct peer *peer, const struct ticket *was,
        const struct result *result, int64_t now)
 {
     struct life *life = was->life;
@@ -354,10 +354,7 @@ report(const struct peer *peer, const struct ticket *was, uint64_t number,
     }
     if (!plan_state_is_final(known.state) && known.state != PLAN_RETRYING)
         known.state = PLAN_CRASHED;
-    life->teller = peer->session;
-    life->told = number;
     broker_life_report(life, was->id, &known, now);
-    life->teller = 0;
 }
 
 bool
@@ -386,7 +383,10 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     }
     was = *t;
     broker_ticket_remove(self, peer, t);
-    report(peer, &was, number, result, now);
+    report(peer, &was, result, now);
+    if (number > 0 && !was.ask &&
+        broker_life_is_asking(was.life, was.id, was.attempt))
+        broker_acks_keep(peer, &was, result->ticket, number);
     return true;
 }
 

@@ -58,6 +58,26 @@ on_recall(void *ctx, uint32_t ticket)
 }
 
 static void
+on_keep(void *ctx, uint32_t ticket)
+{
+    struct told *self = ctx;
+
+    if (self->lane)
+        lane_out_keep(self->lane, ticket);
+    self->nother++;
+}
+
+static void
+on_done(void *ctx, uint32_t ticket)
+{
+    struct told *self = ctx;
+
+    if (self->lane)
+        lane_out_done(self->lane, ticket);
+    self->nother++;
+}
+
+static void
 on_number(void *ctx, uint64_t number)
 {
     (void)ctx;
@@ -69,6 +89,8 @@ static const struct lane_calls lane_calls = {
     .cancel = on_cancel,
     .recall = on_recall,
     .saved = on_number,
+    .keep = on_keep,
+    .done = on_done,
     .ack = on_number,
     .beat = on_number,
 };

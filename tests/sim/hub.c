@@ -58,7 +58,25 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
     wire_send(s, message);
 }
 
-/* What is acknowledged is on disk, or was never wanted. */
+static void
+check_on_disk(const struct sim *s, const struct receipt *receipt)
+{
+    const struct inst *inst = receipt->inst;
+
+    if (!inst || receipt->refused || inst->stored_attempt > receipt->attempt ||
+        (inst->stored_attempt == receipt->attempt &&
+         inst->stored != PLAN_RUNNING))
+        return;
+    sim_fail(s,
+             "result %d of session %llx is acknowledged, but run %llu "
+             "task %u[%d] #%u is not on disk (%s #%u)",
+             (int)receipt->number, (unsigned long long)receipt->session,
+             (unsigned long long)inst->story->run, inst->id.task,
+             (int)inst->id.child, receipt->attempt,
+             plan_state_names[inst->stored], inst->stored_attempt);
+}
+
+/* What is acknowledged is on disk, or was never wanted; or it is kept. */
 static void
 check_ack(struct sim *s, uint64_t session, uint64_t number)
 {
@@ -69,29 +87,37 @@ check_ack(struct sim *s, uint64_t session, uint64_t number)
 
     for (size_t i = 0; i < hub->nreceipt; i++) {
         const struct receipt *receipt = &hub->receipts[i];
-        const struct inst *inst = receipt->inst;
 
         if (receipt->session != session || receipt->number > number)
             continue;
         n++;
         least = receipt->number < least ? receipt->number : least;
         most = receipt->number > most ? receipt->number : most;
-        if (!inst || receipt->refused)
-            continue;
-        if (inst->stored_attempt < receipt->attempt ||
-            (inst->stored_attempt == receipt->attempt &&
-             inst->stored == PLAN_RUNNING))
-            sim_fail(s,
-                     "result %d of session %llx is acknowledged, but run %llu "
-                     "task %u[%d] #%u is not on disk (%s #%u)",
-                     (int)receipt->number, (unsigned long long)session,
-                     (unsigned long long)inst->story->run, inst->id.task,
-                     (int)inst->id.child, receipt->attempt,
-                     plan_state_names[inst->stored], inst->stored_attempt);
+        if (!receipt->kept)
+            check_on_disk(s, receipt);
     }
     if (n < number)
         sim_fail(s, "result %d of session %llx is acknowledged, %d came",
                  (int)number, (unsigned long long)session, (int)n);
+}
+
+/* A result that has come is to be kept, or is on disk now. */
+static void
+check_kept(struct sim *s, uint64_t session, uint32_t ticket, bool keep)
+{
+    struct hub *hub = &s->hub;
+    size_t i = 0;
+
+    while (i < hub->nreceipt && (hub->receipts[i].session != session ||
+                                 hub->receipts[i].ticket != ticket))
+        i++;
+    if (i == hub->nreceipt || hub->receipts[i].kept == keep)
+        sim_fail(s, "ticket %u of session %llx is %s", ticket,
+                 (unsigned long long)session,
+                 keep ? "to be kept, but had no result" : "not kept");
+    hub->receipts[i].kept = keep;
+    if (!keep)
+        check_on_disk(s, &hub->receipts[i]);
 }
 
 static void
@@ -107,6 +133,8 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
                  (unsigned long long)session);
     if (what != TELL_BEAT && what != TELL_ACK && what != TELL_SAVED)
         sim_say(s, "  tell %s: %d %d", host->name, (int)what, (int)number);
+    if (what == TELL_KEEP || what == TELL_DONE)
+        check_kept(s, session, (uint32_t)number, what == TELL_KEEP);
     if (what == TELL_ACK)
         check_ack(s, session, number);
     if (what == TELL_SAVED)
@@ -358,6 +386,7 @@ note_receipt(struct sim *s, const struct message *message,
     struct receipt receipt = {
         .session = message->session,
         .number = message->number,
+        .ticket = message->result.ticket,
         .inst = wanted && slip && !slip->handlers ? slip->inst : NULL,
         .attempt = slip ? slip->attempt : 0,
         .state = message->result.state,

@@ -151,6 +151,8 @@ sample_lane(struct sample *s)
     s->lane.key = s->keys;
     s->lane.n_cancel = s->lane.n_kill = s->lane.n_recall = 1;
     s->lane.cancel = s->lane.kill = s->lane.recall = s->one;
+    s->lane.n_keep = s->lane.n_done = 1;
+    s->lane.keep = s->lane.done = s->one;
     s->lane.saved = 5;
 }
 
@@ -555,6 +557,8 @@ lanes_are_checked(void **state)
     BREAKS(WIRE_LANE, zero, s->lane.cancel = s->zero);
     BREAKS(WIRE_LANE, zero, s->lane.kill = s->zero);
     BREAKS(WIRE_LANE, zero, s->lane.recall = s->zero);
+    BREAKS(WIRE_LANE, zero, s->lane.keep = s->zero);
+    BREAKS(WIRE_LANE, zero, s->lane.done = s->zero);
     BREAKS(WIRE_LANE, "Spec.task: out of range", s->spec.task = LIMIT_TASKS);
     BREAKS(WIRE_LANE, "Spec.name: its length", s->spec.name = text(""));
     BREAKS(WIRE_LANE, "Spec.kind: out of range", s->spec.kind = FLOW_MERGE);
