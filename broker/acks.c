@@ -2,6 +2,7 @@
 /*
  * acks - which results, and how much of its output, an agent may forget.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -33,7 +34,8 @@ sum_up(struct peer *peer)
     for (size_t i = 0; i < peer->nkept; i++) {
         const struct kept *kept = &peer->kept[i];
 
-        if (kept->group == 0 && !kept->told && peer->pending == 0)
+        if (kept->group == 0 && !kept->told && kept->number > 0 &&
+            peer->pending == 0)
             peer->pending = kept->number;
         if (kept->group > 0 && kept->told &&
             (peer->due == 0 || kept->group < peer->due))
@@ -41,19 +43,58 @@ sum_up(struct peer *peer)
     }
 }
 
+static void
+keep(struct peer *peer, const struct kept *kept)
+{
+    peer->kept = mem_grow(peer->kept, &peer->cap_kept, peer->nkept + 1,
+                          sizeof *peer->kept);
+    peer->kept[peer->nkept++] = *kept;
+    if (peer->pending == 0)
+        peer->pending = kept->number;
+}
+
 void
 broker_acks_keep(struct peer *peer, const struct ticket *t, uint32_t ticket,
                  uint64_t number)
 {
-    peer->kept = mem_grow(peer->kept, &peer->cap_kept, peer->nkept + 1,
-                          sizeof *peer->kept);
-    peer->kept[peer->nkept++] = (struct kept){.ticket = ticket,
-                                              .number = number,
-                                              .run = t->life->id,
-                                              .id = t->id,
-                                              .attempt = t->attempt};
-    if (peer->pending == 0)
-        peer->pending = number;
+    keep(peer, &(struct kept){.ticket = ticket,
+                              .number = number,
+                              .run = t->life->id,
+                              .id = t->id,
+                              .attempt = t->attempt});
+}
+
+static_assert(LIMIT_HELD < PLACES, "tickets are never given out below");
+
+uint32_t
+broker_acks_expect(const struct broker *self, struct peer *peer,
+                   const struct held *held, uint32_t nth)
+{
+    const struct kept kept = {.ticket = nth + 1,
+                              .run = held->run,
+                              .id = held->id,
+                              .attempt = held->attempt};
+
+    peer->nexpected++;
+    if (is_pending(self, &kept))
+        keep(peer, &kept);
+    return kept.ticket;
+}
+
+void
+broker_acks_known(struct peer *peer, uint32_t ticket, uint64_t number)
+{
+    size_t i = 0;
+
+    if (ticket >= PLACES || peer->nexpected == 0)
+        return;
+    peer->nexpected--;
+    while (i < peer->nkept && peer->kept[i].ticket != ticket)
+        i++;
+    if (i == peer->nkept || peer->kept[i].number > 0)
+        return;
+    peer->kept[i].number = number;
+    sum_up(peer);
 }
 
 /* What was decided since is safe with the group. */
@@ -105,7 +146,7 @@ tell_kept(struct broker *self, struct peer *peer, uint64_t number)
             effects->tell(effects->ctx, peer->session, TELL_DONE, kept.ticket);
         if (safe)
             continue;
-        if (!kept.told && kept.number <= number) {
+        if (!kept.told && kept.number > 0 && kept.number <= number) {
             effects->tell(effects->ctx, peer->session, TELL_KEEP, kept.ticket);
             kept.told = true;
         }

@@ -39,9 +39,9 @@ broker_peer_has_places(const struct peer *self)
 {
     uint64_t has = (uint64_t)self->nsent + self->nrunning;
 
-    return has < LIMIT_WINDOW &&
-           has + self->nkept + self->got.number - self->acked.number <
-               LIMIT_HELD;
+    return has < LIMIT_WINDOW && has + self->nexpected + self->nkept +
+                                         self->got.number - self->acked.number <
+                                     LIMIT_HELD;
 }
 
 enum broker_agent_state

@@ -155,7 +155,8 @@ void broker_tell_impossible(struct broker *self, int64_t now,
 /*
  * An agent says hello. *session, random before, is its new one; tickets[i] (nheld of them) are
  * what the held attempts are called from now on, 0: the agent is to forget it
- * (and end it if it runs). An earlier session of the same incarnation ends
+ * (and end it if it runs); no ticket, but a name for a result that is known
+ * already and may not be committed: it comes again. An earlier session of the same incarnation ends
  * here: what it does not hold any more is requeued. ERR_INVALID: another agent
  * has that name and is well; ERR_LIMIT: too many.
  */

@@ -15,7 +15,10 @@
 #include "flow/work.h"
 #include "proto/limits.h"
 
-#define NO_TICKET  UINT32_MAX
+#define NO_TICKET UINT32_MAX
+/* Of an agent's array; numbers of tickets have it in their lower half. */
+#define PLACE_BITS 16
+#define PLACES     (UINT32_C(1) << PLACE_BITS)
 #define AGENT_SETS (LIMIT_AGENTS / 64)
 #define MS(n)      ((int64_t)(n)*SPAN_MS)
 
@@ -148,7 +151,7 @@ struct ticket {
  */
 struct kept {
     uint32_t ticket;
-    uint64_t number;
+    uint64_t number; /* 0: it was told in an earlier session, and is to come */
     uint64_t run;
     struct plan_id id;
     uint32_t attempt;
@@ -176,6 +179,7 @@ struct peer {
     struct ack got, noted; /* so far; the last with a group */
     struct ack *acks;
     size_t nack, cap_ack;
+    uint32_t nexpected; /* results that were told in an earlier session */
     struct kept *kept;
     size_t nkept, cap_kept;
     uint64_t nsettled; /* see struct broker: when it was last looked at them */
@@ -303,7 +307,7 @@ void broker_asks_refuse(struct life *life, const char *cause);
 /* The run was cancelled: what waits is as it was proposed. */
 void broker_asks_cancel(struct life *life);
 bool broker_ask_is_pending(const struct life *life, const struct ask *ask);
-/* What this attempt has come to waits for handlers. */
+/* What this attempt was told to have come to waits for handlers. */
 bool broker_life_is_asking(const struct life *life, struct plan_id id,
                            uint32_t attempt);
 /* To the agent that it has a ticket of. */
@@ -352,6 +356,16 @@ enum broker_agent_state broker_peer_state(const struct peer *self);
 
 /* ---- acks.c ---- */
 
+/*
+ * An agent that says hello has a result that was told before: the nth of what it
+ * holds. It may not be on disk, and must be kept until then. So it comes again,
+ * and is acknowledged like any other; returns what it is called, which is no
+ * ticket that is ever given out.
+ */
+uint32_t broker_acks_expect(const struct broker *self, struct peer *peer,
+                            const struct held *held, uint32_t nth);
+/* A result of no ticket that is out. */
+void broker_acks_known(struct peer *peer, uint32_t ticket, uint64_t number);
 /* A result that has come is safe only when its change is. */
 void broker_acks_keep(struct peer *peer, const struct ticket *t,
                       uint32_t ticket, uint64_t number);

@@ -63,17 +63,18 @@ broker_life_is_asking(const struct life *life, struct plan_id id,
     if (id.child != PLAN_WHOLE && id.child >= plan_children(plan, id.task))
         return false;
     change = run_pending(life->run, id);
-    return change && change->attempt == attempt;
+    return change && change->attempt == attempt && change->reported;
 }
 
 /* ---- the run proposes ---- */
 
 /* What the change will be recorded with. */
 static void
-take_result(struct life *life, struct ask *ask)
+take_result(struct life *life, struct ask *ask, struct run_change *change)
 {
     if (!life->result || !is_same(life->reported, ask->id))
         return;
+    change->reported = life->result->ticket != 0;
     ask->has_result = true;
     ask->result = *life->result;
     ask->result.value = NULL;
@@ -94,7 +95,7 @@ broker_life_handle(void *ctx, struct run_change *change)
     ask->id = change->id;
     ask->attempt = change->attempt;
     ask->state = change->state;
-    take_result(life, ask);
+    take_result(life, ask, change);
     TAILQ_INSERT_TAIL(&life->asks, ask, link);
     life->nask++;
     life->unsettled = true;

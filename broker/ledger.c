@@ -8,10 +8,8 @@
 
 /*
  * A ticket's number is its place in the agent's array and, above, how often the
- * place was used: what comes back for an earlier use finds nothing.
+ * place was used, from 1: what comes back for an earlier use finds nothing.
  */
-#define PLACE_BITS 16
-#define PLACES     (UINT32_C(1) << PLACE_BITS)
 
 uint32_t
 broker_ticket_number(const struct peer *peer, const struct ticket *t)
@@ -365,8 +363,10 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     struct ticket *t;
     struct ticket was;
 
-    if (peer && number > peer->got.number)
+    if (peer && number > peer->got.number) {
         peer->got.number = number; /* also what is late must not come again */
+        broker_acks_known(peer, result->ticket, number);
+    }
     t = heard_of(self, agent, result->ticket, now, &peer);
     if (!t)
         return false;

@@ -418,6 +418,8 @@ host_release(struct host *self)
     for (size_t i = 0; i < self->ndoing; i++)
         doing_release(&self->doing[i]);
     free(self->doing);
+    free(self->held);
+    free(self->tickets);
     for (int way = 0; way < WAY_COUNT; way++)
         wire_release(&self->wires[way]);
     agent_destroy(&self->core);

@@ -326,6 +326,58 @@ hub_turn(struct sim *s)
 
 /* ---- what arrives ---- */
 
+/* Has the result of what is held come to this broker, as far as one can see? */
+static bool
+has_come(struct sim *s, const struct held *held)
+{
+    const struct inst *inst = story_inst(story_of(s, held->run), held->id);
+
+    return inst->came >= held->attempt && held->epoch == s->hub.epoch;
+}
+
+/* Then its agent must keep it until it is on disk. */
+static void
+check_forgotten(struct sim *s, const struct host *host, const struct held *held)
+{
+    const struct inst *inst = story_inst(story_of(s, held->run), held->id);
+
+    if (has_come(s, held) && (inst->stored_attempt < held->attempt ||
+                              (inst->stored_attempt == held->attempt &&
+                               inst->stored == PLAN_RUNNING)))
+        sim_fail(s,
+                 "%s is to forget the result of %s #%u, which is not on disk",
+                 host->name, story_shown(inst), held->attempt);
+}
+
+/* A ticket may be the name of a result only that is known already. */
+static bool
+is_out(const struct hub *hub, uint64_t session, uint32_t ticket)
+{
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+
+    return ticket != 0 &&
+           broker_find(hub->core, session, ticket, &run, &id, &attempt);
+}
+
+static void
+note_held(struct host *host, const struct message *message,
+          const uint32_t *tickets)
+{
+    size_t n = message->n;
+
+    host->nheld = n;
+    free(host->held);
+    free(host->tickets);
+    host->held = mem_alloc(n, sizeof *host->held);
+    host->tickets = mem_alloc(n, sizeof *host->tickets);
+    if (n == 0)
+        return;
+    memcpy(host->held, message->held, n * sizeof *host->held);
+    memcpy(host->tickets, tickets, n * sizeof *host->tickets);
+}
+
 static void
 take_hello(struct sim *s, struct host *host, const struct message *message)
 {
@@ -362,12 +414,15 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
         if (tickets[i] == 0 && held->phase == HELD_RUNNING &&
             story_must_adopt(story_of(s, held->run), held))
             sim_fail(s, "what %s does is not adopted", host->name);
-        if (tickets[i] != 0)
+        if (tickets[i] == 0 && held->phase == HELD_FINISHED)
+            check_forgotten(s, host, held);
+        if (is_out(hub, session, tickets[i]))
             slip_add(s,
                      (struct slip){session, tickets[i], held->attempt,
                                    story_inst(story_of(s, held->run), held->id),
                                    false});
     }
+    note_held(host, message, tickets);
     answer = message_new(host, MESSAGE_WELCOME, WAY_CONTROL_DOWN);
     answer->incarnation = message->incarnation;
     answer->session = session;
@@ -376,6 +431,24 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     answer->tickets = tickets;
     answer->n = message->n;
     wire_send(s, answer);
+}
+
+/* The result of an attempt that was told in an earlier session: what must be on
+ * disk all the same before it is acknowledged. */
+static void
+note_known(struct sim *s, const struct host *host, struct receipt *receipt)
+{
+    size_t i = 0;
+
+    while (i < host->nheld && host->tickets[i] != receipt->ticket)
+        i++;
+    if (receipt->session != host->given || i == host->nheld ||
+        !has_come(s, &host->held[i]))
+        return;
+    receipt->inst =
+        story_inst(story_of(s, host->held[i].run), host->held[i].id);
+    receipt->attempt = host->held[i].attempt;
+    s->counts.known++;
 }
 
 static void
@@ -393,6 +466,8 @@ note_receipt(struct sim *s, const struct message *message,
         .refused = message->result.refused != REFUSED_NOT,
     };
 
+    if (!slip->inst)
+        note_known(s, message->host, &receipt);
     for (size_t i = 0; i < hub->nreceipt; i++) {
         if (hub->receipts[i].session == receipt.session &&
             hub->receipts[i].number == receipt.number)

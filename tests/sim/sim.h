@@ -311,6 +311,10 @@ struct host {
     /* what the broker has given it last */
     uint64_t given;    /* session; 0: it was dropped */
     uint64_t given_to; /* incarnation */
+    /* What it held then, and what that is called. */
+    struct held *held;
+    uint32_t *tickets;
+    size_t nheld;
     /* messages in this session, that both sides count */
     uint64_t down_sent, down_got, up_sent, up_got;
     uint64_t heard_bytes; /* of output, by the broker */
@@ -459,7 +463,8 @@ struct sim {
     uint32_t norigin;
     bool healed;
     struct sim_counts {
-        uint64_t starts, losses, crashes, adopted, late, again, answers, kept;
+        uint64_t starts, losses, crashes, adopted, late, again, answers, kept,
+            known;
     } counts;
 };
 
