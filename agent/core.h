@@ -113,7 +113,8 @@ void agent_keep(struct agent *self, uint32_t ticket);
 void agent_done(struct agent *self, uint32_t ticket);
 /* So many bytes of output, of those sent in this session, are safe. */
 void agent_saved(struct agent *self, uint64_t bytes);
-/* Take nothing more, give back what is queued, leave when nothing is left. */
+/* Take nothing more but handlers, give back what is queued, leave when nothing
+ * is left: what is held may wait for handlers. */
 void agent_drain(struct agent *self, int64_t now);
 
 /* ---- from what runs ---- */

@@ -149,7 +149,7 @@ void agent_entry_let_go(struct agent *self, uint32_t i);
 /* Nobody wants it any more: it is not found by its ticket. */
 void agent_entry_disown(struct agent *self, uint32_t i);
 void agent_entry_free(struct agent *self, uint32_t i);
-/* To the broker: all that are queued, or one that is. */
+/* To the broker: one that is queued, or all attempts that are. */
 void agent_entry_give_back(struct agent *self, uint32_t i);
 void agent_entry_give_back_all(struct agent *self);
 

@@ -257,7 +257,7 @@ void
 agent_entry_give_back_all(struct agent *self)
 {
     for (uint32_t i = 0; i < self->nentry; i++) {
-        if (self->entries[i].phase == QUEUED)
+        if (self->entries[i].phase == QUEUED && !self->entries[i].handlers)
             agent_entry_give_back(self, i);
     }
 }

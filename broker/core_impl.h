@@ -345,8 +345,10 @@ bool broker_is_of(struct plan_id id, struct plan_id all);
 
 struct peer *broker_peer_find(const struct broker *self,
                               broker_session session);
-/* May be given something now. */
-bool broker_peer_takes(const struct peer *self);
+/* May be given something now, or asked. One that drains is asked as long as
+ * it holds results that wait for handlers: it can't leave before, and there may
+ * be nobody else. */
+bool broker_peer_takes(const struct peer *self, bool asks);
 /* It has a ticket for one more, and a hello has room for it. */
 bool broker_peer_has_places(const struct peer *self);
 /* What it is told may arrive; else it is told once it is up. */

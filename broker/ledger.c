@@ -220,7 +220,7 @@ broker_send_stored(struct broker *self, int64_t now)
 
         if (!t || t->phase != PHASE_STORING)
             continue;
-        if (broker_peer_takes(peer))
+        if (broker_peer_takes(peer, false))
             broker_ticket_send(self, peer, t, now);
         else
             take_back(self, peer, t);

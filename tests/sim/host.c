@@ -433,6 +433,8 @@ host_check_empty(struct host *self)
     if (!self->alive)
         return;
     state = agent_state(self->core);
+    if (self->leaving)
+        sim_fail(self->sim, "%s was to leave, and has not", self->name);
     if (state.queued + state.running + state.spooled > 0)
         sim_fail(self->sim,
                  "%s has %u queued, %u running, %u spooled at the "

@@ -309,6 +309,44 @@ results_that_are_kept_are_forgotten_by_themselves(void **state)
     close_box(&box);
 }
 
+/* For the results that it holds wait for them. */
+static void
+handlers_are_called_while_it_drains(void **state)
+{
+    struct work_spec handlers = call();
+    struct box box;
+    struct err err;
+
+    (void)state;
+    open_box(&box, &config);
+    handlers.handlers = true;
+    give_command(&box, 0);
+    give_command(&box, 1);
+    (void)tick(&box);
+    end(&box, 0);
+    give_command(&box, 2);
+    assert_int_equal(try_task(&box, 203, 3, &handlers, &err), 0);
+    buf_clear(&box.said);
+    agent_drain(box.agent, box.now);
+    expect_said(&box, "back:t102");
+    assert_int_equal(try_task(&box, 204, 4, &handlers, &err), 0);
+    give_command(&box, 5);
+    expect_said(&box, "back:t105");
+    (void)tick(&box);
+    agent_not_begun(box.agent, box.started[3]); /* its worker has crashed */
+    (void)tick(&box);
+    end(&box, 3);
+    (void)tick(&box);
+    end(&box, 4);
+    end(&box, 1);
+    expect_said(&box, "start:3 start:3 result2:t203=succeeded start:4 "
+                      "result3:t204=succeeded result4:t101=succeeded");
+    assert_false(agent_state(box.agent).may_leave);
+    agent_ack(box.agent, 4, box.now);
+    assert_true(agent_state(box.agent).may_leave);
+    close_box(&box);
+}
+
 static void
 handlers_end_with_the_session(void **state)
 {
@@ -604,6 +642,7 @@ main(void)
         cmocka_unit_test(what_happened_while_the_broker_was_away_is_told),
         cmocka_unit_test(what_the_welcome_does_not_want_is_ended_and_forgotten),
         cmocka_unit_test(results_that_are_kept_are_forgotten_by_themselves),
+        cmocka_unit_test(handlers_are_called_while_it_drains),
         cmocka_unit_test(handlers_end_with_the_session),
         cmocka_unit_test(nothing_is_told_while_there_is_no_session),
         cmocka_unit_test(guarded_attempts_start_within_a_session_only),

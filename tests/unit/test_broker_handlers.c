@@ -216,6 +216,54 @@ say_again(struct broker_world *w, const char *name, uint32_t ticket)
 }
 
 /* Its result has come, and is known, but not on disk. */
+/* Nobody else is there to be asked; more it is not given. */
+static void
+an_agent_that_drains_is_asked_about_what_it_holds(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n"
+                   "  b: { needs: [a], run: x, handlers: true }\n");
+    join(w, "box", 2);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    began(w, "a");
+    store(w);
+    pass(w, 40 * MS);
+    buf_clear(&w->journal);
+    assert_int_equal(broker_drain(w->broker, "box", &(struct err){0}), 0);
+    ok(w, "a");
+    tick(w);
+    check(w, "box drain\nbox task a?succeeded\n");
+    join(w, "other", 1);
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    check(w, "other task b?running\n");
+    store(w);
+    pass(w, 40 * MS);
+    check(w, "box ack 3\n"); /* it may leave */
+    gone(w, "other", GONE_LEFT);
+    tick(w);
+    check(w, "other dropped: it left\n");
+    check_why(w, 1, (struct plan_id){1, PLAN_WHOLE},
+              "waits for room to call its state handlers\n");
+}
+
+/* They hold up its leaving: what it was asked is not asked back. */
+static void
+an_agent_that_drains_answers_what_it_was_asked(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n  b: { run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a?running\nbox task b\n");
+    assert_int_equal(broker_drain(w->broker, "box", &(struct err){0}), 0);
+    check(w, "box drain\nbox recall b\n");
+}
+
 static void
 an_agent_that_says_hello_again_keeps_its_result(void **state)
 {
@@ -517,6 +565,8 @@ main(void)
         TEST(others_are_acknowledged_while_a_change_is_pending),
         TEST(handlers_that_do_not_answer_hold_up_nothing_else),
         TEST(others_are_asked_when_an_agent_is_lost),
+        TEST(an_agent_that_drains_is_asked_about_what_it_holds),
+        TEST(an_agent_that_drains_answers_what_it_was_asked),
         TEST(an_agent_that_says_hello_again_keeps_its_result),
         TEST(what_a_lost_agent_has_told_is_kept_when_it_is_back),
         TEST(what_comes_after_a_loss_is_not_known),
