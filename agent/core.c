@@ -25,7 +25,7 @@ enqueue(struct agent *self, uint32_t i)
 
     if (!agent_queue_add(self, i, &why))
         refuse(self, i, buf_str(&why));
-    else if (self->draining)
+    else if (self->draining && !self->entries[i].handlers)
         agent_entry_give_back(self, i);
     buf_release(&why);
 }
@@ -214,7 +214,7 @@ agent_not_begun(struct agent *self, uint32_t own)
         return;
     }
     agent_queue_again(self, i);
-    if (self->draining && self->in_session)
+    if (self->draining && self->in_session && !entry->handlers)
         agent_entry_give_back(self, i);
 }
 
@@ -330,7 +330,8 @@ agent_tick(struct agent *self, int64_t now)
 {
     int64_t due = sooner(fence(self, now), look_at_lifetime(self, now));
 
-    if (!self->draining)
+    /* All else was given back, if there was a session. */
+    if (!self->draining || self->in_session)
         agent_queue_start(self);
     return sooner(due, look_at_idle(self, now));
 }
@@ -352,6 +353,7 @@ agent_new(const struct agent_config *config,
     self->idle_since = self->alone_since = SPAN_NEVER;
     self->empty.first = self->empty.last = NONE;
     self->spool.first = self->spool.last = NONE;
+    self->kept.first = self->kept.last = NONE;
     self->measures = mem_alloc(MEASURES, sizeof *self->measures);
     TAILQ_INIT(&self->requests);
     return self;

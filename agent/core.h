@@ -107,9 +107,14 @@ int agent_task(struct agent *self, const struct lane_task *task, int64_t now,
 void agent_cancel(struct agent *self, uint32_t ticket, bool at_once);
 void agent_recall(struct agent *self, uint32_t ticket);
 void agent_ack(struct agent *self, uint64_t number, int64_t now);
+/* The result of this ticket is not forgotten with those up to a number, but when
+ * it is done, by itself. */
+void agent_keep(struct agent *self, uint32_t ticket);
+void agent_done(struct agent *self, uint32_t ticket);
 /* So many bytes of output, of those sent in this session, are safe. */
 void agent_saved(struct agent *self, uint64_t bytes);
-/* Take nothing more, give back what is queued, leave when nothing is left. */
+/* Take nothing more but handlers, give back what is queued, leave when nothing
+ * is left: what is held may wait for handlers. */
 void agent_drain(struct agent *self, int64_t now);
 
 /* ---- from what runs ---- */

@@ -55,6 +55,7 @@ struct entry {
     bool fenced;
     bool exclusive;
     bool handlers;         /* not an attempt; of this session only */
+    bool kept;             /* SPOOLED: acknowledgements are not for it */
     uint32_t next, before; /* in its chain */
     uint64_t order;        /* of arrival */
     struct request *request;
@@ -114,6 +115,7 @@ struct agent {
     TAILQ_HEAD(, request) requests;
     struct request *small; /* the one of ROOM_SHORT, which stays; or NULL */
     struct chain spool;    /* in the order of numbers */
+    struct chain kept;     /* results of this session, out of their order */
     struct outbox outbox;
     struct measure *measures;
 
@@ -147,7 +149,7 @@ void agent_entry_let_go(struct agent *self, uint32_t i);
 /* Nobody wants it any more: it is not found by its ticket. */
 void agent_entry_disown(struct agent *self, uint32_t i);
 void agent_entry_free(struct agent *self, uint32_t i);
-/* To the broker: all that are queued, or one that is. */
+/* To the broker: one that is queued, or all attempts that are. */
 void agent_entry_give_back(struct agent *self, uint32_t i);
 void agent_entry_give_back_all(struct agent *self);
 

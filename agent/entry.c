@@ -235,7 +235,7 @@ agent_entry_free(struct agent *self, uint32_t i)
         agent_entry_disown(self, i);
     agent_entry_let_go(self, i);
     if (entry->phase == SPOOLED) {
-        agent_chain_remove(self, &self->spool, i);
+        agent_chain_remove(self, entry->kept ? &self->kept : &self->spool, i);
         json_decref(entry->result.value);
         free((char *)(uintptr_t)entry->result.cause);
         free((char *)(uintptr_t)entry->result.cwd);
@@ -257,7 +257,7 @@ void
 agent_entry_give_back_all(struct agent *self)
 {
     for (uint32_t i = 0; i < self->nentry; i++) {
-        if (self->entries[i].phase == QUEUED)
+        if (self->entries[i].phase == QUEUED && !self->entries[i].handlers)
             agent_entry_give_back(self, i);
     }
 }

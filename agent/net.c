@@ -201,6 +201,22 @@ on_saved(void *ctx, uint64_t bytes)
 }
 
 static void
+on_keep(void *ctx, uint32_t ticket)
+{
+    struct agent_net *self = ctx;
+
+    agent_keep(self->core, ticket);
+}
+
+static void
+on_done(void *ctx, uint32_t ticket)
+{
+    struct agent_net *self = ctx;
+
+    agent_done(self->core, ticket);
+}
+
+static void
 on_ack(void *ctx, uint64_t number)
 {
     struct agent_net *self = ctx;
@@ -231,6 +247,8 @@ static const struct lane_calls lane_calls = {
     .cancel = on_cancel,
     .recall = on_recall,
     .saved = on_saved,
+    .keep = on_keep,
+    .done = on_done,
     .ack = on_ack,
     .drain = on_drain,
     .leave = on_leave,

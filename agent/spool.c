@@ -47,7 +47,50 @@ agent_ack(struct agent *self, uint64_t number, int64_t now)
         agent_entry_free(self, self->spool.first);
 }
 
+/* Only in a session has anything a ticket. */
+static uint32_t
+find_result(const struct agent *self, uint32_t ticket)
+{
+    uint32_t i = self->in_session ? agent_entry_by_ticket(self, ticket) : NONE;
+
+    return i != NONE && self->entries[i].phase == SPOOLED ? i : NONE;
+}
+
+void
+agent_keep(struct agent *self, uint32_t ticket)
+{
+    uint32_t i = find_result(self, ticket);
+
+    if (i == NONE || self->entries[i].kept)
+        return;
+    agent_chain_remove(self, &self->spool, i);
+    agent_chain_add(self, &self->kept, i);
+    self->entries[i].kept = true;
+}
+
+void
+agent_done(struct agent *self, uint32_t ticket)
+{
+    uint32_t i = find_result(self, ticket);
+
+    if (i != NONE && self->entries[i].kept)
+        agent_entry_free(self, i);
+}
+
 /* ---- hello ---- */
+
+/* They are sent again, like all others. */
+static void
+put_kept_back(struct agent *self)
+{
+    while (self->kept.n > 0) {
+        uint32_t i = self->kept.first;
+
+        agent_chain_remove(self, &self->kept, i);
+        agent_chain_add(self, &self->spool, i);
+        self->entries[i].kept = false;
+    }
+}
 
 static bool
 has_begun(const struct entry *entry)
@@ -86,8 +129,10 @@ forget_handlers(struct agent *self)
 static void
 leave_session(struct agent *self, int64_t now)
 {
-    if (self->in_session)
+    if (self->in_session) {
         forget_handlers(self);
+        put_kept_back(self);
+    }
     if (self->in_session || self->alone_since > now)
         self->alone_since = now;
     self->in_session = false;

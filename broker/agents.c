@@ -28,10 +28,11 @@ broker_peer_has_lane(const struct peer *self)
 }
 
 bool
-broker_peer_takes(const struct peer *self)
+broker_peer_takes(const struct peer *self, bool asks)
 {
-    return self->state == AGENT_UP && !self->draining &&
-           self->aside_until == 0 && self->pause_until == 0;
+    return self->state == AGENT_UP && self->aside_until == 0 &&
+           self->pause_until == 0 &&
+           (!self->draining || (asks && self->nkept > 0));
 }
 
 bool
@@ -39,8 +40,9 @@ broker_peer_has_places(const struct peer *self)
 {
     uint64_t has = (uint64_t)self->nsent + self->nrunning;
 
-    return has < LIMIT_WINDOW &&
-           has + self->got.number - self->acked.number < LIMIT_HELD;
+    return has < LIMIT_WINDOW && has + self->nexpected + self->nkept +
+                                         self->got.number - self->acked.number <
+                                     LIMIT_HELD;
 }
 
 enum broker_agent_state
@@ -95,6 +97,14 @@ broker_agents(const struct broker *self, broker_agent_fn *fn, void *ctx)
 
 /* ---- leaving ---- */
 
+/* Handlers it may still call. */
+static void
+recall(struct broker *self, struct peer *peer, struct ticket *t)
+{
+    if (!t->ask)
+        broker_ticket_recall(self, peer, t);
+}
+
 int
 broker_drain(struct broker *self, const char *name, struct err *err)
 {
@@ -111,7 +121,7 @@ broker_drain(struct broker *self, const char *name, struct err *err)
             return 0; /* it is told once it is up */
         self->effects.tell(self->effects.ctx, peer->session, TELL_DRAIN, 0);
         for (i = peer->last; i != NO_TICKET; i = peer->tickets[i].before)
-            broker_ticket_recall(self, peer, &peer->tickets[i]);
+            recall(self, peer, &peer->tickets[i]);
         return 0;
     }
     return err_set(err, ERR_NOT_FOUND, "there is no agent `%s`", name);
@@ -129,12 +139,14 @@ come_up(struct broker *self, struct peer *peer)
         self->effects.tell(self->effects.ctx, peer->session, TELL_DRAIN, 0);
     for (uint32_t i = peer->first; i != NO_TICKET; i = peer->tickets[i].after) {
         struct ticket *t = &peer->tickets[i];
+        enum broker_tell how;
 
-        if (t->life->cancelled || run_is_stopping(t->life->run, t->id))
-            self->effects.tell(self->effects.ctx, peer->session,
-                               t->life->killed ? TELL_KILL : TELL_CANCEL,
+        if (broker_life_is_ending(t->life, t->id, &how))
+            self->effects.tell(self->effects.ctx, peer->session, how,
                                broker_ticket_number(peer, t));
-        else if (peer->draining || t->life->fell)
+        else if (peer->draining)
+            recall(self, peer, t);
+        else if (t->life->fell)
             broker_ticket_recall(self, peer, t);
     }
 }

@@ -21,7 +21,7 @@ others_do_better(const struct broker *self, const struct peer *peer)
     for (uint32_t p = 0; p < self->npeer; p++) {
         const struct peer *other = self->peers[p];
 
-        if (!other || other == peer || !broker_peer_takes(other))
+        if (!other || other == peer || !broker_peer_takes(other, false))
             continue;
         if (other->success_at >= peer->streak_since && other->success_at > 0)
             return true;

@@ -44,6 +44,8 @@ enum broker_tell {
     TELL_CANCEL, /* number: a ticket; TERM, then KILL */
     TELL_KILL,   /* a ticket */
     TELL_RECALL, /* a ticket: give it back if it has not started */
+    TELL_KEEP,   /* a ticket: no TELL_ACK is for its result */
+    TELL_DONE,   /* a ticket: ... which is safe now */
     TELL_SAVED,  /* number: so many bytes of output are safe; before TELL_ACK */
     TELL_ACK,    /* results up to this number are safe */
     TELL_DRAIN,
@@ -153,7 +155,8 @@ void broker_tell_impossible(struct broker *self, int64_t now,
 /*
  * An agent says hello. *session, random before, is its new one; tickets[i] (nheld of them) are
  * what the held attempts are called from now on, 0: the agent is to forget it
- * (and end it if it runs). An earlier session of the same incarnation ends
+ * (and end it if it runs); no ticket, but a name for a result that is known
+ * already and may not be committed: it comes again. An earlier session of the same incarnation ends
  * here: what it does not hold any more is requeued. ERR_INVALID: another agent
  * has that name and is well; ERR_LIMIT: too many.
  */
@@ -171,6 +174,9 @@ bool broker_started(struct broker *self, broker_session agent, uint32_t ticket,
  * (too large to travel, cached). result->value is borrowed. */
 bool broker_result(struct broker *self, broker_session agent, uint64_t number,
                    const struct result *result, int64_t now);
+/* Results before this number have not come. */
+bool broker_misses(const struct broker *self, broker_session agent,
+                   uint64_t number);
 /* Not all that came back has been read: who was not heard may have spoken. */
 void broker_unheard(struct broker *self, int64_t now);
 /* One that was not asked to do so is leaving: it is given nothing more. */

@@ -15,7 +15,10 @@
 #include "flow/work.h"
 #include "proto/limits.h"
 
-#define NO_TICKET  UINT32_MAX
+#define NO_TICKET UINT32_MAX
+/* Of an agent's array; numbers of tickets have it in their lower half. */
+#define PLACE_BITS 16
+#define PLACES     (UINT32_C(1) << PLACE_BITS)
 #define AGENT_SETS (LIMIT_AGENTS / 64)
 #define MS(n)      ((int64_t)(n)*SPAN_MS)
 
@@ -75,11 +78,9 @@ struct ask {
     struct plan_id id;
     uint32_t attempt;
     enum plan_state state; /* that is proposed */
-    /* The result that it comes from, which is not acknowledged before. */
+    /* The result that it comes from. */
     bool has_result;
-    struct result result;   /* without value and cause; its cwd is owned */
-    broker_session session; /* ... that told it; 0: none */
-    uint64_t number;
+    struct result result; /* without value and cause; its cwd is owned */
 };
 TAILQ_HEAD(asks, ask);
 
@@ -113,14 +114,14 @@ struct life {
     enum run_step step;
     bool unsettled; /* something happened since run_settle */
     bool cancelled, killed, timed_out;
+    struct plan_id *kills; /* of run_stop: to be ended at once */
+    size_t nkill, cap_kill;
     bool fell;     /* it ended itself: max-fails */
     bool recalled; /* ... and what it needs no more was asked back */
     bool adopting; /* what is handed out stays here */
     /* What the result of an instance that is being reported adds to it. */
     struct plan_id reported;
     const struct result *result;
-    broker_session teller; /* who told it, with which number; 0: nobody */
-    uint64_t told;
 };
 TAILQ_HEAD(lives, life);
 
@@ -144,6 +145,20 @@ struct ticket {
     int64_t given;
 };
 
+/*
+ * A result that is recorded nowhere yet, for its change of state is pending: the
+ * handlers are asked. Its agent keeps it until that is on disk.
+ */
+struct kept {
+    uint32_t ticket;
+    uint64_t number; /* 0: it was told in an earlier session, and is to come */
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+    uint64_t group; /* with which it is safe; 0: it is pending still */
+    bool told;      /* acknowledgements up to its number are not for it */
+};
+
 /* What is safe with a group: results by number, output in bytes. */
 struct ack {
     uint64_t group, number, output;
@@ -164,8 +179,12 @@ struct peer {
     struct ack got, noted; /* so far; the last with a group */
     struct ack *acks;
     size_t nack, cap_ack;
-    uint64_t *open; /* results whose changes are pending, ascending */
-    size_t nopen, cap_open;
+    uint32_t nexpected; /* results that were told in an earlier session */
+    struct kept *kept;
+    size_t nkept, cap_kept;
+    uint64_t nsettled; /* see struct broker: when it was last looked at them */
+    uint64_t due; /* with this group some of those told are safe; 0: none is */
+    uint64_t pending; /* number of the first that is, and untold; 0: none is */
     struct ack acked; /* so far */
     int64_t acked_at; /* when it was */
     struct ticket *tickets;
@@ -225,6 +244,7 @@ struct broker {
     uint64_t group;       /* being filled */
     uint64_t committed;
     bool recorded;       /* something is in it */
+    uint64_t nsettled;   /* asks that are settled, so far */
     struct life **ready; /* that have something to hand out */
     size_t nready, cap_ready;
     struct peer *roomy[LIMIT_AGENTS]; /* with a free cpu, or part of one */
@@ -239,6 +259,9 @@ struct life *broker_life_find(const struct broker *self, uint64_t run);
 void broker_life_destroy(struct life **self_p);
 void broker_life_settle(struct life *self, int64_t now);
 void broker_life_cancel(struct life *self, bool at_once, int64_t now);
+/* It is to be ended, all of the run or it by itself; and so. */
+bool broker_life_is_ending(const struct life *self, struct plan_id id,
+                           enum broker_tell *how);
 /* Its end, if it has come: then the life is gone. */
 bool broker_life_end(struct life *self);
 /* Recall what has not started: the run needs it no more. */
@@ -284,6 +307,9 @@ void broker_asks_refuse(struct life *life, const char *cause);
 /* The run was cancelled: what waits is as it was proposed. */
 void broker_asks_cancel(struct life *life);
 bool broker_ask_is_pending(const struct life *life, const struct ask *ask);
+/* What this attempt was told to have come to waits for handlers. */
+bool broker_life_is_asking(const struct life *life, struct plan_id id,
+                           uint32_t attempt);
 /* To the agent that it has a ticket of. */
 void broker_ask_send(struct broker *self, struct peer *peer,
                      const struct ticket *t);
@@ -318,8 +344,10 @@ bool broker_is_of(struct plan_id id, struct plan_id all);
 
 struct peer *broker_peer_find(const struct broker *self,
                               broker_session session);
-/* May be given something now. */
-bool broker_peer_takes(const struct peer *self);
+/* May be given something now, or asked. One that drains is asked as long as
+ * it holds results that wait for handlers: it can't leave before, and there may
+ * be nobody else. */
+bool broker_peer_takes(const struct peer *self, bool asks);
 /* It has a ticket for one more, and a hello has room for it. */
 bool broker_peer_has_places(const struct peer *self);
 /* What it is told may arrive; else it is told once it is up. */
@@ -329,11 +357,19 @@ enum broker_agent_state broker_peer_state(const struct peer *self);
 
 /* ---- acks.c ---- */
 
-/* The result must not be acknowledged yet; now it may be. */
-void broker_acks_hold(struct broker *self, broker_session session,
-                      uint64_t number);
-void broker_acks_let_go(struct broker *self, broker_session session,
-                        uint64_t number);
+/*
+ * An agent that says hello has a result that was told before: the nth of what it
+ * holds. It may not be on disk, and must be kept until then. So it comes again,
+ * and is acknowledged like any other; returns what it is called, which is no
+ * ticket that is ever given out.
+ */
+uint32_t broker_acks_expect(const struct broker *self, struct peer *peer,
+                            const struct held *held, uint32_t nth);
+/* A result of no ticket that is out. */
+void broker_acks_known(struct peer *peer, uint32_t ticket, uint64_t number);
+/* A result that has come is safe only when its change is. */
+void broker_acks_keep(struct peer *peer, const struct ticket *t,
+                      uint32_t ticket, uint64_t number);
 void broker_acks_note(struct broker *self, uint64_t group);
 /* Returns when to ask again. */
 int64_t broker_acks_send(struct broker *self, int64_t now);

@@ -24,7 +24,7 @@ broker_ask_destroy(struct life *life, struct ask **ask_p)
 
     if (!self)
         return;
-    broker_acks_let_go(life->broker, self->session, self->number);
+    life->broker->nsettled++;
     free((char *)(uintptr_t)self->result.cwd);
     free(self);
     *ask_p = NULL;
@@ -47,24 +47,33 @@ broker_ask_is_pending(const struct life *life, const struct ask *ask)
            change->state == ask->state;
 }
 
+bool
+broker_life_is_asking(const struct life *life, struct plan_id id,
+                      uint32_t attempt)
+{
+    const struct plan *plan = run_plan(life->run);
+    const struct run_change *change;
+
+    if (id.child != PLAN_WHOLE && id.child >= plan_children(plan, id.task))
+        return false;
+    change = run_pending(life->run, id);
+    return change && change->attempt == attempt && change->reported;
+}
+
 /* ---- the run proposes ---- */
 
 /* What the change will be recorded with. */
 static void
-take_result(struct life *life, struct ask *ask)
+take_result(struct life *life, struct ask *ask, struct run_change *change)
 {
     if (!life->result || !plan_id_is(life->reported, ask->id))
         return;
+    change->reported = life->result->ticket != 0;
     ask->has_result = true;
     ask->result = *life->result;
     ask->result.value = NULL;
     ask->result.cause = NULL;
     ask->result.cwd = mem_dup(life->result->cwd);
-    if (life->teller == 0 || life->told == 0)
-        return;
-    ask->session = life->teller;
-    ask->number = life->told;
-    broker_acks_hold(life->broker, ask->session, ask->number);
 }
 
 enum plan_state
@@ -80,7 +89,7 @@ broker_life_handle(void *ctx, struct run_change *change)
     ask->id = change->id;
     ask->attempt = change->attempt;
     ask->state = change->state;
-    take_result(life, ask);
+    take_result(life, ask, change);
     TAILQ_INSERT_TAIL(&life->asks, ask, link);
     life->nask++;
     life->unsettled = true;

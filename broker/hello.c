@@ -59,7 +59,7 @@ broker_peer_destroy(struct peer **self_p)
     free(self->rooms);
     free(self->tickets);
     free(self->acks);
-    free(self->open);
+    free(self->kept);
     free(self->aside);
     free(self);
     *self_p = NULL;
@@ -194,6 +194,30 @@ adopt(struct broker *self, struct peer *peer, const struct held *h, int64_t now)
     return adopted ? hold(peer, life, h, h->attempt == attempts, now) : 0;
 }
 
+/*
+ * Was its end told already, and by whomever? Then it is over, and the result is
+ * on disk, or will be; what is out elsewhere, or may be given out under this
+ * number, is not.
+ */
+static bool
+is_told(const struct broker *self, const struct held *h)
+{
+    const struct life *life = broker_life_find(self, h->run);
+    uint32_t attempts;
+
+    if (!life)
+        return true;
+    if (h->id.task >= life->flow->ntask ||
+        (h->id.child != PLAN_WHOLE &&
+         h->id.child >= plan_children(run_plan(life->run), h->id.task)))
+        return false;
+    attempts = run_attempts(life->run, h->id);
+    if (h->attempt != attempts)
+        return h->attempt < attempts;
+    return plan_state(run_plan(life->run), h->id) != PLAN_RUNNING ||
+           broker_life_is_asking(life, h->id, h->attempt);
+}
+
 /* The tickets of a ledger by what they are of, to find them again. */
 struct own {
     uint64_t run;
@@ -264,6 +288,8 @@ hold_all(struct broker *self, struct peer *peer, struct peer *old,
             ticket = hold_lease(self, peer, h, now);
         if (!t && ticket == 0)
             ticket = adopt(self, peer, h, now);
+        if (ticket == 0 && h->phase == HELD_FINISHED && is_told(self, h))
+            ticket = broker_acks_expect(self, peer, h, (uint32_t)i);
         claims->tickets[i] = ticket;
     }
     free(list);

@@ -160,6 +160,12 @@ broker_lane_tell(struct broker_lane *self, enum broker_tell what,
     case TELL_RECALL:
         lane_out_recall(self->out, (uint32_t)number);
         break;
+    case TELL_KEEP:
+        lane_out_keep(self->out, (uint32_t)number);
+        break;
+    case TELL_DONE:
+        lane_out_done(self->out, (uint32_t)number);
+        break;
     case TELL_SAVED:
         lane_out_saved(self->out, number);
         break;

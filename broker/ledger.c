@@ -8,10 +8,8 @@
 
 /*
  * A ticket's number is its place in the agent's array and, above, how often the
- * place was used: what comes back for an earlier use finds nothing.
+ * place was used, from 1: what comes back for an earlier use finds nothing.
  */
-#define PLACE_BITS 16
-#define PLACES     (UINT32_C(1) << PLACE_BITS)
 
 uint32_t
 broker_ticket_number(const struct peer *peer, const struct ticket *t)
@@ -222,7 +220,7 @@ broker_send_stored(struct broker *self, int64_t now)
 
         if (!t || t->phase != PHASE_STORING)
             continue;
-        if (broker_peer_takes(peer))
+        if (broker_peer_takes(peer, false))
             broker_ticket_send(self, peer, t, now);
         else
             take_back(self, peer, t);
@@ -338,7 +336,7 @@ measure(struct peer *peer, const struct ticket *t, const struct result *result)
 
 /* What its ticket was of has come to an end. */
 static void
-report(const struct peer *peer, const struct ticket *was, uint64_t number,
+report(const struct peer *peer, const struct ticket *was,
        const struct result *result, int64_t now)
 {
     struct life *life = was->life;
@@ -354,10 +352,7 @@ report(const struct peer *peer, const struct ticket *was, uint64_t number,
     }
     if (!plan_state_is_final(known.state) && known.state != PLAN_RETRYING)
         known.state = PLAN_CRASHED;
-    life->teller = peer->session;
-    life->told = number;
     broker_life_report(life, was->id, &known, now);
-    life->teller = 0;
 }
 
 bool
@@ -368,8 +363,10 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     struct ticket *t;
     struct ticket was;
 
-    if (peer && number > peer->got.number)
+    if (peer && number > peer->got.number) {
         peer->got.number = number; /* also what is late must not come again */
+        broker_acks_known(peer, result->ticket, number);
+    }
     t = heard_of(self, agent, result->ticket, now, &peer);
     if (!t)
         return false;
@@ -386,7 +383,10 @@ broker_result(struct broker *self, broker_session agent, uint64_t number,
     }
     was = *t;
     broker_ticket_remove(self, peer, t);
-    report(peer, &was, number, result, now);
+    report(peer, &was, result, now);
+    if (number > 0 && !was.ask &&
+        broker_life_is_asking(was.life, was.id, was.attempt))
+        broker_acks_keep(peer, &was, result->ticket, number);
     return true;
 }
 

@@ -41,6 +41,7 @@ broker_life_destroy(struct life **self_p)
     free(self->home);
     free(self->source_hash);
     free(self->program);
+    free(self->kills);
     free(self->crashes);
     free(self->refusals);
     free(self->refused);
@@ -267,6 +268,35 @@ broker_life_cancel(struct life *self, bool at_once, int64_t now)
     each_ticket(self, NULL, at_once ? kill_ticket : cancel_ticket, now);
 }
 
+/* Is it one of those that are to be ended at once? */
+static bool
+is_killed(const struct life *self, struct plan_id id)
+{
+    size_t i = 0;
+
+    while (i < self->nkill && !broker_is_of(id, self->kills[i]))
+        i++;
+    return i < self->nkill;
+}
+
+static void
+note_kill(struct life *self, struct plan_id id)
+{
+    if (is_killed(self, id))
+        return;
+    self->kills = mem_grow(self->kills, &self->cap_kill, self->nkill + 1,
+                           sizeof *self->kills);
+    self->kills[self->nkill++] = id;
+}
+
+bool
+broker_life_is_ending(const struct life *self, struct plan_id id,
+                      enum broker_tell *how)
+{
+    *how = self->killed || is_killed(self, id) ? TELL_KILL : TELL_CANCEL;
+    return self->cancelled || run_is_stopping(self->run, id);
+}
+
 /* Ends of what ran are still to be handled. */
 static void
 recall_ticket(struct life *self, struct peer *peer, struct ticket *t,
@@ -335,6 +365,8 @@ broker_run_stop(struct broker *self, uint64_t run, struct plan_id id,
 
     if (!life || life->cancelled)
         return;
+    if (at_once)
+        note_kill(life, id);
     run_stop(life->run, id);
     broker_leases_drop(self, life, &id);
     each_ticket(life, &id, at_once ? kill_ticket : cancel_ticket, now);

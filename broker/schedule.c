@@ -83,7 +83,7 @@ list_roomy(struct broker *self)
     for (uint32_t p = 0; p < self->npeer; p++) {
         struct peer *peer = self->peers[p];
 
-        if (peer && broker_peer_takes(peer) && free_cpus(peer) > 0 &&
+        if (peer && broker_peer_takes(peer, true) && free_cpus(peer) > 0 &&
             broker_peer_has_places(peer))
             self->roomy[self->nroomy++] = peer;
     }
@@ -126,17 +126,36 @@ prefetch(const struct peer *peer, const struct class *class)
     return n < most ? n : most;
 }
 
+/* It can run it, and is there to. */
+static bool
+may_have(struct life *life, struct class *class, const struct peer *peer)
+{
+    bool asks = class == &life->classes[life->nclass];
+
+    return broker_peer_takes(peer, asks) &&
+           broker_class_is_fit(life, class, peer);
+}
+
 static bool
 may_wait_at(struct life *life, struct class *class, const struct peer *peer)
 {
     return class->plain && broker_class_is_short(class) &&
-           broker_class_is_fit(life, class, peer) &&
+           may_have(life, class, peer) &&
            free_cpus(peer) - CPU >= -prefetch(peer, class) * CPU;
 }
 
 /* ---- what is next ---- */
 
-/* The agent with the most free cpus that has room for one of the class. */
+static bool
+is_better(const struct peer *peer, const struct peer *best)
+{
+    if (!best || peer->draining != best->draining)
+        return !best || best->draining;
+    return free_cpus(peer) > free_cpus(best);
+}
+
+/* The agent with the most free cpus that has room for one of the class; one that
+ * drains if there is no other. */
 static struct peer *
 find_room(struct broker *self, struct life *life, struct class *class)
 {
@@ -147,10 +166,9 @@ find_room(struct broker *self, struct life *life, struct class *class)
     for (size_t i = 0; i < self->nroomy; i++) {
         struct peer *peer = self->roomy[i];
 
-        if (best && free_cpus(peer) <= free_cpus(best))
+        if (!is_better(peer, best))
             continue;
-        if (broker_class_has_room(class, peer) &&
-            broker_class_is_fit(life, class, peer))
+        if (broker_class_has_room(class, peer) && may_have(life, class, peer))
             best = peer;
     }
     return best;
@@ -359,7 +377,7 @@ broker_schedule(struct broker *self, int64_t now)
     for (uint32_t p = 0; p < self->npeer; p++) {
         struct peer *peer = self->peers[p];
 
-        if (peer && broker_peer_takes(peer))
+        if (peer && broker_peer_takes(peer, true))
             fill_window(self, peer, now);
     }
 }
@@ -374,7 +392,9 @@ count_idle(struct broker *self)
 
     list_roomy(self);
     for (size_t i = 0; i < self->nroomy; i++)
-        n += free_cpus(self->roomy[i]) / CPU;
+        n += broker_peer_takes(self->roomy[i], false)
+                 ? free_cpus(self->roomy[i]) / CPU
+                 : 0;
     for (uint32_t p = 0; p < self->npeer; p++) {
         if (self->peers[p])
             n -= self->peers[p]->nrecalled;
@@ -389,7 +409,7 @@ fits_idle(struct broker *self, const struct ticket *t)
 
     for (size_t i = 0; i < self->nroomy; i++) {
         if (broker_class_has_room(class, self->roomy[i]) &&
-            broker_class_is_fit(t->life, class, self->roomy[i]))
+            may_have(t->life, class, self->roomy[i]))
             return true;
     }
     return false;

@@ -169,7 +169,9 @@ take_returns(struct broker_server *self)
 
         if (wire_decode(&wire, zframe_data(frame), zframe_size(frame), &err) <
             0) {
-            broker_server_garbage(self, &err);
+            broker_server_unheard(
+                self, wire_session(zframe_data(frame), zframe_size(frame)),
+                &err);
         } else {
             broker_server_return(self, &wire);
             wire_release(&wire);

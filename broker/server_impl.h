@@ -127,5 +127,12 @@ void broker_server_ask(struct broker_server *self,
                        const struct broker_client *client,
                        const Wire__Ask *ask);
 void broker_server_return(struct broker_server *self, const struct wire *wire);
+/*
+ * Something that an agent has said was not heard. It is told to say hello
+ * anew, and then says it again; until then nothing is acknowledged, lest that
+ * were taken for what was not heard. agent: 0 if nobody can tell.
+ */
+void broker_server_unheard(struct broker_server *self, broker_session agent,
+                           const struct err *err);
 
 #endif

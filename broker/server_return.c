@@ -97,17 +97,28 @@ on_leaving(void *ctx)
     broker_gone(r->server->core, r->agent, GONE_LEFT, r->server->now);
 }
 
-/* What it has said was not all heard, and must not be acknowledged with what it
- * says next: in a new session it is said again. */
-static void
-ask_for_a_new_session(struct broker_server *self, broker_session agent)
+void
+broker_server_unheard(struct broker_server *self, broker_session agent,
+                      const struct err *err)
 {
     struct broker_lane *lane = broker_net_lane(self->net, agent);
 
+    broker_server_garbage(self, err);
     if (!lane)
         return;
     broker_lane_tell(lane, TELL_LEAVE, 0);
     broker_net_wake(self->net, agent);
+    broker_gone(self->core, agent, GONE_CONNECTION, self->now);
+}
+
+/* Has all come that it has sent before this? */
+static int
+check_number(const struct broker_server *self, const Wire__Return *back,
+             struct err *err)
+{
+    if (!broker_misses(self->core, back->session, back->first))
+        return 0;
+    return err_set(err, ERR_INVALID, "Return.first: results are missing");
 }
 
 void
@@ -131,8 +142,7 @@ broker_server_return(struct broker_server *self, const struct wire *wire)
         return;
     }
     r.agent = wire->as.back->session;
-    if (return_read(wire, &calls, &r, &err) < 0) {
-        broker_server_garbage(self, &err);
-        ask_for_a_new_session(self, r.agent);
-    }
+    if (check_number(self, wire->as.back, &err) < 0 ||
+        return_read(wire, &calls, &r, &err) < 0)
+        broker_server_unheard(self, r.agent, &err);
 }

@@ -36,6 +36,7 @@ map_destroy(struct map **self_p)
     free(self->causes);
     free(self->since);
     free(self->proposals);
+    free(self->stopping);
     free(self);
     *self_p = NULL;
 }

@@ -41,6 +41,7 @@ struct map {
     uint32_t *since;            /* see struct run_task; NULL unless resuming */
     /* The run's, which frees what is in it; NULL until there is one. */
     struct run_proposal **proposals;
+    bool *stopping; /* in the list of run_stop; NULL: none is */
 };
 
 struct map *map_new(uint32_t nsource);

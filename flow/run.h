@@ -52,6 +52,9 @@ struct run_change {
     /* Taken over from an earlier session of this run; CANCELLED: what it left
      * stays as it is, for a later one. */
     bool kept;
+    /* For handle to set, until the change is made: an attempt that somebody
+     * carried out has come to it, and is not lost, say. */
+    bool reported;
 };
 
 struct run_hooks {

@@ -46,6 +46,7 @@ struct run_task {
     struct run_proposal *proposal; /* kept; of a child: in the map; or NULL */
     bool approved;                 /* manual-only: may go on */
     bool forgotten;                /* run_forget has been here */
+    bool stopping;                 /* in the list of run_stop, as a whole */
 };
 
 #define RUN_NOW UINT32_MAX

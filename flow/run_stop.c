@@ -18,9 +18,33 @@ is_there(const struct run *self, struct plan_id id)
            id.child < plan_children(self->plan, id.task);
 }
 
+/* Whether it is in the list. NULL: it is a child that is not there yet; or none
+ * of that map is, and there are no marks to be made. */
+static bool *
+mark_of(const struct run *self, struct plan_id id, bool make)
+{
+    struct run_task *task = &self->tasks[id.task];
+    struct map *map = task->map;
+
+    if (id.child == PLAN_WHOLE)
+        return &task->stopping;
+    if (!map || id.child >= map->n)
+        return NULL;
+    if (!map->stopping && make)
+        map->stopping = mem_alloc(map->n, sizeof *map->stopping);
+    return map->stopping ? &map->stopping[id.child] : NULL;
+}
+
+/* Once, however often it is called for. */
 static void
 note(struct run *self, struct plan_id id)
 {
+    bool *mark = mark_of(self, id, true);
+
+    if (mark && *mark)
+        return;
+    if (mark)
+        *mark = true;
     self->stops = mem_grow(self->stops, &self->cap_stop, self->nstop + 1,
                            sizeof *self->stops);
     self->stops[self->nstop++] = id;
@@ -92,8 +116,13 @@ run_see_to_stops(struct run *self)
 
     self->stops = NULL;
     self->nstop = self->cap_stop = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        bool *mark = mark_of(self, before[i], false);
+
+        if (mark)
+            *mark = false;
         any = stop(self, before[i]) || any;
+    }
     free(before);
     return any;
 }
@@ -101,8 +130,12 @@ run_see_to_stops(struct run *self)
 bool
 run_is_stopping(const struct run *self, struct plan_id id)
 {
+    const bool *mark = mark_of(self, id, false);
+
     if (self->stopping && plan_id_is(*self->stopping, id))
         return true;
+    if (mark || is_there(self, id))
+        return mark && *mark;
     for (size_t i = 0; i < self->nstop; i++) {
         if (plan_id_is(self->stops[i], id))
             return true;

@@ -47,6 +47,9 @@ void lane_out_cancel(struct lane_out *self, uint32_t ticket, bool at_once);
 void lane_out_recall(struct lane_out *self, uint32_t ticket);
 /* Nothing more will come of that run. */
 void lane_out_forget(struct lane_out *self, uint64_t run);
+/* Before an acknowledgement that is not for it; and what it waited for. */
+void lane_out_keep(struct lane_out *self, uint32_t ticket);
+void lane_out_done(struct lane_out *self, uint32_t ticket);
 /* Of several in a frame the last counts. */
 void lane_out_ack(struct lane_out *self, uint64_t number);
 void lane_out_saved(struct lane_out *self, uint64_t bytes);
@@ -68,6 +71,8 @@ struct lane_calls {
     void (*cancel)(void *ctx, uint32_t ticket, bool at_once);
     void (*recall)(void *ctx, uint32_t ticket);
     void (*saved)(void *ctx, uint64_t bytes);
+    void (*keep)(void *ctx, uint32_t ticket);
+    void (*done)(void *ctx, uint32_t ticket);
     void (*ack)(void *ctx, uint64_t number);
     void (*drain)(void *ctx);
     void (*beat)(void *ctx, uint64_t number);

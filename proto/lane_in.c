@@ -485,6 +485,10 @@ read_rest(const struct reader *self)
         forget_run(self->in, lane->forget[i]);
     if (calls->saved && lane->saved > 0)
         calls->saved(self->ctx, lane->saved);
+    for (size_t i = 0; calls->keep && i < lane->n_keep; i++)
+        calls->keep(self->ctx, lane->keep[i]);
+    for (size_t i = 0; calls->done && i < lane->n_done; i++)
+        calls->done(self->ctx, lane->done[i]);
     if (calls->ack && lane->ack > 0)
         calls->ack(self->ctx, lane->ack);
     if (calls->drain && lane->drain)

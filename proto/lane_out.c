@@ -44,6 +44,8 @@ enum lane_field {
     LANE_RUNS,
     LANE_FORGET,
     LANE_ITEM,
+    LANE_KEEP,
+    LANE_DONE,
 };
 
 /* A run that the receiver knows. */
@@ -71,7 +73,7 @@ struct lane_out {
     /* all or none: they begin with the first that is not empty */
     struct buf items, item, key;
     uint32_t nitem, nkey;
-    struct buf cancel, kill, recall, forget;
+    struct buf cancel, kill, recall, forget, keep, done;
     uint64_t ack, saved, beat;
     bool drain, leave;
     uint32_t ntask;
@@ -121,6 +123,8 @@ lane_out_destroy(struct lane_out **self_p)
     buf_release(&self->kill);
     buf_release(&self->recall);
     buf_release(&self->forget);
+    buf_release(&self->keep);
+    buf_release(&self->done);
     buf_release(&self->one_run);
     buf_release(&self->one_spec);
     buf_release(&self->one_item);
@@ -171,6 +175,8 @@ clear(struct lane_out *self)
     buf_clear(&self->kill);
     buf_clear(&self->recall);
     buf_clear(&self->forget);
+    buf_clear(&self->keep);
+    buf_clear(&self->done);
     self->ack = self->saved = self->beat = 0;
     self->drain = self->leave = false;
     self->ntask = 0;
@@ -212,6 +218,8 @@ end_frame(struct lane_out *self)
     buf_add(out, self->runs.data, self->runs.len);
     pack_buf(out, LANE_FORGET, &self->forget);
     pack_buf(out, LANE_ITEM, &self->item);
+    pack_buf(out, LANE_KEEP, &self->keep);
+    pack_buf(out, LANE_DONE, &self->done);
     wire_seal(out, 0, WIRE_LANE);
     frames_filled(&self->frames);
     clear(self);
@@ -522,6 +530,18 @@ void
 lane_out_recall(struct lane_out *self, uint32_t ticket)
 {
     add_ticket(self, &self->recall, ticket);
+}
+
+void
+lane_out_keep(struct lane_out *self, uint32_t ticket)
+{
+    add_ticket(self, &self->keep, ticket);
+}
+
+void
+lane_out_done(struct lane_out *self, uint32_t ticket)
+{
+    add_ticket(self, &self->done, ticket);
 }
 
 void

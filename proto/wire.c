@@ -198,6 +198,19 @@ wire_decode(struct wire *ret, const void *data, size_t n, struct err *err)
     return 0;
 }
 
+uint64_t
+wire_session(const void *data, size_t n)
+{
+    const unsigned char *at = data;
+    uint64_t session = 0;
+    struct err ignored;
+
+    if (open_envelope(data, n, &ignored) < 0 || at[3] != WIRE_RETURN ||
+        !wire_scan_first(at + WIRE_ENVELOPE, n - WIRE_ENVELOPE, &session))
+        return 0;
+    return session;
+}
+
 void
 wire_release(struct wire *self)
 {

@@ -86,6 +86,10 @@ struct wire {
 int wire_decode(struct wire *ret, const void *data, size_t n, struct err *err);
 void wire_release(struct wire *self);
 
+/* Of a Return that was refused, in a whole frame: which session it says it is
+ * of. 0: it does not. */
+uint64_t wire_session(const void *data, size_t n);
+
 /* Only the envelope: how long the whole frame is, for streams of frames. 0 if n
  * is not yet WIRE_ENVELOPE. */
 int wire_frame_bytes(const void *data, size_t n, size_t *ret, struct err *err);

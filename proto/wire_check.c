@@ -220,7 +220,9 @@ check_lane(const struct wire *wire, struct err *err)
         {are_places(lane->forget, lane->n_forget), "Lane.forget: out of range"},
         {are_tickets(lane->cancel, lane->n_cancel) &&
              are_tickets(lane->kill, lane->n_kill) &&
-             are_tickets(lane->recall, lane->n_recall),
+             are_tickets(lane->recall, lane->n_recall) &&
+             are_tickets(lane->keep, lane->n_keep) &&
+             are_tickets(lane->done, lane->n_done),
          "Lane: a ticket that is 0"});
 }
 

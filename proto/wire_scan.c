@@ -139,6 +139,16 @@ scan_message(struct scan *self, const ProtobufCMessageDescriptor *type,
     return 0;
 }
 
+bool
+wire_scan_first(const unsigned char *message, size_t n, uint64_t *ret)
+{
+    struct scan scan = {message, message + n, 0};
+    uint64_t key = 0;
+
+    return read_varint(&scan, &key) && key == (1u << 3 | SHAPE_VARINT) &&
+           read_varint(&scan, ret);
+}
+
 int
 wire_scan(const ProtobufCMessageDescriptor *type, const void *data, size_t n,
           struct err *err)

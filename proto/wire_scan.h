@@ -6,7 +6,9 @@
 #ifndef PROTO_WIRE_SCAN_H
 #define PROTO_WIRE_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -20,5 +22,8 @@
  */
 int wire_scan(const ProtobufCMessageDescriptor *type, const void *data,
               size_t n, struct err *err);
+
+/* The number in field 1, if the message begins with it. */
+bool wire_scan_first(const unsigned char *message, size_t n, uint64_t *ret);
 
 #endif

@@ -58,6 +58,26 @@ on_recall(void *ctx, uint32_t ticket)
 }
 
 static void
+on_keep(void *ctx, uint32_t ticket)
+{
+    struct told *self = ctx;
+
+    if (self->lane)
+        lane_out_keep(self->lane, ticket);
+    self->nother++;
+}
+
+static void
+on_done(void *ctx, uint32_t ticket)
+{
+    struct told *self = ctx;
+
+    if (self->lane)
+        lane_out_done(self->lane, ticket);
+    self->nother++;
+}
+
+static void
 on_number(void *ctx, uint64_t number)
 {
     (void)ctx;
@@ -69,6 +89,8 @@ static const struct lane_calls lane_calls = {
     .cancel = on_cancel,
     .recall = on_recall,
     .saved = on_number,
+    .keep = on_keep,
+    .done = on_done,
     .ack = on_number,
     .beat = on_number,
 };
@@ -222,6 +244,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct buf frame = {0};
     struct wire wire;
+    uint64_t session;
     struct err err;
 
     if (n == 0 || n - 1 > LIMIT_FRAME_BYTES - WIRE_ENVELOPE)
@@ -233,7 +256,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     } else {
         buf_add(&frame, data + 1, n - 1);
     }
+    session = wire_session(buf_str(&frame), frame.len);
     if (wire_decode(&wire, buf_str(&frame), frame.len, &err) == 0) {
+        assert(session == 0 || session == wire.as.back->session);
         check_message(&wire);
         wire_release(&wire);
     } else {

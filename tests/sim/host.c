@@ -225,9 +225,11 @@ take_ack(struct host *self, uint64_t number)
     agent_ack(self->core, number, self->sim->now);
     self->acked = number > self->acked ? number : self->acked;
     left = agent_state(self->core).spooled;
-    if (left != self->nsent - self->acked)
-        sim_fail(self->sim, "%s has %u results, %d of %d are acknowledged",
-                 self->name, left, (int)self->acked, (int)self->nsent);
+    if (left != self->nsent - self->acked + self->nkept)
+        sim_fail(self->sim,
+                 "%s has %u results, %d of %d are acknowledged, %d kept",
+                 self->name, left, (int)self->acked, (int)self->nsent,
+                 (int)self->nkept);
 }
 
 static void
@@ -244,6 +246,15 @@ take_tell(struct host *self, const struct message *message)
         break;
     case TELL_RECALL:
         agent_recall(self->core, ticket);
+        break;
+    case TELL_KEEP:
+        agent_keep(self->core, ticket);
+        self->nkept++;
+        self->sim->counts.kept++;
+        break;
+    case TELL_DONE:
+        agent_done(self->core, ticket);
+        self->nkept--;
         break;
     case TELL_SAVED:
         if (message->number > self->printed)
@@ -276,7 +287,8 @@ take_welcome(struct host *self, const struct message *message)
             (unsigned long long)message->session);
     for (size_t i = 0; i < message->n; i++)
         self->sim->counts.adopted += message->tickets[i] != 0;
-    self->nsent = self->acked = self->up_sent = self->down_got = 0;
+    self->nsent = self->acked = self->nkept = self->up_sent = self->down_got =
+        0;
     self->printed = 0;
     self->tag = 0;
     self->session = message->session;
@@ -406,6 +418,8 @@ host_release(struct host *self)
     for (size_t i = 0; i < self->ndoing; i++)
         doing_release(&self->doing[i]);
     free(self->doing);
+    free(self->held);
+    free(self->tickets);
     for (int way = 0; way < WAY_COUNT; way++)
         wire_release(&self->wires[way]);
     agent_destroy(&self->core);
@@ -419,6 +433,8 @@ host_check_empty(struct host *self)
     if (!self->alive)
         return;
     state = agent_state(self->core);
+    if (self->leaving)
+        sim_fail(self->sim, "%s was to leave, and has not", self->name);
     if (state.queued + state.running + state.spooled > 0)
         sim_fail(self->sim,
                  "%s has %u queued, %u running, %u spooled at the "

@@ -58,7 +58,25 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
     wire_send(s, message);
 }
 
-/* What is acknowledged is on disk, or was never wanted. */
+static void
+check_on_disk(const struct sim *s, const struct receipt *receipt)
+{
+    const struct inst *inst = receipt->inst;
+
+    if (!inst || receipt->refused || inst->stored_attempt > receipt->attempt ||
+        (inst->stored_attempt == receipt->attempt &&
+         inst->stored != PLAN_RUNNING))
+        return;
+    sim_fail(s,
+             "result %d of session %llx is acknowledged, but run %llu "
+             "task %u[%d] #%u is not on disk (%s #%u)",
+             (int)receipt->number, (unsigned long long)receipt->session,
+             (unsigned long long)inst->story->run, inst->id.task,
+             (int)inst->id.child, receipt->attempt,
+             plan_state_names[inst->stored], inst->stored_attempt);
+}
+
+/* What is acknowledged is on disk, or was never wanted; or it is kept. */
 static void
 check_ack(struct sim *s, uint64_t session, uint64_t number)
 {
@@ -69,29 +87,37 @@ check_ack(struct sim *s, uint64_t session, uint64_t number)
 
     for (size_t i = 0; i < hub->nreceipt; i++) {
         const struct receipt *receipt = &hub->receipts[i];
-        const struct inst *inst = receipt->inst;
 
         if (receipt->session != session || receipt->number > number)
             continue;
         n++;
         least = receipt->number < least ? receipt->number : least;
         most = receipt->number > most ? receipt->number : most;
-        if (!inst || receipt->refused)
-            continue;
-        if (inst->stored_attempt < receipt->attempt ||
-            (inst->stored_attempt == receipt->attempt &&
-             inst->stored == PLAN_RUNNING))
-            sim_fail(s,
-                     "result %d of session %llx is acknowledged, but run %llu "
-                     "task %u[%d] #%u is not on disk (%s #%u)",
-                     (int)receipt->number, (unsigned long long)session,
-                     (unsigned long long)inst->story->run, inst->id.task,
-                     (int)inst->id.child, receipt->attempt,
-                     plan_state_names[inst->stored], inst->stored_attempt);
+        if (!receipt->kept)
+            check_on_disk(s, receipt);
     }
     if (n < number)
         sim_fail(s, "result %d of session %llx is acknowledged, %d came",
                  (int)number, (unsigned long long)session, (int)n);
+}
+
+/* A result that has come is to be kept, or is on disk now. */
+static void
+check_kept(struct sim *s, uint64_t session, uint32_t ticket, bool keep)
+{
+    struct hub *hub = &s->hub;
+    size_t i = 0;
+
+    while (i < hub->nreceipt && (hub->receipts[i].session != session ||
+                                 hub->receipts[i].ticket != ticket))
+        i++;
+    if (i == hub->nreceipt || hub->receipts[i].kept == keep)
+        sim_fail(s, "ticket %u of session %llx is %s", ticket,
+                 (unsigned long long)session,
+                 keep ? "to be kept, but had no result" : "not kept");
+    hub->receipts[i].kept = keep;
+    if (!keep)
+        check_on_disk(s, &hub->receipts[i]);
 }
 
 static void
@@ -107,6 +133,8 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
                  (unsigned long long)session);
     if (what != TELL_BEAT && what != TELL_ACK && what != TELL_SAVED)
         sim_say(s, "  tell %s: %d %d", host->name, (int)what, (int)number);
+    if (what == TELL_KEEP || what == TELL_DONE)
+        check_kept(s, session, (uint32_t)number, what == TELL_KEEP);
     if (what == TELL_ACK)
         check_ack(s, session, number);
     if (what == TELL_SAVED)
@@ -298,6 +326,58 @@ hub_turn(struct sim *s)
 
 /* ---- what arrives ---- */
 
+/* Has the result of what is held come to this broker, as far as one can see? */
+static bool
+has_come(struct sim *s, const struct held *held)
+{
+    const struct inst *inst = story_inst(story_of(s, held->run), held->id);
+
+    return inst->came >= held->attempt && held->epoch == s->hub.epoch;
+}
+
+/* Then its agent must keep it until it is on disk. */
+static void
+check_forgotten(struct sim *s, const struct host *host, const struct held *held)
+{
+    const struct inst *inst = story_inst(story_of(s, held->run), held->id);
+
+    if (has_come(s, held) && (inst->stored_attempt < held->attempt ||
+                              (inst->stored_attempt == held->attempt &&
+                               inst->stored == PLAN_RUNNING)))
+        sim_fail(s,
+                 "%s is to forget the result of %s #%u, which is not on disk",
+                 host->name, story_shown(inst), held->attempt);
+}
+
+/* A ticket may be the name of a result only that is known already. */
+static bool
+is_out(const struct hub *hub, uint64_t session, uint32_t ticket)
+{
+    uint64_t run;
+    struct plan_id id;
+    uint32_t attempt;
+
+    return ticket != 0 &&
+           broker_find(hub->core, session, ticket, &run, &id, &attempt);
+}
+
+static void
+note_held(struct host *host, const struct message *message,
+          const uint32_t *tickets)
+{
+    size_t n = message->n;
+
+    host->nheld = n;
+    free(host->held);
+    free(host->tickets);
+    host->held = mem_alloc(n, sizeof *host->held);
+    host->tickets = mem_alloc(n, sizeof *host->tickets);
+    if (n == 0)
+        return;
+    memcpy(host->held, message->held, n * sizeof *host->held);
+    memcpy(host->tickets, tickets, n * sizeof *host->tickets);
+}
+
 static void
 take_hello(struct sim *s, struct host *host, const struct message *message)
 {
@@ -334,12 +414,15 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
         if (tickets[i] == 0 && held->phase == HELD_RUNNING &&
             story_must_adopt(story_of(s, held->run), held))
             sim_fail(s, "what %s does is not adopted", host->name);
-        if (tickets[i] != 0)
+        if (tickets[i] == 0 && held->phase == HELD_FINISHED)
+            check_forgotten(s, host, held);
+        if (is_out(hub, session, tickets[i]))
             slip_add(s,
                      (struct slip){session, tickets[i], held->attempt,
                                    story_inst(story_of(s, held->run), held->id),
                                    false});
     }
+    note_held(host, message, tickets);
     answer = message_new(host, MESSAGE_WELCOME, WAY_CONTROL_DOWN);
     answer->incarnation = message->incarnation;
     answer->session = session;
@@ -350,6 +433,24 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     wire_send(s, answer);
 }
 
+/* The result of an attempt that was told in an earlier session: what must be on
+ * disk all the same before it is acknowledged. */
+static void
+note_known(struct sim *s, const struct host *host, struct receipt *receipt)
+{
+    size_t i = 0;
+
+    while (i < host->nheld && host->tickets[i] != receipt->ticket)
+        i++;
+    if (receipt->session != host->given || i == host->nheld ||
+        !has_come(s, &host->held[i]))
+        return;
+    receipt->inst =
+        story_inst(story_of(s, host->held[i].run), host->held[i].id);
+    receipt->attempt = host->held[i].attempt;
+    s->counts.known++;
+}
+
 static void
 note_receipt(struct sim *s, const struct message *message,
              const struct slip *slip, bool wanted)
@@ -358,12 +459,15 @@ note_receipt(struct sim *s, const struct message *message,
     struct receipt receipt = {
         .session = message->session,
         .number = message->number,
+        .ticket = message->result.ticket,
         .inst = wanted && slip && !slip->handlers ? slip->inst : NULL,
         .attempt = slip ? slip->attempt : 0,
         .state = message->result.state,
         .refused = message->result.refused != REFUSED_NOT,
     };
 
+    if (!slip->inst)
+        note_known(s, message->host, &receipt);
     for (size_t i = 0; i < hub->nreceipt; i++) {
         if (hub->receipts[i].session == receipt.session &&
             hub->receipts[i].number == receipt.number)

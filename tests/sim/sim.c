@@ -77,6 +77,8 @@ add_counts(struct sim_counts *to, const struct sim *s)
     to->late += s->counts.late;
     to->answers += s->counts.answers;
     to->again += s->counts.again;
+    to->kept += s->counts.kept;
+    to->known += s->counts.known;
 }
 
 static void
@@ -126,11 +128,12 @@ run_share(uint64_t from, uint64_t n, uint64_t share, uint64_t nshare)
     (void)printf(
         "sim: %llu attempts, %llu tickets lost, %llu crashes, "
         "%llu adopted, %llu late, %llu pieces twice, "
-        "%llu answers of handlers\n",
+        "%llu answers of handlers, %llu results kept, %llu known\n",
         (unsigned long long)counts.starts, (unsigned long long)counts.losses,
         (unsigned long long)counts.crashes, (unsigned long long)counts.adopted,
         (unsigned long long)counts.late, (unsigned long long)counts.again,
-        (unsigned long long)counts.answers);
+        (unsigned long long)counts.answers, (unsigned long long)counts.kept,
+        (unsigned long long)counts.known);
 }
 
 static int

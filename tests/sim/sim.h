@@ -306,10 +306,15 @@ struct host {
     size_t ndoing, cap_doing;
     uint64_t nnth;
     uint64_t nsent, acked; /* results in this session */
+    uint64_t nkept;        /* ... that wait by themselves, of those acked */
     uint64_t printed;      /* bytes, likewise */
     /* what the broker has given it last */
     uint64_t given;    /* session; 0: it was dropped */
     uint64_t given_to; /* incarnation */
+    /* What it held then, and what that is called. */
+    struct held *held;
+    uint32_t *tickets;
+    size_t nheld;
     /* messages in this session, that both sides count */
     uint64_t down_sent, down_got, up_sent, up_got;
     uint64_t heard_bytes; /* of output, by the broker */
@@ -365,10 +370,12 @@ struct slip {
 /* A result that has arrived. */
 struct receipt {
     uint64_t session, number;
+    uint32_t ticket;
     struct inst *inst; /* NULL: the core did not want it */
     uint32_t attempt;
     enum plan_state state;
     bool refused;
+    bool kept; /* acknowledgements are not for it */
 };
 
 /* Output that has arrived. */
@@ -456,7 +463,8 @@ struct sim {
     uint32_t norigin;
     bool healed;
     struct sim_counts {
-        uint64_t starts, losses, crashes, adopted, late, again, answers;
+        uint64_t starts, losses, crashes, adopted, late, again, answers, kept,
+            known;
     } counts;
 };
 

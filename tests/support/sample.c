@@ -24,8 +24,7 @@ bytes(const char *text)
     return (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
 }
 
-/* An envelope around any bytes. */
-static void
+void
 wrap(struct buf *out, enum wire_type type, const void *data, size_t n)
 {
     uint32_t check = (uint32_t)XXH3_64bits(data, n);
@@ -108,6 +107,8 @@ sample_lane(struct sample *s)
     s->lane.key = s->keys;
     s->lane.n_cancel = s->lane.n_kill = s->lane.n_recall = 1;
     s->lane.cancel = s->lane.kill = s->lane.recall = s->one;
+    s->lane.n_keep = s->lane.n_done = 1;
+    s->lane.keep = s->lane.done = s->one;
     s->lane.saved = 5;
 }
 

@@ -10,6 +10,7 @@
 
 #include <wire.pb-c.h>
 
+#include "base/buf.h"
 #include "proto/wire.h"
 
 /* All of them, and what they consist of, to be made wrong. */
@@ -45,6 +46,8 @@ struct sample {
 /* To be freed. */
 struct sample *sample_new(void);
 
+/* An envelope around any bytes. */
+void wrap(struct buf *out, enum wire_type type, const void *data, size_t n);
 /* What is wrong with a message; "" if nothing is. It is in *err. */
 const char *wrong_with(enum wire_type type, const void *data, size_t n,
                        struct err *err);

@@ -42,6 +42,7 @@ struct served {
     uint32_t tickets[TICKETS]; /* of tasks that came */
     struct held held[TICKETS];
     size_t ntask;
+    bool told_to_leave;
     char *first_script;
     const char *program; /* of what is submitted, or NULL */
 };
@@ -110,6 +111,10 @@ void hello(struct served *s, const char *name, uint64_t incarnation,
            const struct held *held, size_t nheld);
 void leave(struct served *s);
 void flush_back(struct served *s);
+
+/* For lane_calls, with a struct served. */
+void served_task(void *ctx, const struct lane_task *task);
+void served_ack(void *ctx, uint64_t number);
 
 /* Until so many have come in this session. */
 void wait_for_tasks(struct served *s, size_t n);

@@ -70,8 +70,8 @@ hello(struct served *s, const char *name, uint64_t incarnation,
     flush_back(s);
 }
 
-static void
-on_task(void *ctx, const struct lane_task *task)
+void
+served_task(void *ctx, const struct lane_task *task)
 {
     struct served *s = ctx;
 
@@ -95,8 +95,8 @@ on_saved(void *ctx, uint64_t bytes)
     s->saved = bytes;
 }
 
-static void
-on_ack(void *ctx, uint64_t number)
+void
+served_ack(void *ctx, uint64_t number)
 {
     struct served *s = ctx;
 
@@ -107,7 +107,7 @@ static void
 read_lane(struct served *s)
 {
     static const struct lane_calls calls = {
-        .task = on_task, .saved = on_saved, .ack = on_ack};
+        .task = served_task, .saved = on_saved, .ack = served_ack};
     struct wire wire;
 
     next_frame(s, s->lane, &wire);

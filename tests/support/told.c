@@ -84,6 +84,22 @@ on_saved(void *ctx, uint64_t bytes)
 }
 
 static void
+on_keep(void *ctx, uint32_t ticket)
+{
+    struct told *self = ctx;
+
+    buf_printf(&self->text, "keep %u\n", ticket);
+}
+
+static void
+on_done(void *ctx, uint32_t ticket)
+{
+    struct told *self = ctx;
+
+    buf_printf(&self->text, "done %u\n", ticket);
+}
+
+static void
 on_ack(void *ctx, uint64_t number)
 {
     struct told *self = ctx;
@@ -116,8 +132,8 @@ on_leave(void *ctx)
 }
 
 static const struct lane_calls lane_calls = {
-    told_task, on_cancel,    on_recall, on_saved, on_ack,
-    on_drain,  on_lane_beat, on_leave,  false,
+    told_task, on_cancel, on_recall,    on_saved, on_keep, on_done,
+    on_ack,    on_drain,  on_lane_beat, on_leave, false,
 };
 
 static void

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 # State handlers of a C flow: they are called, and what they make of its tasks
 # is the same, in one process, by a cluster of its own and by a broker with two
-# agents. An agent that is killed while a handler runs costs nothing; a handler
-# that crashes fails its task.
+# agents. An agent that is killed while a handler runs costs nothing, one that is
+# drained calls those of what it holds; a handler that crashes fails its task.
 # shellcheck source=tests/support/lib.sh disable=SC2016,SC1083
 source "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=tests/support/cluster.sh
@@ -38,6 +38,8 @@ first(leat_task *task)
 {
     (void)task;
     note("oracle", "first\n");
+    while (access("slow", F_OK) == 0)
+        poll(NULL, 0, 5);
     return json_string("one");
 }
 
@@ -225,6 +227,25 @@ rm hang
 wait "$watcher" || fail "the run did not succeed: $(tail watched.err)"
 same killed
 (($(wc -l <oracle) == seen)) || fail "what had ended was executed again"
+
+# the only agent is drained while an attempt goes on: it leaves when that has
+# ended and its handlers were called, for which there is nobody else
+left=two
+pid=$two
+[[ $asks == "$one" ]] || { left=one && pid=$one; }
+touch slow
+mark
+./handled run "${options[@]}" >watched 2>watched.err &
+watcher=$!
+wait_for 20 more 1
+wait_for 20 only_first
+exits 0 remote drain "$left"
+rm slow
+wait "$pid" || fail "the agent did not leave well"
+forget "$pid"
+wait "$watcher" || fail "the run did not succeed: $(tail watched.err)"
+same drained
+start_agent three --slots 2
 
 # a handler crashes
 touch crash

@@ -24,6 +24,7 @@
 #define HEAD          "leat: 1\nname: test\ntasks:\n"
 #define MS            SPAN_MS
 #define COUNT_MEMBERS 64
+#define ENDED         2048
 
 /* Something that an agent was given and has not given back or ended. */
 struct given {
@@ -48,6 +49,8 @@ struct broker_world {
     struct buf journal;
     struct given given[4096];
     size_t ngiven;
+    struct given ended[ENDED]; /* the last of which results were sent */
+    size_t nended;
     struct member members[COUNT_MEMBERS];
     size_t nmember;
     int64_t now, next, wall;
@@ -125,6 +128,10 @@ on_task(void *ctx, broker_session session, const struct lane_task *task)
 static inline struct given *
 find_ticket(struct broker_world *w, broker_session session, uint32_t ticket)
 {
+    for (size_t i = 0; i < ENDED; i++) {
+        if (w->ended[i].session == session && w->ended[i].ticket == ticket)
+            return &w->ended[i];
+    }
     for (size_t i = 0; i < w->ngiven; i++) {
         if (w->given[i].session == session && w->given[i].ticket == ticket)
             return &w->given[i];
@@ -137,14 +144,15 @@ on_tell(void *ctx, broker_session session, enum broker_tell what,
         uint64_t number)
 {
     static const char *const names[TELL_COUNT] = {
-        "cancel", "kill", "recall", "saved", "ack", "drain", "beat", "leave"};
+        "cancel", "kill", "recall", "keep", "done",
+        "saved",  "ack",  "drain",  "beat", "leave"};
     struct broker_world *w = ctx;
     const struct given *g;
 
     if (what == TELL_BEAT && !w->beats)
         return;
     buf_printf(&w->journal, "%s %s", member_of(w, session)->name, names[what]);
-    if (what <= TELL_RECALL) {
+    if (what <= TELL_DONE) {
         g = find_ticket(w, session, (uint32_t)number);
         buf_printf(&w->journal, " %s", g ? g->name : "?");
     } else if (what == TELL_ACK || what == TELL_SAVED) {
@@ -388,6 +396,7 @@ send_result(struct broker_world *w, const char *name, struct result result)
 {
     struct given g = take_given(w, name);
 
+    w->ended[w->nended++ % ENDED] = g;
     result.ticket = g.ticket;
     return broker_result(w->broker, g.session,
                          ++member_of(w, g.session)->number, &result, w->now);

@@ -262,6 +262,92 @@ what_the_welcome_does_not_want_is_ended_and_forgotten(void **state)
 
 /* Handlers of what is finished are called beside it, and are no attempt. */
 static void
+results_that_are_kept_are_forgotten_by_themselves(void **state)
+{
+    struct box box;
+    const uint32_t tickets[] = {31, 32};
+
+    (void)state;
+    open_box(&box, &config);
+    for (uint32_t t = 0; t < 4; t++)
+        give_command(&box, t);
+    (void)tick(&box);
+    end(&box, 0);
+    end(&box, 1);
+    agent_keep(box.agent, 101);
+    agent_keep(box.agent, 101);
+    agent_keep(box.agent, 103); /* it has not ended */
+    agent_keep(box.agent, 9);
+    agent_done(box.agent, 100); /* nobody said that it is kept */
+    agent_ack(box.agent, 2, box.now);
+    expect_state(&box, 2, 0, 1);
+    (void)tick(&box);
+    end(&box, 2);
+    end(&box, 3);
+    agent_keep(box.agent, 102);
+    agent_ack(box.agent, 4, box.now);
+    expect_state(&box, 0, 0, 2);
+    agent_done(box.agent, 101);
+    agent_done(box.agent, 101);
+    expect_state(&box, 0, 0, 1);
+    give_command(&box, 5);
+    (void)tick(&box);
+    end(&box, 5);
+
+    /* In another session it is like any other. */
+    agent_lost_broker(box.agent, box.now);
+    agent_done(box.agent, 102);
+    buf_clear(&box.said);
+    expect_held(&box, "5f 2f");
+    agent_welcome(box.agent, 2, tickets, 2, box.now);
+    expect_said(&box, "result1:t31=succeeded result2:t32=succeeded");
+    agent_keep(box.agent, 31);
+    agent_ack(box.agent, 2, box.now);
+    expect_state(&box, 0, 0, 1);
+    agent_done(box.agent, 31);
+    expect_state(&box, 0, 0, 0);
+    close_box(&box);
+}
+
+/* For the results that it holds wait for them. */
+static void
+handlers_are_called_while_it_drains(void **state)
+{
+    struct work_spec handlers = call();
+    struct box box;
+    struct err err;
+
+    (void)state;
+    open_box(&box, &config);
+    handlers.handlers = true;
+    give_command(&box, 0);
+    give_command(&box, 1);
+    (void)tick(&box);
+    end(&box, 0);
+    give_command(&box, 2);
+    assert_int_equal(try_task(&box, 203, 3, &handlers, &err), 0);
+    buf_clear(&box.said);
+    agent_drain(box.agent, box.now);
+    expect_said(&box, "back:t102");
+    assert_int_equal(try_task(&box, 204, 4, &handlers, &err), 0);
+    give_command(&box, 5);
+    expect_said(&box, "back:t105");
+    (void)tick(&box);
+    agent_not_begun(box.agent, box.started[3]); /* its worker has crashed */
+    (void)tick(&box);
+    end(&box, 3);
+    (void)tick(&box);
+    end(&box, 4);
+    end(&box, 1);
+    expect_said(&box, "start:3 start:3 result2:t203=succeeded start:4 "
+                      "result3:t204=succeeded result4:t101=succeeded");
+    assert_false(agent_state(box.agent).may_leave);
+    agent_ack(box.agent, 4, box.now);
+    assert_true(agent_state(box.agent).may_leave);
+    close_box(&box);
+}
+
+static void
 handlers_end_with_the_session(void **state)
 {
     struct work_spec attempt = command(), handlers = call();
@@ -555,6 +641,8 @@ main(void)
         cmocka_unit_test(output_that_nobody_wants_is_forgotten),
         cmocka_unit_test(what_happened_while_the_broker_was_away_is_told),
         cmocka_unit_test(what_the_welcome_does_not_want_is_ended_and_forgotten),
+        cmocka_unit_test(results_that_are_kept_are_forgotten_by_themselves),
+        cmocka_unit_test(handlers_are_called_while_it_drains),
         cmocka_unit_test(handlers_end_with_the_session),
         cmocka_unit_test(nothing_is_told_while_there_is_no_session),
         cmocka_unit_test(guarded_attempts_start_within_a_session_only),

@@ -267,6 +267,54 @@ results_are_acknowledged_once_they_are_committed(void **state)
     check(w, "box ack 3\n");
 }
 
+/* What had come was not on disk when it said hello again: it must keep it. What
+ * others are at, or what it did not begin, it must not. */
+static void
+results_are_kept_through_a_hello_until_they_are_committed(void **state)
+{
+    struct broker_world *w = *state;
+    const struct held held[] = {{1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED},
+                                {1, {1, PLAN_WHOLE}, 1, 1, HELD_FINISHED},
+                                {1, {2, PLAN_WHOLE}, 1, 1, HELD_FINISHED},
+                                {7, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED}};
+    uint32_t tickets[4] = {0};
+    struct err err;
+
+    submit(w, HEAD "  a: { run: x, retry: 1 }\n  b: { run: x }\n"
+                   "  c: { run: x }\n");
+    join(w, "box", 8);
+    tick(w);
+    end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
+    ok(w, "b");
+    gone(w, "box", GONE_CONNECTION);
+    tick(w);
+    join(w, "other", 8);
+    pass(w, 2 * SPAN_SECOND);
+    buf_clear(&w->journal);
+    assert_int_equal(count_given(w, "other"), 2); /* a#2, and c once more */
+    assert_int_equal(hello(w, "box", 8, 100, held, 4, tickets, &err), 0);
+    assert_int_not_equal(tickets[0], 0);
+    assert_int_not_equal(tickets[1], 0);
+    assert_int_equal(tickets[2], 0);
+    assert_int_not_equal(tickets[3], 0); /* nobody knows: it may have been */
+    beat(w, "box");
+    for (uint32_t i = 0; i < 4; i++) {
+        struct result result = {
+            .ticket = tickets[i], .state = PLAN_SUCCEEDED, .code = -1};
+
+        if (tickets[i] == 0)
+            continue;
+        assert_false(broker_result(w->broker, member(w, "box")->session,
+                                   ++member(w, "box")->number, &result,
+                                   w->now));
+    }
+    (void)broker_seal(w->broker);
+    pass(w, SPAN_SECOND);
+    check(w, "");
+    broker_committed(w->broker, 1, w->now);
+    check(w, "box ack 3\n");
+}
+
 static void
 output_is_acknowledged_once_it_is_committed(void **state)
 {
@@ -411,6 +459,7 @@ main(void)
         TEST(paused_tasks_go_on_when_somebody_says_so),
         TEST(a_run_that_only_waits_for_people_ends_paused),
         TEST(results_are_acknowledged_once_they_are_committed),
+        TEST(results_are_kept_through_a_hello_until_they_are_committed),
         TEST(output_is_acknowledged_once_it_is_committed),
         TEST(a_late_result_that_nothing_is_recorded_of_is_acknowledged),
         TEST(what_may_run_only_once_is_on_disk_before_it_is_sent),

@@ -257,7 +257,9 @@ an_attempt_whose_end_is_known_is_not_adopted(void **state)
 {
     struct broker_world *w = *state;
     struct held held = {1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED};
-    uint32_t ticket;
+    struct plan_id id;
+    uint32_t ticket, attempt;
+    uint64_t run;
     struct err err;
 
     w->records = true;
@@ -266,9 +268,11 @@ an_attempt_whose_end_is_known_is_not_adopted(void **state)
     tick(w);
     end_as(w, "a", PLAN_FAILED, SPAN_SECOND);
     tick(w);
-    /* its result was not acknowledged yet */
+    /* its result was not acknowledged yet, and is kept until then */
     assert_int_equal(hello(w, "box", 1, 100, &held, 1, &ticket, &err), 0);
-    assert_int_equal(ticket, 0);
+    assert_int_not_equal(ticket, 0);
+    assert_false(broker_find(w->broker, member(w, "box")->session, ticket, &run,
+                             &id, &attempt));
     beat(w, "box");
     pass(w, SPAN_SECOND);
     check(w, "box task a\n1 a retrying: scripted (code 1, 1000 ms)\n"

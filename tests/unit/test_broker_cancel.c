@@ -157,6 +157,37 @@ who_comes_back_is_told_again_what_is_to_be_ended(void **state)
     check(w, "box cancel ?\n");
 }
 
+/* One by itself, a child, and a child of a map; each once more. */
+static void
+what_is_to_be_killed_is_not_ended_gently_after_a_hello(void **state)
+{
+    static const struct plan_id ids[] = {
+        {0, PLAN_WHOLE}, {1, 1}, {2, PLAN_WHOLE}};
+    struct broker_world *w = *state;
+    struct held held[] = {{1, {0, PLAN_WHOLE}, 1, 1, HELD_RUNNING},
+                          {1, {1, 0}, 1, 1, HELD_RUNNING},
+                          {1, {1, 1}, 1, 1, HELD_RUNNING},
+                          {1, {2, 0}, 1, 1, HELD_RUNNING}};
+    uint32_t tickets[4];
+    struct err err;
+
+    submit(w, HEAD "  a: { run: x }\n"
+                   "  m: { each: { f: [x, y] }, run: x }\n"
+                   "  n: { each: { f: [x] }, run: x }\n");
+    join(w, "box", 4);
+    tick(w);
+    for (size_t i = 0; i < 3; i++) {
+        broker_run_stop(w->broker, 1, ids[i], false, w->now);
+        broker_run_stop(w->broker, 1, ids[i], true, w->now);
+        broker_run_stop(w->broker, 1, ids[i], false, w->now);
+    }
+    broker_run_stop(w->broker, 1, (struct plan_id){1, 0}, false, w->now);
+    assert_int_equal(hello(w, "box", 4, 100, held, 4, tickets, &err), 0);
+    buf_clear(&w->journal);
+    beat(w, "box");
+    check(w, "box kill ?\nbox cancel ?\nbox kill ?\nbox kill ?\n");
+}
+
 static void
 more_failures_than_allowed_take_back_what_has_not_begun(void **state)
 {
@@ -187,6 +218,7 @@ main(void)
         TEST(a_task_that_is_being_ended_is_not_begun_anew_elsewhere),
         TEST(what_waits_to_be_on_disk_is_not_sent_if_it_is_cancelled),
         TEST(who_comes_back_is_told_again_what_is_to_be_ended),
+        TEST(what_is_to_be_killed_is_not_ended_gently_after_a_hello),
         TEST(more_failures_than_allowed_take_back_what_has_not_begun),
     };
 

@@ -89,9 +89,93 @@ a_result_is_acknowledged_when_its_change_is_made(void **state)
     check(w, "box task a?succeeded\nbox ack 2\n"); /* the answer, and b */
     handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
     tick(w);
+    check(w, "run 1 succeeded\n");
     store(w);
     pass(w, 20 * MS);
-    check(w, "run 1 succeeded\nbox ack 5\n");
+    check(w, "box ack 5\n");
+}
+
+/* Once there are many: till then that they are made soon is hoped for. */
+static void
+others_are_acknowledged_while_a_change_is_pending(void **state)
+{
+    struct broker_world *w = *state;
+    struct buf last = {0};
+    uint64_t number;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n"
+                   "  m: { each: { i: 1..1100 }, run: x }\n"
+                   "  b: { run: x, handlers: true }\n");
+    join(w, "box", 2000);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    handlers_say(w, "b?running", PLAN_RUNNING, NULL);
+    tick(w);
+    ok(w, "a");
+    tick(w);
+    store(w);
+    pass(w, 40 * MS);
+    buf_clear(&w->journal);
+    for (int i = 1; i <= 1100; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "m[%d]", i);
+        if (i == 1100)
+            ok(w, "b");
+        ok(w, name);
+    }
+    tick(w);
+    store(w);
+    number = member(w, "box")->number;
+    buf_printf(&last,
+               "box task b?succeeded\nbox keep a\nbox keep b\nbox ack %u\n",
+               (unsigned)number);
+    check(w, buf_str(&last));
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    pass(w, 40 * MS);
+    check(w, ""); /* it is not on disk */
+    store(w);
+    check(w, "box done a\nbox ack 1105\n");
+    handlers_say(w, "b?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    store(w);
+    pass(w, 40 * MS);
+    check(w, "run 1 succeeded\nbox done b\nbox ack 1106\n");
+    buf_release(&last);
+}
+
+/* An agent keeps so many results that are not acknowledged, and no more. */
+static void
+handlers_that_do_not_answer_hold_up_nothing_else(void **state)
+{
+    struct broker_world *w = *state;
+    uint32_t done = 0;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n");
+    join(w, "box", 8);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    ok(w, "a");
+    submit(w, HEAD "  m: { each: { i: 1..60000 }, run: x }\n");
+    tick(w);
+    while (done < 60000) {
+        uint32_t n = 0;
+
+        while (w->ngiven > 1) { /* a?succeeded is the first */
+            ok(w, w->given[w->ngiven - 1].name);
+            n++;
+        }
+        if (n == 0)
+            fail_msg("it gets nothing after %u", done);
+        done += n;
+        tick(w);
+        store(w);
+        pass(w, 50 * MS);
+        beat(w, "box");
+        buf_clear(&w->journal);
+    }
 }
 
 static void
@@ -119,14 +203,76 @@ others_are_asked_when_an_agent_is_lost(void **state)
              "run 1 succeeded\n");
 }
 
+/* It sends the result that it was given this ticket for. */
 static void
-an_agent_that_says_hello_again_is_asked_again(void **state)
+say_again(struct broker_world *w, const char *name, uint32_t ticket)
+{
+    struct result result = {
+        .ticket = ticket, .state = PLAN_SUCCEEDED, .code = -1};
+    struct member *m = member(w, name);
+
+    assert_false(
+        broker_result(w->broker, m->session, ++m->number, &result, w->now));
+}
+
+/* Its result has come, and is known, but not on disk. */
+/* Nobody else is there to be asked; more it is not given. */
+static void
+an_agent_that_drains_is_asked_about_what_it_holds(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n"
+                   "  b: { needs: [a], run: x, handlers: true }\n");
+    join(w, "box", 2);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    began(w, "a");
+    store(w);
+    pass(w, 40 * MS);
+    buf_clear(&w->journal);
+    assert_int_equal(broker_drain(w->broker, "box", &(struct err){0}), 0);
+    ok(w, "a");
+    tick(w);
+    check(w, "box drain\nbox task a?succeeded\n");
+    join(w, "other", 1);
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    check(w, "other task b?running\n");
+    store(w);
+    pass(w, 40 * MS);
+    check(w, "box ack 3\n"); /* it may leave */
+    gone(w, "other", GONE_LEFT);
+    tick(w);
+    check(w, "other dropped: it left\n");
+    check_why(w, 1, (struct plan_id){1, PLAN_WHOLE},
+              "waits for room to call its state handlers\n");
+}
+
+/* They hold up its leaving: what it was asked is not asked back. */
+static void
+an_agent_that_drains_answers_what_it_was_asked(void **state)
+{
+    struct broker_world *w = *state;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n  b: { run: x }\n");
+    join(w, "box", 2);
+    tick(w);
+    check(w, "box task a?running\nbox task b\n");
+    assert_int_equal(broker_drain(w->broker, "box", &(struct err){0}), 0);
+    check(w, "box drain\nbox recall b\n");
+}
+
+static void
+an_agent_that_says_hello_again_keeps_its_result(void **state)
 {
     struct broker_world *w = *state;
     struct held held = {1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED};
-    uint32_t ticket = 1;
+    uint32_t ticket = 0;
     struct err err;
 
+    w->records = true;
     submit(w, TWO);
     join(w, "box", 1);
     tick(w);
@@ -136,15 +282,89 @@ an_agent_that_says_hello_again_is_asked_again(void **state)
     tick(w);
     check(w, "box task a?running\nbox task a\nbox ack 1\n"
              "box task a?succeeded\n");
-    /* Its result has arrived, and is known here. */
+    assert_int_equal(hello(w, "box", 1, 100, &held, 1, &ticket, &err), 0);
+    assert_int_not_equal(ticket, 0);
+    beat(w, "box");
+    say_again(w, "box", ticket);
+    tick(w);
+    check(w, "box dropped: it said hello again\nbox task a?succeeded\n");
+    store(w);
+    pass(w, SPAN_SECOND);
+    check(w, "");
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    check(w, "1 a succeeded (code 0, 1000 ms)\nbox task b\n");
+    pass(w, SPAN_SECOND);
+    check(w, "");
+    store(w);
+    check(w, "box ack 2\n");
+}
+
+/* Also if it was given up meanwhile; each result by itself. */
+static void
+what_a_lost_agent_has_told_is_kept_when_it_is_back(void **state)
+{
+    struct broker_world *w = *state;
+    const struct held held[] = {{1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED},
+                                {1, {1, PLAN_WHOLE}, 1, 1, HELD_FINISHED},
+                                {1, {2, PLAN_WHOLE}, 1, 1, HELD_FINISHED}};
+    uint32_t tickets[3] = {0};
+    struct err err;
+
+    submit(w, HEAD "  a: { run: x, handlers: true }\n  b: { run: x }\n"
+                   "  c: { run: x, handlers: true }\n");
+    join(w, "box", 8);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    handlers_say(w, "c?running", PLAN_RUNNING, NULL);
+    tick(w);
+    ok(w, "a");
+    ok(w, "b");
+    ok(w, "c");
+    gone(w, "box", GONE_CONNECTION);
+    pass(w, 2 * SPAN_SECOND);
+    buf_clear(&w->journal);
+    assert_int_equal(hello(w, "box", 8, 100, held, 3, tickets, &err), 0);
+    beat(w, "box");
+    for (size_t i = 0; i < 3; i++)
+        say_again(w, "box", tickets[i]);
+    tick(w);
+    check(w, "box task a?succeeded\nbox task c?succeeded\n");
+    handlers_say(w, "c?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    store(w);
+    pass(w, SPAN_SECOND);
+    check(w, "");
+    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
+    tick(w);
+    store(w);
+    pass(w, SPAN_SECOND);
+    check(w, "run 1 succeeded\nbox ack 5\n");
+}
+
+/* That it was lost is what handlers are asked about, not what it comes with. */
+static void
+what_comes_after_a_loss_is_not_known(void **state)
+{
+    struct broker_world *w = *state;
+    struct held held = {1, {0, PLAN_WHOLE}, 1, 1, HELD_FINISHED};
+    uint32_t ticket = 0;
+    struct err err;
+
+    submit(w, TWO);
+    join(w, "box", 1);
+    tick(w);
+    handlers_say(w, "a?running", PLAN_RUNNING, NULL);
+    tick(w);
+    began(w, "a");
+    gone(w, "box", GONE_CONNECTION);
+    pass(w, 2 * SPAN_SECOND);
+    buf_clear(&w->journal);
     assert_int_equal(hello(w, "box", 1, 100, &held, 1, &ticket, &err), 0);
     assert_int_equal(ticket, 0);
     beat(w, "box");
     tick(w);
-    check(w, "box dropped: it said hello again\nbox task a?succeeded\n");
-    handlers_say(w, "a?succeeded", PLAN_SUCCEEDED, NULL);
-    tick(w);
-    check(w, "box task b\n");
+    check(w, "box task a?retrying\n");
 }
 
 static void
@@ -342,8 +562,14 @@ main(void)
         TEST(handlers_are_asked_before_a_change_is_made),
         TEST(those_of_the_flow_hear_of_everything),
         TEST(a_result_is_acknowledged_when_its_change_is_made),
+        TEST(others_are_acknowledged_while_a_change_is_pending),
+        TEST(handlers_that_do_not_answer_hold_up_nothing_else),
         TEST(others_are_asked_when_an_agent_is_lost),
-        TEST(an_agent_that_says_hello_again_is_asked_again),
+        TEST(an_agent_that_drains_is_asked_about_what_it_holds),
+        TEST(an_agent_that_drains_answers_what_it_was_asked),
+        TEST(an_agent_that_says_hello_again_keeps_its_result),
+        TEST(what_a_lost_agent_has_told_is_kept_when_it_is_back),
+        TEST(what_comes_after_a_loss_is_not_known),
         TEST(handlers_that_can_not_answer_fail_the_task),
         TEST(a_program_that_no_agent_has_can_not_be_asked),
         TEST(nobody_is_asked_once_a_run_is_cancelled),

@@ -17,6 +17,79 @@
 #include "tests/support/served.h"
 
 static void
+on_leave(void *ctx)
+{
+    struct served *s = ctx;
+
+    s->told_to_leave = true;
+}
+
+/* Something of what it said was not heard: it must say it all again, and
+ * nothing that came after is acknowledged. */
+static void
+says_hello_anew(struct served *s)
+{
+    static const struct lane_calls calls = {
+        .task = served_task, .ack = served_ack, .leave = on_leave};
+    struct wire wire;
+
+    s->acked = 0;
+    s->told_to_leave = false;
+    while (!s->told_to_leave) {
+        next_frame(s, s->lane, &wire);
+        assert_int_equal(lane_read(s->runs, &wire, &calls, s, &s->err), 0);
+        wire_release(&wire);
+    }
+    assert_int_equal(s->acked, 0);
+    for (size_t i = 0; i < s->ntask; i++)
+        s->held[i].phase = HELD_FINISHED;
+    hello(s, "one", 1, s->held, s->ntask);
+    for (size_t i = 0; i < s->ntask; i++)
+        assert_int_not_equal(s->tickets[i], 0);
+}
+
+static void
+an_agent_that_sends_what_is_no_return_says_hello_anew(void **state)
+{
+    static const char text[] = "leat: 1\nname: f\ntasks:\n"
+                               "  a: { run: x }\n  b: { run: x }\n";
+    struct served *s = *state;
+    Wire__Return back = WIRE__RETURN__INIT;
+    Wire__Result result = WIRE__RESULT__INIT;
+    Wire__Result *results[] = {&result};
+    struct buf frame = {0};
+    struct looked looked;
+    uint64_t run;
+
+    hello(s, "one", 1, NULL, 0);
+    run = submit(s, text);
+    wait_for_tasks(s, 2);
+    back.session = s->session;
+    back.first = 1;
+    back.results = results;
+    back.n_results = 1;
+    result.ticket = s->tickets[0];
+    result.state = 99;
+    assert_int_equal(wire_encode(&frame, WIRE_RETURN, &back.base, &s->err), 0);
+    send_frame(s, s->back, frame.data, frame.len);
+    s->number = 1;
+    report(s, 1, PLAN_SUCCEEDED, NULL);
+    says_hello_anew(s);
+
+    /* A frame is missing, of which nobody could tell whose it was. */
+    s->number = 1;
+    report(s, 1, PLAN_SUCCEEDED, NULL);
+    says_hello_anew(s);
+    report(s, 0, PLAN_SUCCEEDED, NULL);
+    report(s, 1, PLAN_SUCCEEDED, NULL);
+    wait_for_ack(s);
+    follow(s, run, &looked);
+    assert_int_equal(looked.state, STORE_SUCCEEDED);
+    release_looked(&looked);
+    buf_release(&frame);
+}
+
+static void
 a_restarted_broker_adopts_what_agents_hold(void **state)
 {
     struct served *s = *state;
@@ -328,6 +401,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        SERVED(an_agent_that_sends_what_is_no_return_says_hello_anew),
         SERVED(a_restarted_broker_adopts_what_agents_hold),
         SERVED(output_that_comes_again_is_there_once),
         SERVED(a_restarted_broker_knows_what_was_cancelled),

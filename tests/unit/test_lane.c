@@ -153,6 +153,8 @@ a_lane_says_it_all_in_one_frame(void **state)
     lane_out_cancel(out, 9, false);
     lane_out_cancel(out, 10, true);
     lane_out_recall(out, 11);
+    lane_out_keep(out, 13);
+    lane_out_done(out, 14);
     assert_true(lane_out_bytes(out) > 0);
     assert_int_equal(pass_lane(out, &told), 1);
     assert_string_equal(
@@ -162,7 +164,8 @@ a_lane_says_it_all_in_one_frame(void **state)
         "env={\"A\":\"\\\"\xe2\x82\xac\\n\"} stdin=\"in\" cwd=/tmp/a b "
         "creates=out\n"
         "task 3 train/-1 try 1 `train` argv=[\"x\",3]\n"
-        "cancel 9\nkill 10\nrecall 11\nsaved 77\nack 2\ndrain\nbeat 12\nleave\n");
+        "cancel 9\nkill 10\nrecall 11\nsaved 77\nkeep 13\ndone 14\nack 2\n"
+        "drain\nbeat 12\nleave\n");
     told_release(&told);
     lane_out_destroy(&out);
 }

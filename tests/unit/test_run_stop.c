@@ -2,6 +2,8 @@
 /* One instance is cancelled while its run goes on. */
 #include "tests/unit/run_world.h"
 
+#include <malloc.h>
+
 #define TASK(n)     ((struct plan_id){(n), PLAN_WHOLE})
 #define CHILD(n, k) ((struct plan_id){(n), (k)})
 
@@ -210,6 +212,29 @@ a_map_ends_with_all_its_children(void **state)
 }
 
 static void
+a_further_cancel_takes_no_more_memory(void **state)
+{
+    struct world w = {0};
+    size_t before;
+
+    (void)state;
+    begin(&w, HEAD "  m: { each: { x: 1..50 }, run: x }\n", NULL);
+    for (uint32_t k = 0; k < 50; k++)
+        assert_int_equal(take(&w).child, k);
+    run_stop(w.run, TASK(0));
+    before = mallinfo2().uordblks;
+    for (int i = 0; i < 1000; i++) {
+        run_stop(w.run, TASK(0));
+        (void)settle(&w);
+        run_stop(w.run, CHILD(0, 7));
+    }
+    /* What malloc keeps for itself is not much. */
+    assert_true(mallinfo2().uordblks < before + 50000);
+    assert_true(run_is_stopping(w.run, CHILD(0, 49)));
+    end(&w);
+}
+
+static void
 a_map_that_is_not_there_yet_ends_as_a_whole(void **state)
 {
     struct world w = {0};
@@ -313,6 +338,7 @@ main(void)
         cmocka_unit_test(what_is_given_back_or_put_off_is_cancelled),
         cmocka_unit_test(one_child_ends_with_what_goes_over_it),
         cmocka_unit_test(a_map_ends_with_all_its_children),
+        cmocka_unit_test(a_further_cancel_takes_no_more_memory),
         cmocka_unit_test(a_map_that_is_not_there_yet_ends_as_a_whole),
         cmocka_unit_test(a_child_that_is_to_come_is_cancelled_then),
         cmocka_unit_test(max_parallel_counts_it_no_more),

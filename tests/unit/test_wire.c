@@ -196,6 +196,37 @@ malformed_messages_are_refused(void **state)
             rows[i].said);
 }
 
+/* If nothing but its envelope is right, and it begins with that. */
+static void
+a_return_that_is_refused_says_whose_it_is(void **state)
+{
+    static const struct {
+        enum wire_type type;
+        size_t n;
+        const char *bytes;
+        uint64_t session;
+    } rows[] = {
+        {WIRE_RETURN, 3, "\x08\xac\x02", 300},
+        {WIRE_RETURN, 5, "\x08\xac\x02\x78\x01", 300},
+        {WIRE_RETURN, 2, "\x08\xac", 0},
+        {WIRE_RETURN, 2, "\x10\x05", 0},
+        {WIRE_RETURN, 1, "\x08", 0},
+        {WIRE_RETURN, 0, "", 0},
+        {WIRE_LANE, 2, "\x08\x05", 0},
+    };
+    struct buf frame = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        buf_clear(&frame);
+        wrap(&frame, rows[i].type, rows[i].bytes, rows[i].n);
+        assert_int_equal(wire_session(frame.data, frame.len), rows[i].session);
+        frame.data[8] ^= 1; /* damaged */
+        assert_int_equal(wire_session(frame.data, frame.len), 0);
+    }
+    buf_release(&frame);
+}
+
 /* Without gaps: the scan finds fields by their number. */
 static void
 check_numbers(const ProtobufCMessageDescriptor *type)
@@ -244,6 +275,7 @@ main(void)
         cmocka_unit_test(a_frame_that_is_still_coming_has_no_length),
         cmocka_unit_test(a_message_past_the_bound_is_not_sent),
         cmocka_unit_test(malformed_messages_are_refused),
+        cmocka_unit_test(a_return_that_is_refused_says_whose_it_is),
         cmocka_unit_test(fields_have_numbers_without_gaps),
         cmocka_unit_test(small_frames_can_not_take_much_memory),
     };

@@ -53,6 +53,8 @@ lanes_are_checked(void **state)
     BREAKS(WIRE_LANE, zero, s->lane.cancel = s->zero);
     BREAKS(WIRE_LANE, zero, s->lane.kill = s->zero);
     BREAKS(WIRE_LANE, zero, s->lane.recall = s->zero);
+    BREAKS(WIRE_LANE, zero, s->lane.keep = s->zero);
+    BREAKS(WIRE_LANE, zero, s->lane.done = s->zero);
     BREAKS(WIRE_LANE, "Spec.task: out of range", s->spec.task = LIMIT_TASKS);
     BREAKS(WIRE_LANE, "Spec.name: its length", s->spec.name = text(""));
     BREAKS(WIRE_LANE, "Spec.kind: out of range", s->spec.kind = FLOW_MERGE);
