@@ -178,6 +178,54 @@ work_bindings(const struct work *self)
 
 /* ---- as a document ---- */
 
+static void
+add_key(struct buf *out, const char *key)
+{
+    buf_char(out, out->len == 0 ? '{' : ',');
+    buf_char(out, '"');
+    buf_text(out, key);
+    buf_add(out, "\":", 2);
+}
+
+static void
+add_member(struct buf *out, const char *key, const json_t *value)
+{
+    if (!value)
+        return;
+    add_key(out, key);
+    value_json(value, out);
+}
+
+static int
+add_path(struct buf *out, const char *key, const char *path, struct err *err)
+{
+    json_t *value = path ? json_string(path) : NULL;
+
+    if (path && !value)
+        return err_set(err, ERR_INVALID,
+                       "%s is not UTF-8 text: it can't be sent to an agent",
+                       key);
+    add_member(out, key, value);
+    json_decref(value);
+    return 0;
+}
+
+int
+work_item(const struct work *self, struct buf *out, struct err *err)
+{
+    add_member(out, "with", self->own);
+    add_member(out, "env", self->env);
+    add_member(out, "argv", self->argv);
+    add_member(out, "stdin", self->input);
+    add_member(out, "handle", self->handle);
+    if (add_path(out, "cwd", self->cwd, err) < 0 ||
+        add_path(out, "creates", self->creates, err) < 0)
+        return -1;
+    if (out->len > 0)
+        buf_char(out, '}');
+    return 0;
+}
+
 /* Names that can be those of environment variables. */
 static int
 take_object(json_t *value, const char *key, json_t **ret, struct err *err)

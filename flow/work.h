@@ -64,7 +64,7 @@ struct work {
     char *cwd;      /* of cwd:, or NULL */
     char *creates;  /* or NULL */
     json_t *handle; /* spec->handlers: work_handle of the change; else NULL */
-    /* What work_from_item takes, as text, instead of the seven before: one that is
+    /* What work_item writes, instead of the seven before: one that is
      * passed on unread. Borrowed from whoever made it; else NULL. */
     const char *item;
     size_t nitem;
@@ -98,11 +98,14 @@ bool work_program_is_hash(const void *program, size_t n);
 json_t *work_bindings(const struct work *self);
 
 /*
- * From what is its own as one JSON document: an object with "with", "env",
- * "argv", "stdin", "cwd", "creates", "handle", each only if it is there. Sets
- * these members of *ret, and no other; shares the document's values.
- * ERR_INVALID if the document (NULL: nothing) is anything else.
+ * What is its own as one JSON document, and back: an object with "with", "env",
+ * "argv", "stdin", "cwd", "creates", "handle", each only if it is there; empty
+ * if there is nothing. work_item writes it to a buf that is empty: ERR_INVALID
+ * if a path is not UTF-8. work_from_item sets these members of *ret, and no
+ * other; it shares the document's values. ERR_INVALID if the document (NULL:
+ * nothing) is anything else.
  */
+int work_item(const struct work *self, struct buf *out, struct err *err);
 int work_from_item(struct work *ret, const json_t *item, struct err *err);
 
 /*

@@ -8,7 +8,6 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "flow/value.h"
 #include "proto/convert.h"
 #include "proto/frames.h"
 #include "proto/lane_spec.h"
@@ -367,65 +366,12 @@ add_lacking(struct lane_out *self, const struct work_spec *spec, uint32_t index)
     return self->nspec - 1;
 }
 
-/* ---- items ---- */
-
-static void
-add_key(struct buf *out, const char *key)
-{
-    buf_char(out, out->len == 0 ? '{' : ',');
-    buf_char(out, '"');
-    buf_text(out, key);
-    buf_add(out, "\":", 2);
-}
-
-static void
-add_member(struct buf *out, const char *key, const json_t *value)
-{
-    if (!value)
-        return;
-    add_key(out, key);
-    value_json(value, out);
-}
-
-static int
-add_path(struct buf *out, const char *key, const char *path, struct err *err)
-{
-    json_t *value = path ? json_string(path) : NULL;
-
-    if (path && !value)
-        return err_set(err, ERR_INVALID,
-                       "%s is not UTF-8 text: it can't be sent to an agent",
-                       key);
-    add_member(out, key, value);
-    json_decref(value);
-    return 0;
-}
-
-/* What work_from_item takes, as text; nothing if it has nothing. */
-static int
-write_item(struct lane_out *self, const struct work *work, struct err *err)
-{
-    struct buf *out = &self->one_item;
-
-    buf_clear(out);
-    add_member(out, "with", work->own);
-    add_member(out, "env", work->env);
-    add_member(out, "argv", work->argv);
-    add_member(out, "stdin", work->input);
-    add_member(out, "handle", work->handle);
-    if (add_path(out, "cwd", work->cwd, err) < 0 ||
-        add_path(out, "creates", work->creates, err) < 0)
-        return -1;
-    if (out->len > 0)
-        buf_char(out, '}');
-    return 0;
-}
-
 static int
 get_item(struct lane_out *self, const struct work *work, const char **item,
          size_t *n, struct err *err)
 {
-    if (!work->item && write_item(self, work, err) < 0)
+    buf_clear(&self->one_item);
+    if (!work->item && work_item(work, &self->one_item, err) < 0)
         return -1;
     *item = work->item ? work->item : self->one_item.data;
     *n = work->item ? work->nitem : self->one_item.len;

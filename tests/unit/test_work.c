@@ -32,38 +32,24 @@ expect_json(const json_t *value, const char *wanted)
     buf_release(&text);
 }
 
-static void
-add(json_t **item, const char *key, json_t *value)
-{
-    if (!*item)
-        *item = json_object();
-    (void)json_object_set_new(*item, key, value);
-}
-
-/* What it has of its own, as the document that says so. */
+/* What it has of its own, as the document that says so; NULL: nothing. */
 static json_t *
-item_of(const struct work *self)
+item_of(const struct work *work)
 {
+    struct buf text = {0};
     json_t *item = NULL;
+    struct err err;
 
-    if (self->own)
-        add(&item, "with", json_incref(self->own));
-    if (self->env)
-        add(&item, "env", json_incref(self->env));
-    if (self->argv)
-        add(&item, "argv", json_incref(self->argv));
-    if (self->input)
-        add(&item, "stdin", json_incref(self->input));
-    if (self->cwd)
-        add(&item, "cwd", json_string(self->cwd));
-    if (self->creates)
-        add(&item, "creates", json_string(self->creates));
-    if (self->handle)
-        add(&item, "handle", json_incref(self->handle));
+    assert_int_equal(work_item(work, &text, &err), 0);
+    if (text.len > 0) {
+        item = json_loadb(text.data, text.len, 0, NULL);
+        assert_non_null(item);
+    }
+    buf_release(&text);
     return item;
 }
 
-/* What an attempt has of its own is this document, which makes it again. */
+/* What an attempt has of its own travels as this document, and comes back. */
 static void
 expect_item(const struct work *work, const char *wanted)
 {
