@@ -181,6 +181,13 @@ forget_ended(struct broker_watch *self)
     self->nrun = n;
 }
 
+/* Else it asks for the row alone, of which nothing is told before the end. */
+static bool
+wants_news(const struct broker_look *look)
+{
+    return look->records || look->output || look->source;
+}
+
 /* When its run's news are to be told: at once, if they are its last or nothing
  * was told for a while. */
 static int64_t
@@ -191,7 +198,9 @@ news_due(struct broker_watch *self, const struct broker_question *question)
     if (!watched || watched->touched <= question->news ||
         self->committed <= question->news)
         return SPAN_NEVER;
-    return watched->ended ? 0 : question->asked + PACE;
+    if (watched->ended)
+        return 0;
+    return wants_news(&question->look) ? question->asked + PACE : SPAN_NEVER;
 }
 
 static bool

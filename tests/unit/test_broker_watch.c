@@ -45,11 +45,25 @@ park(struct broker_watch *watch, uint64_t run, uint64_t news, int64_t now)
     struct err err;
 
     question->look.run = run;
-    question->look.wait = true;
+    question->look.records = question->look.wait = true;
     question->news = news;
     question->asked = now;
     assert_int_equal(broker_watch_park(watch, &question, now, &err), 0);
     assert_null(question);
+}
+
+/* The same, of whoever wants to know the end only. */
+static void
+park_for_end(struct broker_watch *watch, uint64_t run, int64_t now)
+{
+    struct broker_question *question =
+        broker_question_new(QUESTION_LOOK, &client, run);
+    struct err err;
+
+    question->look.run = run;
+    question->look.wait = true;
+    question->asked = now;
+    assert_int_equal(broker_watch_park(watch, &question, now, &err), 0);
 }
 
 /* Which run is to be looked at again; 0: none. */
@@ -114,6 +128,22 @@ what_goes_into_a_later_group_is_told_later(void **state)
     assert_int_equal(due(watch, 2 * SPAN_SECOND, NULL), 0);
     broker_watch_committed(watch, 2);
     assert_int_equal(due(watch, 2 * SPAN_SECOND, NULL), 7);
+}
+
+static void
+who_waits_for_the_end_is_left_alone_until_then(void **state)
+{
+    struct broker_watch *watch = *state;
+
+    broker_watch_begin(watch, 7);
+    park_for_end(watch, 7, 0);
+    broker_watch_touch(watch, 7, 1);
+    broker_watch_committed(watch, 1);
+    assert_int_equal(due(watch, SPAN_SECOND, NULL), 0);
+    broker_watch_end(watch, 7, 2);
+    assert_int_equal(due(watch, SPAN_SECOND, NULL), 0);
+    broker_watch_committed(watch, 2);
+    assert_int_equal(due(watch, SPAN_SECOND, NULL), 7);
 }
 
 static void
@@ -341,6 +371,7 @@ main(void)
         WATCH(news_are_told_when_they_are_committed),
         WATCH(news_that_came_while_it_was_asked_are_told),
         WATCH(what_goes_into_a_later_group_is_told_later),
+        WATCH(who_waits_for_the_end_is_left_alone_until_then),
         WATCH(news_in_a_row_are_told_at_a_pace_and_the_end_at_once),
         WATCH(no_look_waits_for_long),
         WATCH(many_looks_at_many_runs_are_told_of_in_one_pass),
