@@ -2,6 +2,7 @@
 #include "exec/environment.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,13 +25,20 @@ reserve(struct environment *self, size_t n)
         mem_grow(self->list, &self->cap, self->n + n + 1, sizeof *self->list);
 }
 
+/* There is room. */
 static void
 append(struct environment *self, const char *pair)
 {
-    reserve(self, 1);
     self->list[self->n++] = pair;
     self->list[self->n] = NULL;
     self->bytes += environment_cost(strlen(pair));
+}
+
+static bool
+is_inherited(const char *pair)
+{
+    return *pair != 'L' ||
+           (strncmp(pair, "LD_", 3) != 0 && strncmp(pair, "LEAT_", 5) != 0);
 }
 
 void
@@ -43,7 +51,7 @@ environment_inherit(struct environment *self, const char *const *base)
     reserve(self, n + SET_USUALLY);
     self->list[0] = NULL;
     for (; *base; base++) {
-        if (strncmp(*base, "LD_", 3) != 0 && strncmp(*base, "LEAT_", 5) != 0)
+        if (is_inherited(*base))
             append(self, *base);
     }
 }
@@ -56,13 +64,15 @@ put(struct environment *self, char *pair, size_t n)
                           sizeof *self->made);
     self->made[self->nmade++] = pair;
     for (size_t i = 0; i < self->n; i++) {
-        if (strncmp(self->list[i], pair, n + 1) != 0)
+        /* Each of some dozens, each time: most begin with another letter. */
+        if (*self->list[i] != *pair || strncmp(self->list[i], pair, n + 1) != 0)
             continue;
         self->bytes -= strlen(self->list[i]);
         self->bytes += strlen(pair);
         self->list[i] = pair;
         return;
     }
+    reserve(self, 1);
     append(self, pair);
 }
 
