@@ -17,6 +17,7 @@
 
 #include "agent/net.h"
 #include "agent/options.h"
+#include "agent/slice.h"
 #include "base/version.h"
 #include "proto/link.h"
 
@@ -91,6 +92,7 @@ serve(struct agent_options *options)
     log_info("start", "name=%s slots=%u broker=%s version=%s",
              options->net.info.name, options->net.info.slots,
              options->net.address, VERSION);
+    slice_shorten();
     if (agent_net_run(&options->net, &err) < 0) {
         log_error("refused", "broker=%s name=%s", options->net.address,
                   options->net.info.name);
