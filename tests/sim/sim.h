@@ -420,8 +420,12 @@ void hub_release(struct sim *s);
 void hub_arrived(struct sim *s, struct message *message);
 void hub_gone(struct sim *s, struct host *host, enum broker_gone why);
 void hub_turn(struct sim *s);
+/* There is one, or the broker speaks of what is none. */
+struct story *hub_story(struct sim *s, uint64_t run);
 /* For the group that is being filled. */
 void hub_note(struct sim *s, struct note note);
+/* What is in a message that arrived: arrive.c. */
+void hub_take(struct sim *s, struct message *message);
 
 /* ---- tickets that are out: slip.c ---- */
 
