@@ -46,19 +46,67 @@ ask(const struct cancel *self, struct client *client)
     return EXIT_OK;
 }
 
+static int
+has_ended(const struct cancel *self, enum store_run_state state)
+{
+    return cli_fail(self->cli, EXIT_FAILED,
+                    "run %" PRIu64 " has ended already: %s", self->run,
+                    store_run_state_names[state]);
+}
+
+static bool
+is_cancelled(const struct cancel *self, const struct history *history)
+{
+    struct plan_id id;
+    struct err err;
+
+    if (!self->task)
+        return history->info.state == STORE_CANCELLED;
+    if (history_find(history, self->task, &id, &err) < 0)
+        return false;
+    if (id.child == PLAN_WHOLE)
+        return history_state(history, id.task) == PLAN_CANCELLED;
+    return history_item(history, id)->state == PLAN_CANCELLED;
+}
+
+/* A cluster ends with its run, which may be what it was asked for: an answer
+ * that nobody has read by then is lost. */
+static int
+see_end(const struct cancel *self, const struct err *lost)
+{
+    struct history *history = NULL;
+    struct err err;
+    int code;
+
+    if (runs_history(self->runs, self->run, &history, &err) < 0)
+        return cli_error(self->cli, &err);
+    if (history->info.state == STORE_RUNNING)
+        code = refused(self->cli, lost);
+    else if (is_cancelled(self, history))
+        code = EXIT_OK;
+    else
+        code = has_ended(self, history->info.state);
+    history_destroy(&history);
+    return code;
+}
+
 /* The cluster that was made for it. */
 static int
 ask_cluster(const struct cancel *self, const char *address)
 {
     struct client *client = NULL;
     struct err err;
-    int code;
+    int rc;
 
-    if (client_open(&client, address, &err) < 0)
-        return cli_error(self->cli, &err);
-    code = ask(self, client);
+    rc = client_open(&client, address, &err);
+    if (rc == 0)
+        rc = client_ask(client, ASK_CANCEL, self->run, self->task, self->now,
+                        NULL, NULL, &err);
     client_close(&client);
-    return code;
+    if (rc == 0)
+        return EXIT_OK;
+    return err.code == ERR_UNAVAILABLE ? see_end(self, &err)
+                                       : refused(self->cli, &err);
 }
 
 /* As Ctrl-C there does; see signals.h. */
@@ -91,9 +139,7 @@ end_here(const struct cancel *self)
         return cli_error(self->cli, &err);
     cluster = store_run_cluster(&info);
     if (info.state != STORE_RUNNING)
-        code = cli_fail(self->cli, EXIT_FAILED,
-                        "run %" PRIu64 " has ended already: %s", self->run,
-                        store_run_state_names[info.state]);
+        code = has_ended(self, info.state);
     else if (process > 0)
         code = interrupt(self, process);
     else if (cluster)
