@@ -22,6 +22,7 @@ at_end() {
 }
 
 # ---- hosts: one sshd, and who asks it decides where home is ----
+# Until then it is none that has a .bashrc: who knows what that would say.
 
 ssh-keygen -qt ed25519 -N '' -f host-key
 ssh-keygen -qt ed25519 -N '' -f key
@@ -43,6 +44,7 @@ UsePAM no
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 AcceptEnv TEST_HOST
+SetEnv HOME=$work
 ForceCommand sh $work/enter
 END_CONF
     "$sshd" -f sshd.conf -D -E sshd.log &

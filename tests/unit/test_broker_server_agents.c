@@ -55,7 +55,7 @@ an_agent_that_sends_what_is_no_return_says_hello_anew(void **state)
                                "  a: { run: x }\n  b: { run: x }\n";
     struct served *s = *state;
     Wire__Return back = WIRE__RETURN__INIT;
-    Wire__Result result = WIRE__RESULT__INIT;
+    Wire__Result result;
     Wire__Result *results[] = {&result};
     struct buf frame = {0};
     struct looked looked;
@@ -64,6 +64,7 @@ an_agent_that_sends_what_is_no_return_says_hello_anew(void **state)
     hello(s, "one", 1, NULL, 0);
     run = submit(s, text);
     wait_for_tasks(s, 2);
+    wire__result__init(&result);
     back.session = s->session;
     back.first = 1;
     back.results = results;
