@@ -8,10 +8,10 @@
  *           given back           ends CANCELLED
  *
  * Keeps results and output until the broker has committed them, through any
- * number of sessions. Gives each attempt what it asks for: cpus (a slot each), memory,
- * GPUs by index, named and fractional resources; a task that has no room does
- * not hold up one that has. Short C calls may share a slot: they are handed to
- * its worker several at a time.
+ * number of sessions. Gives each attempt what it asks for: cpus (a slot each),
+ * memory, GPUs by index, named and fractional resources; a task that has no
+ * room does not hold up one that has. Short C calls may share a slot: they are
+ * handed to its worker several at a time.
  */
 #ifndef AGENT_CORE_H
 #define AGENT_CORE_H

@@ -4,9 +4,9 @@
  *
  * Files in a folder, named by their hash in hex. One that is missing is asked
  * for over control, piece by piece, one program at a time; the edge does the
- * asking. All of them together take no more than LIMIT_PROGRAMS_BYTES: those not
- * used for the longest go first; a worker keeps what it runs. What is kept is looked at (hashed) once, before
- * it is used for the first time.
+ * asking. All of them together take no more than LIMIT_PROGRAMS_BYTES: those
+ * not used for the longest go first; a worker keeps what it runs. What is kept
+ * is looked at (hashed) once, before it is used for the first time.
  *
  *   [unknown] --get--> [wanted] --pieces--> [here]
  *                          '-- refused, damaged --> [unknown], and told

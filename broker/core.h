@@ -153,12 +153,13 @@ void broker_tell_impossible(struct broker *self, int64_t now,
 /* ---- agents ---- */
 
 /*
- * An agent says hello. *session, random before, is its new one; tickets[i] (nheld of them) are
- * what the held attempts are called from now on, 0: the agent is to forget it
- * (and end it if it runs); no ticket, but a name for a result that is known
- * already and may not be committed: it comes again. An earlier session of the same incarnation ends
- * here: what it does not hold any more is requeued. ERR_INVALID: another agent
- * has that name and is well; ERR_LIMIT: too many.
+ * An agent says hello. *session, random before, is its new one; tickets[i]
+ * (nheld of them) are what the held attempts are called from now on, 0: the
+ * agent is to forget it (and end it if it runs); no ticket, but a name for a
+ * result that is known already and may not be committed: it comes again. An
+ * earlier session of the same incarnation ends here: what it does not hold any
+ * more is requeued. ERR_INVALID: another agent has that name and is well;
+ * ERR_LIMIT: too many.
  */
 int broker_hello(struct broker *self, const struct agent_info *info,
                  const struct held *held, size_t nheld, int64_t now,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * core_impl - what the parts of the broker's core share: core.c turns it all,
- * lives.c and attempts.c have the runs, handlers.c what their handlers are asked,
- * ledger.c the tickets; hello.c, agents.c, acks.c, loss.c and aside.c have the sessions; classes.c what asks for the same, schedule.c who
- * gets what, why.c and impossible.c the reasons. Nobody else includes this.
+ * lives.c and attempts.c have the runs, handlers.c what their handlers are
+ * asked, ledger.c the tickets; hello.c, agents.c, acks.c, loss.c and aside.c
+ * have the sessions; classes.c what asks for the same, schedule.c who gets
+ * what, why.c and impossible.c the reasons. Nobody else includes this.
  */
 #ifndef BROKER_CORE_IMPL_H
 #define BROKER_CORE_IMPL_H

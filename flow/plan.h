@@ -254,8 +254,8 @@ bool plan_task_is_success(const struct plan *self, uint32_t task);
 bool plan_is_finished(const struct plan *self);
 
 /*
- * Nothing is ready, to be decided (or deferred), running or retrying, but not all is
- * finished: paused tasks hold the rest up.
+ * Nothing is ready, to be decided (or deferred), running or retrying, but not
+ * all is finished: paused tasks hold the rest up.
  */
 bool plan_is_stalled(const struct plan *self);
 

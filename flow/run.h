@@ -189,11 +189,12 @@ void run_resume(struct run *self, struct plan_id id);
 
 /*
  * Before the first run_next: in an earlier session an instance was started
- * `attempts` times and was last in `state`, with a value (borrowed). If that is a success it is kept and not executed again, unless
- * something it depends on has come to something new since; else its attempts
- * are counted on. One that was never started is decided again, but that
- * run_hold_started keeps what handlers have made of it. Called in the order in which things came to be so: what was
- * kept before something it depends on is out of date.
+ * `attempts` times and was last in `state`, with a value (borrowed). If that is
+ * a success it is kept and not executed again, unless something it depends on
+ * has come to something new since; else its attempts are counted on. One that
+ * was never started is decided again, but that run_hold_started keeps what
+ * handlers have made of it. Called in the order in which things came to be so:
+ * what was kept before something it depends on is out of date.
  */
 void run_keep(struct run *self, struct plan_id id, enum plan_state state,
               json_t *value, uint32_t attempts);

@@ -625,7 +625,8 @@ typedef struct leat_run_options {
  * Carry out a run of the flow. 0 if it came to an end, whatever the end: then
  * *ret is the caller's, unless ret is NULL. -1 and *err if the flow or a
  * parameter is not right, and then nothing has been started, or if the store or
- * the broker failed. `options` may be NULL. Interrupts are the program's own business.
+ * the broker failed. `options` may be NULL. Interrupts are the program's own
+ * business.
  *
  * In a process that an agent of a cluster has started to make this program's
  * calls it carries out nothing: it serves and does not return if they are

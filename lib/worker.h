@@ -32,9 +32,10 @@ char *worker_flow_hash(const struct flow *flow);
 typedef enum plan_state worker_handle_fn(void *ctx, struct run_change *change);
 
 /*
- * Serve calls of this flow, and of its state handlers (NULL: it has none) until the socket is closed, then _exit. Returns only
- * if it can't: ERR_INVALID if another flow is meant, and then the process may
- * try with that; else the agent's program does not fit this one.
+ * Serve calls of this flow, and of its state handlers (NULL: it has none) until
+ * the socket is closed, then _exit. Returns only if it can't: ERR_INVALID if
+ * another flow is meant, and then the process may try with that; else the
+ * agent's program does not fit this one.
  */
 int worker_serve(const struct flow *flow, worker_handle_fn *handle, void *ctx,
                  struct err *err);
