@@ -83,18 +83,22 @@ hold_all(struct life *self, int64_t now)
     }
 }
 
-/* What had not ended otherwise before. */
+/* What had not ended otherwise before. What had by its handlers, which failed
+ * when they were told, was cancelled: else it would be begun. */
 static void
 stop_again(struct life *self, const struct history *history, struct plan_id id)
 {
     const struct history_task *task = &history->tasks[id.task];
-    enum plan_state state = PLAN_WAITING;
+    const struct history_item *item = NULL;
 
     if (id.child == PLAN_WHOLE)
-        state = task->item.state;
+        item = &task->item;
     else if (id.child < task->nchild)
-        state = task->children[id.child].state;
-    if (!plan_state_is_final(state) || state == PLAN_CANCELLED)
+        item = &task->children[id.child];
+    if (!item || !plan_state_is_final(item->state) ||
+        item->state == PLAN_CANCELLED ||
+        (item->state == PLAN_FAILED && item->attempt == 0 &&
+         flow_is_handled(self->flow, id.task)))
         run_stop(self->run, id);
 }
 
@@ -122,12 +126,13 @@ static void
 go_on(struct life *self, const struct broker_run *run, int64_t now)
 {
     history_keep(run->resume, self->run, run->from);
+    if (run->adopt_until > now)
+        run_hold_started(self->run, run->adopt_until);
     stop_all_again(self, run);
     if (run->adopt_until <= now)
         return;
     self->adopt_until = run->adopt_until;
     self->lease_until = now + LIMIT_LEASE_MS * SPAN_MS;
-    run_hold_started(self->run, run->adopt_until);
     self->adopting = true;
     hold_all(self, now);
     self->adopting = false;

@@ -272,6 +272,39 @@ a_run_of_which_all_is_kept_ends_at_once(void **state)
     check(w, "run 1 succeeded\n");
 }
 
+/* t was cancelled by itself; its handler, asked about that, failed. */
+static void
+what_failed_when_it_was_cancelled_is_not_begun(void **state)
+{
+    static const char text[] = HEAD "  t: { run: x, handlers: true }\n"
+                                    "  s: { run: x }\n";
+    static const struct plan_id stops[] = {{0, PLAN_WHOLE}};
+    struct history_task tasks[2] = {
+        {.item = {.state = PLAN_FAILED, .order = 1}},
+        {.item = {.state = PLAN_WAITING}}};
+    struct broker_world *w = *state;
+    struct history history = {.tasks = tasks};
+    struct broker_run run = {.id = 1,
+                             .resume = &history,
+                             .from = PLAN_NONE,
+                             .stops = stops,
+                             .nstop = 1,
+                             .adopt_until = w->now + 3 * SPAN_SECOND};
+
+    history.flow = parse(text);
+    submit_as(w, &run, text);
+    join(w, "box", 4);
+    for (int i = 0; i < 4; i++) {
+        beat(w, "box");
+        pass(w, SPAN_SECOND);
+    }
+    check(w, "box task s\n");
+    ok(w, "s");
+    tick(w);
+    check(w, "run 1 failed\n");
+    flow_destroy(&history.flow);
+}
+
 int
 main(void)
 {
@@ -285,6 +318,7 @@ main(void)
         TEST(what_is_exclusive_waits_longer_even_if_no_start_is_recorded),
         TEST(what_depends_on_a_lost_result_is_done_again),
         TEST(a_run_of_which_all_is_kept_ends_at_once),
+        TEST(what_failed_when_it_was_cancelled_is_not_begun),
     };
 
     return cmocka_run_group_tests_name("broker_restart", tests, NULL, NULL);
