@@ -77,7 +77,7 @@ take_hello(struct sim *s, struct host *host, const struct message *message)
     }
     sim_say(s, "  %s said hello, session %llx", host->name,
             (unsigned long long)session);
-    host->given = session;
+    host->given = host->counted = session;
     host->given_to = message->incarnation;
     host->down_sent = host->up_got = host->heard_bytes = 0;
     wire_release(&host->wires[WAY_DOWN]);

@@ -326,13 +326,14 @@ hub_turn(struct sim *s)
 
 /* ---- what arrives ---- */
 
-/* Something before it is missing: the edge ends the session. */
+/* Something before it is missing: the edge ends the session. That nothing comes
+ * behind a gap holds for what the broker has dropped, too. */
 static bool
 is_gap(struct sim *s, const struct message *message)
 {
     struct host *host = message->host;
 
-    if (message->way != WAY_UP || message->session != host->given ||
+    if (message->way != WAY_UP || message->session != host->counted ||
         message->nth <= host->up_got)
         return false;
     if (message->nth == host->up_got + 1) {
@@ -340,8 +341,10 @@ is_gap(struct sim *s, const struct message *message)
         return false;
     }
     sim_say(s, "  something of %s is missing", host->name);
-    on_tell(s, host->given, TELL_LEAVE, 0);
-    broker_gone(s->hub.core, host->given, GONE_CONNECTION, s->now);
+    if (host->given == message->session) {
+        on_tell(s, host->given, TELL_LEAVE, 0);
+        broker_gone(s->hub.core, host->given, GONE_CONNECTION, s->now);
+    }
     return true;
 }
 

@@ -198,7 +198,8 @@ story_came(const struct slip *slip, const struct result *result)
         return;
     }
     slip->inst->accepted++;
-    slip->inst->came = slip->attempt;
+    if (result->refused == 0) /* else there will be another of this number */
+        slip->inst->came = slip->attempt;
 }
 
 /* Everything but what others have decided: that it is cancelled, that nobody

@@ -310,6 +310,7 @@ struct host {
     uint64_t printed;      /* bytes, likewise */
     /* what the broker has given it last */
     uint64_t given;    /* session; 0: it was dropped */
+    uint64_t counted;  /* session, dropped or not */
     uint64_t given_to; /* incarnation */
     /* What it held then, and what that is called. */
     struct held *held;
