@@ -16,7 +16,8 @@ struct mirror_record {
 };
 
 struct mirror_piece {
-    struct store_piece piece; /* its data is borrowed */
+    struct store_piece piece;
+    char *kept; /* its data, if that is not borrowed */
     bool told;
 };
 
@@ -155,9 +156,9 @@ tell_piece(struct mirror *self, struct mirror_piece *own)
 {
     const struct store_piece *piece = &own->piece;
 
-    own->told = true;
     if (self->failed || !is_known(self, piece->id))
-        return;
+        return; /* maybe the record of its map is not committed yet */
+    own->told = true;
     set_running(self, piece);
     if (!self->failed)
         self->watch->output(self->watch->ctx, self->run, piece->id,
@@ -179,7 +180,8 @@ tell_output_of(struct mirror *self, const struct store_record *record)
 {
     size_t low = 0, high = self->npiece;
 
-    if (record->state == PLAN_RUNNING || record->state == PLAN_MAPPED)
+    if (!self->by_id || record->state == PLAN_RUNNING ||
+        record->state == PLAN_MAPPED)
         return;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -266,7 +268,7 @@ on_piece(void *ctx, const struct store_piece *piece)
         return true; /* of an earlier session */
     self->pieces = mem_grow(self->pieces, &self->cap_piece, self->npiece + 1,
                             sizeof *self->pieces);
-    self->pieces[self->npiece++] = (struct mirror_piece){*piece, false};
+    self->pieces[self->npiece++] = (struct mirror_piece){.piece = *piece};
     return true;
 }
 
@@ -280,6 +282,27 @@ by_instance(const void *left, const void *right, void *ctx)
     if (order != 0)
         return order;
     return a < b ? -1 : a > b;
+}
+
+/* What can't be told yet is kept until more has come. */
+static void
+keep_untold(struct mirror *self)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < self->npiece; i++) {
+        struct mirror_piece *own = &self->pieces[i];
+
+        if (own->told || self->failed) {
+            free(own->kept);
+            continue;
+        }
+        if (!own->kept)
+            own->kept = mem_text(own->piece.data, own->piece.n);
+        own->piece.data = own->kept;
+        self->pieces[n++] = *own;
+    }
+    self->npiece = n;
 }
 
 static void
@@ -300,7 +323,7 @@ tell_pieces(struct mirror *self)
     }
     free(self->by_id);
     self->by_id = NULL;
-    self->npiece = 0;
+    keep_untold(self);
 }
 
 static int
@@ -323,10 +346,12 @@ mirror_batch(struct mirror *self, const char *text, size_t n, struct err *err)
 int
 mirror_output(struct mirror *self, const char *data, size_t n, struct err *err)
 {
+    size_t before = self->npiece;
+
     if (!self->watch || !self->watch->output)
         return 0;
     if (store_output_pieces(data, n, on_piece, self, err) < 0) {
-        self->npiece = 0;
+        self->npiece = before;
         return -1;
     }
     tell_pieces(self);
@@ -336,6 +361,8 @@ mirror_output(struct mirror *self, const char *data, size_t n, struct err *err)
 int
 mirror_settle(struct mirror *self, struct err *err)
 {
+    if (self->npiece > 0)
+        tell_pieces(self);
     while (self->first < self->n)
         apply_first(self);
     return result(self, err);
@@ -474,6 +501,8 @@ mirror_release(struct mirror *self)
 {
     while (self->first < self->n)
         record_release(&self->queue[self->first++]);
+    for (size_t i = 0; i < self->npiece; i++)
+        free(self->pieces[i].kept);
     free(self->queue);
     free(self->pieces);
     run_destroy(&self->run);

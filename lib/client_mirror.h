@@ -26,7 +26,7 @@ struct mirror {
     struct mirror_record *queue;
     size_t first, n, cap;
     int64_t time;                /* of the last record in the queue */
-    struct mirror_piece *pieces; /* while output is told: in their order */
+    struct mirror_piece *pieces; /* that are not told yet: in their order */
     uint32_t *by_id;             /* the same by instance, then by order */
     size_t npiece, cap_piece;
     bool failed; /* *err */

@@ -312,6 +312,43 @@ output_of_a_child_waits_for_the_record_that_makes_it(void **state)
     close_world(&w);
 }
 
+/* It is with the kernel before the record of its map is committed. */
+static void
+output_of_a_child_that_is_not_there_yet_is_kept(void **state)
+{
+    struct buf output = {0};
+    uint64_t offset = 0;
+    bool more = false;
+    struct world w;
+    struct err err;
+
+    open_world(&w, state);
+    write_output(&w, 1, 1, "of b");
+    look(&w);
+    assert_int_equal(store_flush(w.box->store, &err), 0);
+    assert_int_equal(store_output_raw(w.box->store, w.run, &offset, 1 << 20,
+                                      &output, &more, &err),
+                     0);
+    assert_int_equal(mirror_output(&w.mirror, output.data, output.len, &err),
+                     0);
+    assert_int_equal(mirror_settle(&w.mirror, &err), 0);
+    buf_release(&output);
+    told(&w, "");
+    tell(&w, 0, PLAN_WHOLE, PLAN_SUCCEEDED, "[\"a\", \"b\"]", 1, 5);
+    tell(&w, 1, PLAN_WHOLE, PLAN_MAPPED, NULL, 0, 0);
+    tell(&w, 1, 1, PLAN_SUCCEEDED, "\"x\"", 6, 7);
+    assert_int_equal(store_flush(w.box->store, &err), 0);
+    assert_int_equal(store_batches(w.box->store, w.run, 0, on_batch, &w, &err),
+                     0);
+    assert_int_equal(mirror_settle(&w.mirror, &err), 0);
+    told(&w, "list succeeded in 4000\n"
+             "each mapped\n"
+             "each[b] running\n"
+             "each[b] 1|of b\n"
+             "each[b] succeeded in 1000\n");
+    close_world(&w);
+}
+
 static void
 output_of_nobody_is_dropped(void **state)
 {
@@ -447,6 +484,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             output_of_a_child_waits_for_the_record_that_makes_it, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(
+            output_of_a_child_that_is_not_there_yet_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_of_nobody_is_dropped, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
